@@ -1,0 +1,105 @@
+//! `syrinx.toml`, an optional page in a checkpoint folder. In: what its author says about the model. Out: the front page
+//! of the pack. Without it the model is taken for Voxtral, whose licence forbids commercial use: the cautious reading.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result, corrupt};
+use crate::manifest::{Defaults, Licence, Text};
+
+pub const ABOUT_FILE: &str = "syrinx.toml";
+
+/// What the pack's front page says beside sizes and hashes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// Defaults to the checkpoint folder's name.
+    #[serde(default)]
+    pub name: String,
+    #[serde(default = "first_version")]
+    pub version: String,
+    #[serde(default = "voxtral_family")]
+    pub family: String,
+    #[serde(default = "voxtral_languages")]
+    pub languages: Vec<String>,
+    #[serde(default = "voxtral_licence")]
+    pub licence: Licence,
+    #[serde(default)]
+    pub text: Text,
+    #[serde(default)]
+    pub defaults: DefaultsOverride,
+    #[serde(default)]
+    pub provenance: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    pub import: ImportRules,
+}
+
+/// Defaults that differ from the model's own.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultsOverride {
+    pub steps: Option<u32>,
+    pub guidance: Option<f32>,
+    pub seed: Option<u64>,
+    pub frame_budget: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRules {
+    /// Full paths of keys in `params.json` that change no arithmetic.
+    #[serde(default)]
+    pub ignore_keys: Vec<String>,
+}
+
+fn first_version() -> String {
+    "1.0.0".into()
+}
+
+fn voxtral_family() -> String {
+    "voxtral-tts".into()
+}
+
+fn voxtral_languages() -> Vec<String> {
+    ["en", "fr", "es", "de", "it", "pt", "nl", "ar", "hi"].map(String::from).into()
+}
+
+fn voxtral_licence() -> Licence {
+    Licence {
+        spdx: "CC-BY-NC-4.0".into(),
+        commercial: false,
+        note: "Weights and voices of Voxtral TTS, and audio made with them, are for non-commercial use".into(),
+    }
+}
+
+impl About {
+    /// Reads `folder/syrinx.toml` where there is one. Errors: `Corrupt`, with the key that is wrong; `Io`.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(ABOUT_FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(Error::io(&path, "read", e)),
+        };
+        let mut about: Self =
+            toml::from_str(&text).map_err(|e| corrupt(format!("{}: {}", path.display(), e.message())))?;
+        if about.name.is_empty() {
+            let folder = folder.canonicalize().map_err(|e| Error::io(folder, "find", e))?;
+            about.name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        }
+        Ok(about)
+    }
+
+    /// The pack's defaults for a model whose own are `steps` and `guidance`.
+    pub fn defaults(&self, steps: usize, guidance: f32) -> Defaults {
+        let own = &self.defaults;
+        Defaults {
+            steps: own.steps.unwrap_or(u32::try_from(steps).unwrap_or(u32::MAX)),
+            guidance: own.guidance.unwrap_or(guidance),
+            seed: own.seed.unwrap_or(0),
+            frame_budget: own.frame_budget.unwrap_or(2000), // 160 s at 12.5 frames/s, the released model's limit
+        }
+    }
+}

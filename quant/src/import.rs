@@ -1,0 +1,276 @@
+//! Checkpoint → pack. In: a folder in the released model's layout. Out: a pack. Everything that can be refused is
+//! refused before the first byte is written; then tensors are read from the map one by one.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::about::About;
+use crate::block::{DType, dequantise};
+use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint, inputs};
+use crate::error::{Error, Result, misshapen, missing, unsupported};
+use crate::gguf::TensorView;
+use crate::layout::{self, AUDIO_TABLE, ENCODER_PREFIX, Origin, Planned, Role, SEMANTIC_HEAD};
+use crate::pack::{self, Contents, Written};
+use crate::params::Params;
+use crate::recipe::Recipe;
+use crate::shape::{Audio, Model, Prompt, Shape};
+use crate::tekken::{TEKKEN_FILE, Tekken};
+use crate::voice::{self, VOICE_FOLDER, Voice};
+use crate::weights::{RowEncoder, Weights, encode_values};
+
+pub use crate::pack::Progress;
+
+const PARAMS_FILE: &str = "params.json";
+
+/// What to import, and how.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// Folder with `consolidated.safetensors`, `params.json`, `tekken.json`, `voice_embedding/` and, where its author
+    /// wrote one, `syrinx.toml`.
+    pub from: PathBuf,
+    /// Folder of the pack.
+    pub to: PathBuf,
+    pub recipe: Recipe,
+    /// Replace a pack that is there already.
+    pub overwrite: bool,
+}
+
+/// Imports a checkpoint.
+///
+/// Errors: `Missing` (file, tensor, key, voice), `Truncated`, `Corrupt`, `Unsupported` (what would change the arithmetic),
+/// `Shape`, `Exists`, `Io`, `Cancelled`; each names the file and the key or tensor.
+pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Written> {
+    let ImportOptions { from, to, recipe, overwrite } = options;
+    let about = About::read(from)?;
+    let params = Params::parse(&read_text(&from.join(PARAMS_FILE))?, &about.import.ignore_keys)?;
+    let tekken = Tekken::parse(&read_text(&from.join(TEKKEN_FILE))?)?;
+    let checkpoint = Checkpoint::open(&from.join(CHECKPOINT_FILE))?;
+    let voices = read_voices(from, &params, &tekken)?;
+    let (shape, encoder_sizes) = shape(params, &tekken, &checkpoint, &voices)?;
+
+    let voice_rows: Vec<usize> = voices.iter().map(Voice::row_count).collect();
+    let mut planned = layout::backbone(&shape);
+    planned.extend(layout::speech(&shape, &voice_rows));
+    checkpoint.check(&planned, encoder_sizes.is_some())?;
+    let encoder = encoder_sizes.map(|sizes| (plan_encoder(&checkpoint), sizes));
+    if encoder.as_ref().is_some_and(|(tensors, _)| tensors.is_empty()) {
+        return Err(missing(format!(
+            "{CHECKPOINT_FILE}: params.json declares an encoder, but there are no {ENCODER_PREFIX}*"
+        )));
+    }
+    let contents = Contents {
+        shape: &shape,
+        voice_rows: &voice_rows,
+        encoder,
+        tokenizer: &tekken.to_tokenizer_json()?,
+        recipe: *recipe,
+        about: &about,
+        synthetic: false,
+    };
+    let voices = voices.into_iter().map(|v| (v.name.clone(), v)).collect();
+    pack::write(to, *overwrite, &contents, &Source { checkpoint, voices }, progress)
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))
+}
+
+/// The voices of `params.json` in its order, then any others in the folder by name.
+fn read_voices(from: &Path, params: &Params, tekken: &Tekken) -> Result<Vec<Voice>> {
+    let folder = from.join(VOICE_FOLDER);
+    let mut files = voice::files(&folder)?;
+    let mut paths = Vec::new();
+    for name in &params.voices {
+        let path = files.remove(name).ok_or_else(|| {
+            missing(format!("{}: no {name}.pt or {name}.safetensors, a voice of params.json", folder.display()))
+        })?;
+        paths.push((name.clone(), path));
+    }
+    paths.extend(files);
+    let mut voices = Vec::with_capacity(paths.len());
+    for (name, path) in paths {
+        let voice = Voice::open(&name, &path, params.dim)?;
+        match tekken.voice_rows(&name) {
+            Some(expected) if expected != voice.row_count() => {
+                let found = voice.row_count();
+                return Err(misshapen(format!(
+                    "{}: {found} rows, but {TEKKEN_FILE} counts {expected} for voice {name}",
+                    path.display()
+                )));
+            }
+            _ => voices.push(voice),
+        }
+    }
+    Ok(voices)
+}
+
+/// Puts the shape together from the three files; the tensors decide how far the code tables are padded.
+fn shape(
+    params: Params,
+    tekken: &Tekken,
+    checkpoint: &Checkpoint,
+    voices: &[Voice],
+) -> Result<(Shape, Option<serde_json::Value>)> {
+    let prompt = Prompt {
+        bos: tekken.special("<s>")?,
+        begin_audio: tekken.special("[BEGIN_AUDIO]")?,
+        audio: tekken.special("[AUDIO]")?,
+        next_audio_text: tekken.special("[NEXT_AUDIO_TEXT]")?,
+        repeat_audio_text: tekken.special("[REPEAT_AUDIO_TEXT]")?,
+    };
+    let declared = [params.bos, params.begin_audio, params.audio_token];
+    if declared != [prompt.bos, prompt.begin_audio, prompt.audio] {
+        return Err(misshapen(format!(
+            "the ids of <s>, [BEGIN_AUDIO], [AUDIO] differ: {PARAMS_FILE} says {declared:?}"
+        )));
+    }
+    if tekken.vocab_size() != params.vocab_size {
+        let found = tekken.vocab_size();
+        return Err(misshapen(format!("{TEKKEN_FILE} has {found} ids, {PARAMS_FILE} has {}", params.vocab_size)));
+    }
+    let audio = Audio {
+        audio_rows: padded_rows(checkpoint, AUDIO_TABLE, params.audio.used_rows(), params.audio.audio_rows)?,
+        head_rows: padded_rows(checkpoint, SEMANTIC_HEAD, params.audio.semantic_rows(), params.audio.head_rows)?,
+        ..params.audio
+    };
+    let model = Model {
+        dim: params.dim,
+        vocab_size: params.vocab_size,
+        max_context: params.max_context,
+        voices: voices.iter().map(|v| v.name.clone()).collect(),
+    };
+    let Params { backbone, flow, codec, encoder, .. } = params;
+    let shape = Shape { model, backbone, audio, flow, codec, prompt };
+    shape.validate()?;
+    Ok((shape, encoder))
+}
+
+/// Rows of a table whose last rows may be padding. Errors: `Missing`, `Shape`.
+fn padded_rows(checkpoint: &Checkpoint, name: &str, used: usize, padded: usize) -> Result<usize> {
+    match checkpoint.shape_of(name)? {
+        &[rows, _] if (used..=padded).contains(&rows) => Ok(rows),
+        shape => Err(misshapen(format!(
+            "{CHECKPOINT_FILE}: tensor {name} has shape {shape:?}, expected {used} to {padded} rows"
+        ))),
+    }
+}
+
+fn plan_encoder(checkpoint: &Checkpoint) -> Vec<Planned> {
+    let plan = |(name, shape): (&str, &[usize])| Planned {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+        role: if shape.len() < 2 { Role::Vector } else { Role::Encoder },
+        origin: Origin::Tensor { name: name.to_owned(), rows: shape.first().copied().unwrap_or(1) },
+    };
+    checkpoint.encoder().map(plan).collect()
+}
+
+struct Source {
+    checkpoint: Checkpoint,
+    voices: BTreeMap<String, Voice>,
+}
+
+impl Weights for Source {
+    fn encoder(&self, tensor: &Planned, dtype: DType) -> Result<RowEncoder<'_>> {
+        let views = inputs(tensor).into_iter().map(|(name, shape)| self.checkpoint.tensor(&name, &shape));
+        let views = views.collect::<Result<Vec<_>>>()?;
+        let columns = tensor.shape.last().copied().unwrap_or(1);
+        let whole =
+            |values: Vec<f32>| encode_values(tensor, dtype, move |rows, out| copy_rows(&values, columns, rows, out));
+        Ok(match (&tensor.origin, views.as_slice()) {
+            (Origin::Tensor { rows, .. }, [view]) => {
+                let (view, stored) = (view.clone(), if tensor.shape.len() == 1 { 1 } else { *rows });
+                encode_values(tensor, dtype, move |rows, out| read_rows(&view, stored, columns, rows, out))
+            }
+            (Origin::Convolution { inputs, kernel, .. }, [gain, direction]) => {
+                whole(fold(gain, direction)?.to_taps(*inputs, *kernel))
+            }
+            (Origin::Transposed { inputs, outputs, kernel, stride, .. }, [gain, direction]) => {
+                whole(fold(gain, direction)?.to_phases(*inputs, *outputs, *kernel, *stride))
+            }
+            (Origin::Codebook, [sum, usage]) => whole(codebook(sum, usage, columns)?),
+            (Origin::Voice { name }, []) => {
+                let voice = self.voices.get(name).ok_or_else(|| missing(format!("voice {name} has no rows")))?;
+                encode_values(tensor, dtype, move |rows, out| copy_rows(&voice.rows, columns, rows, out))
+            }
+            (origin, _) => return Err(unsupported(format!("tensor {} cannot come from {origin:?}", tensor.name))),
+        })
+    }
+
+    fn release(&self, tensor: &Planned) {
+        inputs(tensor).iter().for_each(|(name, _)| self.checkpoint.release(name));
+    }
+}
+
+/// Rows of a tensor that stores `stored` of them; those behind are zero.
+fn read_rows(view: &TensorView, stored: usize, columns: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+    let row_bytes = columns * view.dtype.type_size();
+    let last = rows.end.min(stored).max(rows.start);
+    let (values, padding) = out.split_at_mut((last - rows.start) * columns);
+    padding.fill(0.0);
+    let bytes = view.bytes.get(rows.start * row_bytes..last * row_bytes);
+    dequantise(view.dtype, bytes.unwrap_or_default(), values)
+}
+
+fn copy_rows(values: &[f32], columns: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+    let source = values.get(rows.start * columns..rows.end * columns);
+    let source = source.filter(|s| s.len() == out.len()).ok_or_else(|| misshapen("rows beyond the tensor's end"))?;
+    out.copy_from_slice(source);
+    Ok(())
+}
+
+/// A convolution's weight `[first, second, kernel]` with its norm folded in.
+struct Folded(Vec<f32>);
+
+/// `w = g * v / |v|`, the norm over all axes but the first (voxtral-tts.md, 6.2).
+fn fold(gain: &TensorView, direction: &TensorView) -> Result<Folded> {
+    let gains = gain.to_f32()?;
+    let mut weight = direction.to_f32()?;
+    let slice = weight.len().checked_div(gains.len()).unwrap_or(0).max(1);
+    for (values, gain) in weight.chunks_exact_mut(slice).zip(gains) {
+        let norm = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+        if norm == 0.0 {
+            return Err(crate::error::corrupt(format!("tensor {}: a direction of length zero", direction.name)));
+        }
+        let scale = f64::from(gain) / norm;
+        values.iter_mut().for_each(|v| *v = (f64::from(*v) * scale) as f32);
+    }
+    Ok(Folded(weight))
+}
+
+impl Folded {
+    /// `[out, in, kernel]` → `[out, kernel * in]`: column block j is tap j.
+    fn to_taps(&self, inputs: usize, kernel: usize) -> Vec<f32> {
+        let mut out = Vec::with_capacity(self.0.len());
+        for row in self.0.chunks_exact(inputs * kernel) {
+            for tap in 0..kernel {
+                out.extend(row.iter().skip(tap).step_by(kernel));
+            }
+        }
+        out
+    }
+
+    /// `[in, out, kernel]` → `[stride * out, (kernel / stride) * in]`: row r * out + o, column block j is the tap
+    /// j * stride + r, which carries the input of j positions ago to output phase r.
+    fn to_phases(&self, inputs: usize, outputs: usize, kernel: usize, stride: usize) -> Vec<f32> {
+        let mut out = Vec::with_capacity(self.0.len());
+        for phase in 0..stride {
+            for output in 0..outputs {
+                for tap in (phase..kernel).step_by(stride) {
+                    out.extend(self.0.iter().skip(output * kernel + tap).step_by(outputs * kernel).take(inputs));
+                }
+            }
+        }
+        out
+    }
+}
+
+/// `embedding_sum / max(cluster_usage, 1e-5)` (voxtral-tts.md, 6.1).
+fn codebook(sum: &TensorView, usage: &TensorView, columns: usize) -> Result<Vec<f32>> {
+    let mut rows = sum.to_f32()?;
+    for (row, usage) in rows.chunks_exact_mut(columns.max(1)).zip(usage.to_f32()?) {
+        row.iter_mut().for_each(|x| *x /= usage.max(1e-5));
+    }
+    Ok(rows)
+}

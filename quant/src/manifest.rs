@@ -1,0 +1,142 @@
+//! `pack.toml`, the pack's front page. In: what the importer knows, or the file. Out: [`Manifest`], which the runtime
+//! reads before it touches a tensor: format, licence, hashes, defaults.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, corrupt, newer};
+
+/// The pack format that is written, and the newest that is read.
+pub const FORMAT: u32 = 1;
+
+/// File names within a pack.
+pub const MANIFEST_FILE: &str = "pack.toml";
+pub const BACKBONE_FILE: &str = "backbone.gguf";
+pub const SPEECH_FILE: &str = "speech.gguf";
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// The whole of `pack.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub format: u32,
+    pub name: String,
+    pub version: String,
+    /// The architecture, `voxtral-tts`.
+    pub family: String,
+    /// BCP 47 tags.
+    pub languages: Vec<String>,
+    pub sample_rate_hz: u32,
+    /// Oldest version of the runtime that can use the pack.
+    pub minimum_runtime: String,
+    /// Name of the precision recipe.
+    pub recipe: String,
+    /// True where the weights are random and the sound is noise.
+    #[serde(default)]
+    pub synthetic: bool,
+    pub licence: Licence,
+    pub defaults: Defaults,
+    #[serde(default)]
+    pub text: Text,
+    /// Where the weights come from: free keys, one line each.
+    #[serde(default)]
+    pub provenance: BTreeMap<String, toml::Value>,
+    pub files: Vec<PackFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Licence {
+    /// SPDX identifier of the weights' licence.
+    pub spdx: String,
+    /// Whether the licence allows commercial use.
+    pub commercial: bool,
+    /// One line for the person who opens the pack: conditions, attribution.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// What a request gets that does not say otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// Euler steps of the flow head.
+    pub steps: u32,
+    pub guidance: f32,
+    pub seed: u64,
+    /// Frames after which an utterance is cut.
+    pub frame_budget: u32,
+}
+
+/// What happens to text before the tokenizer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// `none`, or the language whose numbers, dates and abbreviations are spelled out.
+    #[serde(default)]
+    pub normalise: Normalise,
+    #[serde(default)]
+    pub letter_case: LetterCase,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalise {
+    #[default]
+    None,
+    En,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LetterCase {
+    #[default]
+    Keep,
+    Lower,
+}
+
+/// A file of the pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackFile {
+    pub name: String,
+    pub bytes: u64,
+    /// SHA-256 in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Errors: `Newer`, where the format is; `Corrupt`, with the line that cannot be read.
+    pub fn parse(text: &str) -> Result<Self> {
+        // The number alone first: a newer format may have keys that this version would call unknown.
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let Format { format } = toml::from_str(text).map_err(|e| unreadable(&e))?;
+        match format {
+            FORMAT => toml::from_str(text).map_err(|e| unreadable(&e)),
+            0 => Err(corrupt(format!("{MANIFEST_FILE}: format 0 does not exist"))),
+            _ => Err(newer(format!(
+                "{MANIFEST_FILE}: pack format {format} is newer than {FORMAT}: update syrinx to use this pack"
+            ))),
+        }
+    }
+
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| corrupt(format!("{MANIFEST_FILE} cannot be written: {e}")))
+    }
+
+    /// The entry of a file. Errors: `Corrupt`.
+    pub fn file(&self, name: &str) -> Result<&PackFile> {
+        self.files
+            .iter()
+            .find(|f| f.name == name)
+            .ok_or_else(|| corrupt(format!("{MANIFEST_FILE}: lists no file {name}")))
+    }
+}
+
+fn unreadable(e: &toml::de::Error) -> crate::Error {
+    corrupt(format!("{MANIFEST_FILE}: {}", e.message()))
+}
