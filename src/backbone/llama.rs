@@ -1,0 +1,327 @@
+//! llama.cpp, and everything unsafe about it. In: rows of floats with positions. Out: slices of floats.
+//!
+//! A thin shim over the C interface (`llama-cpp-sys-2`, pinned: the safe binding takes tokens only). llama.cpp aborts
+//! the process on misuse instead of reporting it, so every call here is preceded by the checks that make it proper.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Once};
+
+use llama_cpp_sys_2 as sys;
+
+use super::Output;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Rows per call while a prompt is fed. Fixed, because a row's result depends on the shape of its batch.
+const BATCH: usize = 64;
+/// The only sequence.
+const SEQUENCE: sys::llama_seq_id = 0;
+
+/// Type of the key/value cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KvType {
+    /// Exact, for comparison with a reference.
+    F32,
+    F16,
+    /// Half of F16's size; the prefix loses a little.
+    Q8_0,
+}
+
+impl KvType {
+    /// Bytes of `width` values.
+    pub fn row_bytes(self, width: usize) -> u64 {
+        let width = width as u64;
+        match self {
+            Self::F32 => width * 4,
+            Self::F16 => width * 2,
+            Self::Q8_0 => width.div_ceil(32) * 34,
+        }
+    }
+
+    fn ggml(self) -> sys::ggml_type {
+        match self {
+            Self::F32 => sys::GGML_TYPE_F32,
+            Self::F16 => sys::GGML_TYPE_F16,
+            Self::Q8_0 => sys::GGML_TYPE_Q8_0,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct LlamaOptions {
+    pub positions: usize,
+    pub kv: KvType,
+    pub threads: usize,
+}
+
+/// Weights. Immutable once loaded.
+#[derive(Debug)]
+pub(super) struct Model {
+    raw: NonNull<sys::llama_model>,
+    dim: usize,
+    vocabulary: usize,
+}
+
+// SAFETY: llama.cpp does not change a model after loading, and documents sharing one between contexts.
+unsafe impl Send for Model {}
+// SAFETY: as above.
+unsafe impl Sync for Model {}
+
+impl Model {
+    pub fn load(path: &Path) -> Result<Self> {
+        static INIT: Once = Once::new();
+        INIT.call_once(|| {
+            // SAFETY: called once, before any other call; the log function is thread-safe and takes no data.
+            unsafe {
+                sys::llama_log_set(Some(log_line), ptr::null_mut());
+                sys::llama_backend_init();
+            }
+        });
+        let refused = || {
+            let message =
+                format!("llama.cpp cannot load {}: import the pack again (RUST_LOG=warn says more)", path.display());
+            Error::new(ErrorKind::Backend, message)
+        };
+        let c_path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| refused())?;
+        // SAFETY: default parameters, a NUL-terminated path that outlives the call.
+        let raw = unsafe {
+            let params = sys::llama_model_default_params();
+            NonNull::new(sys::llama_model_load_from_file(c_path.as_ptr(), params)).ok_or_else(refused)?
+        };
+        // SAFETY: `raw` is a loaded model.
+        let (dim, vocabulary) = unsafe {
+            let vocab = sys::llama_model_get_vocab(raw.as_ptr());
+            (sys::llama_model_n_embd(raw.as_ptr()), sys::llama_vocab_n_tokens(vocab))
+        };
+        Ok(Self { raw, dim: dim.max(0) as usize, vocabulary: vocabulary.max(0) as usize })
+    }
+
+    /// Refuses a model of other sizes than its pack says. Errors: `BadPack`.
+    pub fn expect(&self, dim: usize, vocabulary: usize) -> Result<()> {
+        if (self.dim, self.vocabulary) == (dim, vocabulary) {
+            return Ok(());
+        }
+        let found = format!("backbone.gguf has width {} and {} output rows", self.dim, self.vocabulary);
+        let message = format!("{found}, speech.gguf expects {dim} and {vocabulary}: import the pack again");
+        Err(Error::new(ErrorKind::BadPack, message))
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: loaded in `load`, freed once; contexts hold an `Arc`, so none is left.
+        unsafe { sys::llama_model_free(self.raw.as_ptr()) }
+    }
+}
+
+/// llama.cpp's threads, kept alive between calls: starting them anew for each frame costs more than some frames.
+#[derive(Debug)]
+struct ThreadPool(NonNull<sys::ggml_threadpool>);
+
+impl ThreadPool {
+    fn new(threads: usize) -> Option<Self> {
+        // SAFETY: parameters from the default constructor; the pool is copied from them during the call.
+        unsafe {
+            let mut params = sys::ggml_threadpool_params_default(i32::try_from(threads).ok()?);
+            NonNull::new(sys::ggml_threadpool_new(&mut params)).map(Self)
+        }
+    }
+}
+
+impl Drop for ThreadPool {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, freed once; `Context` frees its llama context first.
+        unsafe { sys::ggml_threadpool_free(self.0.as_ptr()) }
+    }
+}
+
+/// A key/value cache, compute buffers and the arrays that a batch points into.
+#[derive(Debug)]
+pub(super) struct Context {
+    raw: NonNull<sys::llama_context>,
+    model: Arc<Model>,
+    positions: usize,
+    position: Vec<sys::llama_pos>,
+    sequence_count: Vec<i32>,
+    sequence: Vec<sys::llama_seq_id>,
+    wants_output: Vec<i8>,
+    /// Freed after the context.
+    _threads: Option<ThreadPool>,
+}
+
+// SAFETY: a context may move between threads as long as one uses it at a time, which `&mut self` ensures.
+unsafe impl Send for Context {}
+
+impl Context {
+    pub fn new(model: Arc<Model>, options: &LlamaOptions) -> Result<Self> {
+        let failed =
+            |what: &str| Error::new(ErrorKind::Backend, format!("llama.cpp refused {what} (RUST_LOG=warn says why)"));
+        let threads = options.threads.max(1);
+        // SAFETY: default parameters with plain values changed; the model outlives the context (`Arc`).
+        let raw = unsafe {
+            let mut params = sys::llama_context_default_params();
+            params.n_ctx = u32::try_from(options.positions).map_err(|_| failed("the context size"))?;
+            params.n_batch = BATCH as u32;
+            params.n_ubatch = BATCH as u32;
+            params.n_seq_max = 1;
+            params.n_threads = threads as i32;
+            params.n_threads_batch = threads as i32;
+            params.type_k = options.kv.ggml();
+            params.type_v = options.kv.ggml();
+            params.flash_attn_type = match options.kv {
+                KvType::F32 => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+                KvType::F16 | KvType::Q8_0 => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+            };
+            params.embeddings = true;
+            params.pooling_type = sys::LLAMA_POOLING_TYPE_NONE;
+            NonNull::new(sys::llama_init_from_model(model.raw.as_ptr(), params)).ok_or_else(|| failed("the context"))?
+        };
+        let pool = (threads > 1).then(|| ThreadPool::new(threads)).flatten();
+        if let Some(pool) = &pool {
+            // SAFETY: both are alive; the pool is freed after the context.
+            unsafe { sys::llama_attach_threadpool(raw.as_ptr(), pool.0.as_ptr(), ptr::null_mut()) }
+        }
+        Ok(Self {
+            raw,
+            model,
+            positions: options.positions,
+            position: vec![0; BATCH],
+            sequence_count: vec![1; BATCH],
+            sequence: vec![SEQUENCE; BATCH],
+            wants_output: vec![0; BATCH],
+            _threads: pool,
+        })
+    }
+
+    /// Forgets all positions from `keep` on. Errors: `Backend`.
+    pub fn rewind(&mut self, keep: usize) -> Result<()> {
+        // SAFETY: the context is alive; a range beyond the end is allowed.
+        let done = unsafe {
+            let memory = sys::llama_get_memory(self.raw.as_ptr());
+            sys::llama_memory_seq_rm(memory, SEQUENCE, keep as sys::llama_pos, -1)
+        };
+        if done { Ok(()) } else { Err(Error::new(ErrorKind::Backend, "llama.cpp cannot rewind its cache")) }
+    }
+
+    /// Feeds rows (`[n][dim]`) from position `first` on, without outputs. Errors: `Backend`.
+    pub fn feed(&mut self, rows: &[f32], first: usize) -> Result<()> {
+        // SAFETY: the context is alive.
+        unsafe { sys::llama_set_embeddings(self.raw.as_ptr(), false) }
+        let mut at = first;
+        for part in rows.chunks(BATCH * self.model.dim) {
+            self.decode(part, at)?;
+            at += part.len() / self.model.dim;
+        }
+        Ok(())
+    }
+
+    /// Feeds one row and keeps its state and logits. Errors: `Backend`.
+    pub fn feed_with_output(&mut self, row: &[f32], at: usize) -> Result<()> {
+        // SAFETY: the context is alive.
+        unsafe { sys::llama_set_embeddings(self.raw.as_ptr(), true) }
+        self.wants_output[0] = 1;
+        let result = self.decode(row, at);
+        self.wants_output[0] = 0;
+        result
+    }
+
+    fn decode(&mut self, rows: &[f32], first: usize) -> Result<()> {
+        let count = rows.len() / self.model.dim;
+        let whole = rows.len() == count * self.model.dim && (1..=BATCH).contains(&count);
+        if !whole || first + count > self.positions {
+            return Err(Error::new(ErrorKind::Backend, format!("{count} rows at position {first} do not fit")));
+        }
+        for (i, position) in self.position.iter_mut().take(count).enumerate() {
+            *position = (first + i) as sys::llama_pos;
+        }
+        let sequence = self.sequence.as_mut_ptr();
+        let mut sequences = [sequence; BATCH];
+        let batch = sys::llama_batch {
+            n_tokens: count as i32,
+            token: ptr::null_mut(),
+            embd: rows.as_ptr().cast_mut(), // only read
+            pos: self.position.as_mut_ptr(),
+            n_seq_id: self.sequence_count.as_mut_ptr(),
+            seq_id: sequences.as_mut_ptr(),
+            logits: self.wants_output.as_mut_ptr(),
+        };
+        // SAFETY: every array has at least `n_tokens` entries (`count <= BATCH`, `rows` checked above) and lives until
+        // the call returns, which copies them; every row's one sequence id is SEQUENCE.
+        let code = unsafe { sys::llama_decode(self.raw.as_ptr(), batch) };
+        match code {
+            0 => Ok(()),
+            1 => Err(Error::new(ErrorKind::OutOfBudget, "llama.cpp found no room in its cache: raise --context")),
+            _ => Err(Error::new(ErrorKind::Backend, format!("llama.cpp failed to compute (code {code})"))),
+        }
+    }
+
+    /// State and logits of the row fed last. Errors: `Backend`.
+    pub fn output(&mut self) -> Result<Output<'_>> {
+        // SAFETY: the pointers are into the context's output buffer, of one row each; it is not written again before
+        // the next call that takes `&mut self`, which the returned borrow excludes.
+        unsafe {
+            let hidden = sys::llama_get_embeddings_ith(self.raw.as_ptr(), -1);
+            let logits = sys::llama_get_logits_ith(self.raw.as_ptr(), -1);
+            if hidden.is_null() || logits.is_null() {
+                return Err(Error::new(ErrorKind::Backend, "llama.cpp gave no output for the last row"));
+            }
+            Ok(Output {
+                hidden: std::slice::from_raw_parts(hidden, self.model.dim),
+                logits: std::slice::from_raw_parts(logits, self.model.vocabulary),
+            })
+        }
+    }
+
+    /// Keys and values of all positions, for [`Context::restore`].
+    pub fn state(&mut self) -> Option<Vec<u8>> {
+        // SAFETY: the buffer has the size that the context asks for.
+        unsafe {
+            let size = sys::llama_state_seq_get_size(self.raw.as_ptr(), SEQUENCE);
+            let mut state = vec![0; size];
+            let written = sys::llama_state_seq_get_data(self.raw.as_ptr(), state.as_mut_ptr(), size, SEQUENCE);
+            (written > 0 && written == size).then_some(state)
+        }
+    }
+
+    /// Puts a state of `rows` positions in place of everything. False where it does not fit; the cache is then to be
+    /// rewound and computed.
+    pub fn restore(&mut self, state: &[u8], rows: usize) -> bool {
+        // SAFETY: the state's digest was checked, so it is what this version of llama.cpp wrote for the same pack and
+        // cache type; llama.cpp reads at most the given length.
+        unsafe {
+            let read = sys::llama_state_seq_set_data(self.raw.as_ptr(), state.as_ptr(), state.len(), SEQUENCE);
+            let memory = sys::llama_get_memory(self.raw.as_ptr());
+            let last = sys::llama_memory_seq_pos_max(memory, SEQUENCE);
+            read == state.len() && last + 1 == rows as sys::llama_pos
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, freed once, before the thread pool and the model.
+        unsafe { sys::llama_free(self.raw.as_ptr()) }
+    }
+}
+
+/// llama.cpp's messages, as log records.
+///
+/// # Safety
+/// `text` is a NUL-terminated string, as llama.cpp passes it.
+unsafe extern "C" fn log_line(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
+    // SAFETY: see above; the text is not kept.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    let text = text.trim_end();
+    let level = match level {
+        sys::GGML_LOG_LEVEL_ERROR => log::Level::Error,
+        sys::GGML_LOG_LEVEL_WARN => log::Level::Debug, // llama.cpp warns of what we do on purpose
+        _ => log::Level::Trace,
+    };
+    if !text.is_empty() {
+        log::log!(target: "llama.cpp", level, "{text}");
+    }
+}

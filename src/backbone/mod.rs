@@ -1,0 +1,219 @@
+//! The backbone. In: embedding rows, of the prompt and then of each frame. Out: the hidden state after the final norm
+//! and the semantic logits of the last row.
+//!
+//! llama.cpp computes it ([`llama`] is the only module that sees its pointers). Prompt rows run without outputs and
+//! the last row alone with them, in fixed batch shapes, since results depend on the shape of a batch. The rows of a
+//! voice come first in every prompt, so their keys and values are computed once and kept ([`prefix`]).
+
+mod embed;
+mod llama;
+mod prefix;
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::pack::Pack;
+pub use embed::FrameEmbedding;
+use llama::{Context, Model};
+pub use llama::{KvType, LlamaOptions};
+pub use prefix::{PrefixCache, user_cache_folder};
+
+/// How the backbone is run.
+#[derive(Clone, Debug)]
+pub struct BackboneOptions {
+    /// Positions of an utterance: prompt and frames together. `None`: the model's, at most 2048.
+    pub context: Option<usize>,
+    /// Type of the key/value cache. `None`: F32 for the recipe `f32`, else F16.
+    pub kv: Option<KvType>,
+    pub threads: usize,
+    /// Bytes that this process may take for the cache; `None`: what the system says is available.
+    pub memory_budget_bytes: Option<u64>,
+}
+
+impl Default for BackboneOptions {
+    fn default() -> Self {
+        Self { context: None, kv: None, threads: 1, memory_budget_bytes: None }
+    }
+}
+
+const DEFAULT_CONTEXT: usize = 2048;
+
+/// One utterance's worth of llama.cpp state.
+#[derive(Debug)]
+pub struct Backbone {
+    context: Context,
+    dim: usize,
+    positions: usize,
+    /// Rows fed so far.
+    used: usize,
+    /// Voice whose prefix occupies the first rows, and how many those are.
+    prefix: Option<(String, usize)>,
+    cache: PrefixCache,
+    identity: String,
+}
+
+/// What a step leaves behind, valid until the next.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// `[dim]`.
+    pub hidden: &'a [f32],
+    /// `[audio rows]`; rows beyond the semantic head are padding.
+    pub logits: &'a [f32],
+}
+
+impl Backbone {
+    /// Loads the weights. Errors: `BadPack`, `BadOption`, `OutOfMemory`, `Backend`.
+    pub fn open(pack: &Pack, options: &BackboneOptions, cache: PrefixCache) -> Result<Self> {
+        let shape = pack.shape();
+        let kv = options.kv.unwrap_or(if pack.manifest().recipe == "f32" { KvType::F32 } else { KvType::F16 });
+        let positions = options.context.unwrap_or(DEFAULT_CONTEXT.min(shape.max_context));
+        if positions < 16 || positions > shape.max_context {
+            let message = format!("context {positions}: choose 16 to {}", shape.max_context);
+            return Err(Error::new(ErrorKind::BadOption, message));
+        }
+        let width = shape.backbone.kv_heads * shape.backbone.head_dim;
+        let kv_bytes = 2 * shape.backbone.layers as u64 * kv.row_bytes(width) * positions as u64;
+        check_memory(kv_bytes, positions, options.memory_budget_bytes)?;
+        // llama.cpp aborts on some contradictions; the bounded reader refuses a damaged file before it sees it.
+        let path = pack.backbone_path();
+        check_backbone(pack, &path)?;
+        let model = Arc::new(Model::load(&path)?);
+        model.expect(shape.dim, shape.audio.audio_rows)?;
+        let llama = LlamaOptions { positions, kv, threads: options.threads };
+        Ok(Self {
+            context: Context::new(model, &llama)?,
+            dim: shape.dim,
+            positions,
+            used: 0,
+            prefix: None,
+            cache,
+            identity: format!("{}-{kv:?}-{positions}", pack.identity()),
+        })
+    }
+
+    /// Positions in all.
+    pub fn positions(&self) -> usize {
+        self.positions
+    }
+
+    /// Positions that are left.
+    pub fn remaining(&self) -> usize {
+        self.positions - self.used
+    }
+
+    /// Starts an utterance: the rows of a voice's prefix (`[n][dim]`) come into effect, from the cache if they are
+    /// there. Errors: `OutOfBudget`, `Backend`.
+    pub fn start(&mut self, voice: &str, prefix: &[f32]) -> Result<()> {
+        let rows = prefix.len() / self.dim;
+        self.expect_room(rows)?;
+        if self.prefix.as_ref().is_some_and(|(name, n)| name == voice && *n == rows) {
+            self.context.rewind(rows)?;
+            self.used = rows;
+            return Ok(());
+        }
+        self.prefix = None;
+        self.context.rewind(0)?;
+        self.used = 0;
+        let key = format!("{}-{voice}", self.identity);
+        let restored = match self.cache.get(&key) {
+            Some(state) => self.context.restore(&state, rows),
+            None => false,
+        };
+        if !restored {
+            self.context.rewind(0)?;
+            self.context.feed(prefix, 0)?;
+            match self.context.state() {
+                Some(state) => self.cache.put(&key, state),
+                None => log::warn!("the prefix of voice {voice} cannot be kept: its state is empty"),
+            }
+        }
+        self.used = rows;
+        self.prefix = Some((voice.to_owned(), rows));
+        Ok(())
+    }
+
+    /// Feeds the rest of the prompt (`[n][dim]`) and gives the state of its last row, which makes frame 0.
+    /// Errors: `OutOfBudget`, `Backend`.
+    pub fn prompt(&mut self, rows: &[f32]) -> Result<Output<'_>> {
+        let split = rows.len().saturating_sub(self.dim);
+        self.expect_room(rows.len() / self.dim)?;
+        self.context.feed(&rows[..split], self.used)?;
+        self.used += split / self.dim;
+        self.step(&rows[split..])
+    }
+
+    /// Feeds one row and gives its state. Errors: `OutOfBudget`, `Backend`.
+    pub fn step(&mut self, row: &[f32]) -> Result<Output<'_>> {
+        self.expect_room(1)?;
+        self.context.feed_with_output(row, self.used)?;
+        self.used += 1;
+        self.context.output()
+    }
+
+    /// The states of all rows of a whole prompt, `[n][dim]`, from an empty cache: for comparison with a reference.
+    pub fn all_hidden(&mut self, rows: &[f32]) -> Result<Vec<f32>> {
+        self.prefix = None;
+        self.context.rewind(0)?;
+        self.used = 0;
+        let mut hidden = Vec::with_capacity(rows.len());
+        for row in rows.chunks_exact(self.dim) {
+            hidden.extend_from_slice(self.step(row)?.hidden);
+        }
+        Ok(hidden)
+    }
+
+    fn expect_room(&self, rows: usize) -> Result<()> {
+        if rows <= self.remaining() {
+            return Ok(());
+        }
+        let message =
+            format!("the context of {} positions is full: shorten the text or raise --context", self.positions);
+        Err(Error::new(ErrorKind::OutOfBudget, message))
+    }
+}
+
+/// The backbone's own sizes must be those of the pack's shape, or its rows would be misread.
+fn check_backbone(pack: &Pack, path: &std::path::Path) -> Result<()> {
+    let file = syrinx_quant::GgufFile::open(path)?;
+    let shape = pack.shape();
+    let expected = [
+        ("llama.embedding_length", shape.dim),
+        ("llama.block_count", shape.backbone.layers),
+        ("llama.attention.head_count", shape.backbone.heads),
+        ("llama.attention.head_count_kv", shape.backbone.kv_heads),
+        ("llama.vocab_size", shape.audio.audio_rows),
+    ];
+    for (key, expected) in expected {
+        let found = file.get_u32(key)? as usize;
+        if found != expected {
+            let message = format!("{}: {key} is {found}, speech.gguf says {expected}", path.display());
+            return Err(Error::new(ErrorKind::BadPack, format!("{message}: import the pack again")));
+        }
+    }
+    Ok(())
+}
+
+fn check_memory(kv_bytes: u64, positions: usize, budget: Option<u64>) -> Result<()> {
+    let available = budget.or_else(available_memory_bytes);
+    match available {
+        Some(available) if kv_bytes > available => {
+            let mb = |bytes: u64| bytes.div_ceil(1 << 20);
+            let message = format!(
+                "not enough memory for the key/value cache: {positions} positions need {} MB, {} MB are available: \
+                 lower --context or choose --kv q8_0",
+                mb(kv_bytes),
+                mb(available)
+            );
+            Err(Error::new(ErrorKind::OutOfMemory, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the kernel thinks can be had without swapping.
+fn available_memory_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}

@@ -1,0 +1,122 @@
+//! `syrinx pack`: a checkpoint, or nothing but a size and a seed, becomes a pack.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use syrinx::Result;
+use syrinx_quant::import::{ImportOptions, import};
+use syrinx_quant::pack::{Progress, Written};
+use syrinx_quant::synthetic::{self, Preset, SyntheticOptions};
+
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("source").required(true)))]
+pub struct Pack {
+    /// Checkpoint to import: consolidated.safetensors, params.json, tekken.json, voice_embedding/.
+    #[arg(long, value_name = "DIR", group = "source")]
+    from: Option<PathBuf>,
+    /// Random weights of a given size instead: for speed and memory, not for listening.
+    #[arg(long, value_enum, group = "source")]
+    synthetic: Option<SyntheticSize>,
+    /// Folder of the new pack.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// Precision of the weights.
+    #[arg(long, value_enum, default_value_t = Recipe::Q8)]
+    recipe: Recipe,
+    /// Seed of synthetic weights.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Replace a pack that is there already.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SyntheticSize {
+    #[value(name = "voxtral-4b")]
+    Voxtral4b,
+    Mid,
+    Tiny,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Recipe {
+    F32,
+    F16,
+    Q8,
+    Q4,
+    Q4All,
+}
+
+impl Pack {
+    pub fn run(self) -> Result<()> {
+        let bar = Bar::new();
+        let recipe = match self.recipe {
+            Recipe::F32 => syrinx_quant::Recipe::F32,
+            Recipe::F16 => syrinx_quant::Recipe::F16,
+            Recipe::Q8 => syrinx_quant::Recipe::Q8,
+            Recipe::Q4 => syrinx_quant::Recipe::Q4,
+            Recipe::Q4All => syrinx_quant::Recipe::Q4All,
+        };
+        let (to, overwrite) = (self.to.clone(), self.overwrite);
+        let written = match (self.from, self.synthetic) {
+            (Some(from), _) => import(&ImportOptions { from, to, recipe, overwrite }, &bar)?,
+            (None, size) => {
+                let preset = match size {
+                    Some(SyntheticSize::Voxtral4b) => Preset::Voxtral4b,
+                    Some(SyntheticSize::Mid) => Preset::Mid,
+                    Some(SyntheticSize::Tiny) | None => Preset::Tiny,
+                };
+                synthetic::write(&SyntheticOptions { preset, to, recipe, seed: self.seed, overwrite }, &bar)?
+            }
+        };
+        bar.0.finish_and_clear();
+        report(&self.to, &written);
+        Ok(())
+    }
+}
+
+fn report(to: &std::path::Path, written: &Written) {
+    for fallback in &written.fallbacks {
+        log::warn!(
+            "{} is {} instead of {}: its rows do not fill the blocks",
+            fallback.tensor,
+            fallback.used,
+            fallback.wanted
+        );
+    }
+    let manifest = &written.manifest;
+    let bytes: u64 = manifest.files.iter().map(|f| f.bytes).sum();
+    eprintln!("{}: pack {} {}, {:.1} MB", to.display(), manifest.name, manifest.recipe, bytes as f64 / 1e6);
+    if !manifest.licence.commercial {
+        eprintln!("licence {}: no commercial use. {}", manifest.licence.spdx, manifest.licence.note);
+    }
+}
+
+/// A bar on a terminal, nothing elsewhere.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::no_length();
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {binary_bytes}/{binary_total_bytes} {eta}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+}
+
+impl Progress for Bar {
+    fn start(&self, total_bytes: u64) {
+        self.0.set_length(total_bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+}

@@ -1,0 +1,182 @@
+//! One transformer layer of the codec: windowed causal attention with ALiBi, then SwiGLU, both with layer scale
+//! (Voxtral specification section 6.2). The keys and values of the window are its state; there are no positions, since
+//! ALiBi is relative.
+
+use std::sync::Arc;
+
+use syrinx_quant::GgufFile;
+use syrinx_quant::shape::Codec;
+
+use crate::error::Result;
+use crate::kernel::{Columns, Matrix, Pool, ops};
+use crate::pack::vector;
+
+/// Weights and the window's keys and values.
+#[derive(Debug)]
+pub(super) struct Layer {
+    attention_norm: Vec<f32>,
+    query: Matrix,
+    key: Matrix,
+    value: Matrix,
+    output: Matrix,
+    query_norm: Vec<f32>,
+    key_norm: Vec<f32>,
+    attention_scale: Vec<f32>,
+    ffn_norm: Vec<f32>,
+    gate: Matrix,
+    up: Matrix,
+    down: Matrix,
+    ffn_scale: Vec<f32>,
+    window: usize,
+    /// Positions in the window so far, at most `window`.
+    past: usize,
+    /// `[past + n][kv width]`: the window, then the positions of this call.
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+/// Buffers shared by all layers, for `capacity` positions.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    normed: Columns,
+    attended: Columns,
+    hidden: Columns,
+    query: Vec<f32>,
+    gate: Vec<f32>,
+    up: Vec<f32>,
+    delta: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+impl Scratch {
+    pub fn new(codec: &Codec, capacity: usize) -> Self {
+        let width = codec.heads * codec.head_dim;
+        let window = codec.windows.iter().copied().max().unwrap_or(0);
+        Self {
+            normed: Columns::new(codec.dim, capacity),
+            attended: Columns::new(width, capacity),
+            hidden: Columns::new(codec.hidden_dim, capacity),
+            query: vec![0.0; width * capacity],
+            gate: vec![0.0; codec.hidden_dim * capacity],
+            up: vec![0.0; codec.hidden_dim * capacity],
+            delta: vec![0.0; codec.dim * capacity],
+            scores: vec![0.0; window + 1],
+        }
+    }
+}
+
+impl Layer {
+    pub fn open(file: &Arc<GgufFile>, codec: &Codec, prefix: &str, window: usize, capacity: usize) -> Result<Self> {
+        let name = |part: &str| format!("{prefix}.{part}.weight");
+        let matrix = |part: &str, rows, columns| Matrix::open(file, &name(part), rows, columns);
+        let (q, kv, dim) = (codec.heads * codec.head_dim, codec.kv_heads * codec.head_dim, codec.dim);
+        Ok(Self {
+            attention_norm: vector(file, &name("attention_norm"), dim)?,
+            query: matrix("attention.wq", q, dim)?,
+            key: matrix("attention.wk", kv, dim)?,
+            value: matrix("attention.wv", kv, dim)?,
+            output: matrix("attention.wo", dim, q)?,
+            query_norm: vector(file, &name("attention.q_norm"), q)?,
+            key_norm: vector(file, &name("attention.k_norm"), kv)?,
+            attention_scale: vector(file, &format!("{prefix}.attention_scale"), dim)?,
+            ffn_norm: vector(file, &name("ffn_norm"), dim)?,
+            gate: matrix("feed_forward.w1", codec.hidden_dim, dim)?,
+            up: matrix("feed_forward.w3", codec.hidden_dim, dim)?,
+            down: matrix("feed_forward.w2", dim, codec.hidden_dim)?,
+            ffn_scale: vector(file, &format!("{prefix}.ffn_scale"), dim)?,
+            window,
+            past: 0,
+            keys: vec![0.0; (window + capacity) * kv],
+            values: vec![0.0; (window + capacity) * kv],
+        })
+    }
+
+    pub fn reset(&mut self) {
+        self.past = 0;
+    }
+
+    pub fn bytes(&self) -> usize {
+        [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down]
+            .map(Matrix::bytes)
+            .iter()
+            .sum()
+    }
+
+    /// Moves `stream`, `[n][dim]`, through the layer.
+    pub fn step(&mut self, codec: &Codec, stream: &mut [f32], scratch: &mut Scratch, pool: &Pool) {
+        let (q, kv, dim) = (self.query.rows(), self.key.rows(), codec.dim);
+        let count = stream.len() / dim;
+
+        norm_all(stream, &self.attention_norm, codec.norm_eps, scratch.normed.fill(count));
+        let query = &mut scratch.query[..count * q];
+        let key = &mut self.keys[self.past * kv..][..count * kv];
+        self.query.mul(&mut scratch.normed, query, pool);
+        self.key.mul(&mut scratch.normed, key, pool);
+        self.value.mul(&mut scratch.normed, &mut self.values[self.past * kv..][..count * kv], pool);
+        // Over the whole vector, before it is split into heads.
+        query.chunks_exact_mut(q).for_each(|q| ops::rms_norm_mut(q, &self.query_norm, codec.qk_norm_eps));
+        key.chunks_exact_mut(kv).for_each(|k| ops::rms_norm_mut(k, &self.key_norm, codec.qk_norm_eps));
+
+        let attended = scratch.attended.fill(count);
+        for (i, (query, out)) in query.chunks_exact(q).zip(attended.chunks_exact_mut(q)).enumerate() {
+            let at = self.past + i;
+            let first = at.saturating_sub(self.window);
+            let (keys, values) = (&self.keys[first * kv..(at + 1) * kv], &self.values[first * kv..(at + 1) * kv]);
+            attend(codec, query, keys, values, &mut scratch.scores, out);
+        }
+        let delta = &mut scratch.delta[..count * dim];
+        self.output.mul(&mut scratch.attended, delta, pool);
+        stream
+            .chunks_exact_mut(dim)
+            .zip(delta.chunks_exact(dim))
+            .for_each(|(x, y)| ops::add_scaled(x, &self.attention_scale, y));
+
+        norm_all(stream, &self.ffn_norm, codec.norm_eps, scratch.normed.fill(count));
+        let gate = &mut scratch.gate[..count * codec.hidden_dim];
+        let up = &mut scratch.up[..count * codec.hidden_dim];
+        self.gate.mul(&mut scratch.normed, gate, pool);
+        self.up.mul(&mut scratch.normed, up, pool);
+        ops::silu_mul(gate, up, scratch.hidden.fill(count));
+        self.down.mul(&mut scratch.hidden, delta, pool);
+        stream
+            .chunks_exact_mut(dim)
+            .zip(delta.chunks_exact(dim))
+            .for_each(|(x, y)| ops::add_scaled(x, &self.ffn_scale, y));
+
+        let end = self.past + count;
+        let keep = end.min(self.window);
+        self.keys.copy_within((end - keep) * kv..end * kv, 0);
+        self.values.copy_within((end - keep) * kv..end * kv, 0);
+        self.past = keep;
+    }
+}
+
+fn norm_all(stream: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    let dim = weight.len();
+    stream.chunks_exact(dim).zip(out.chunks_exact_mut(dim)).for_each(|(x, out)| ops::rms_norm(x, weight, eps, out));
+}
+
+/// One query over the window's keys, itself the last. Head h lowers the score of a key at distance d by
+/// `2^(-8h / heads) * d`.
+fn attend(codec: &Codec, query: &[f32], keys: &[f32], values: &[f32], scores: &mut [f32], out: &mut [f32]) {
+    let (dim, group) = (codec.head_dim, codec.heads / codec.kv_heads);
+    let kv = codec.kv_heads * dim;
+    let scale = 1.0 / (dim as f32).sqrt();
+    let count = keys.len() / kv;
+    let scores = &mut scores[..count];
+    for (head, (query, out)) in query.chunks_exact(dim).zip(out.chunks_exact_mut(dim)).enumerate() {
+        let slope = (-8.0 * head as f32 / codec.heads as f32).exp2();
+        let at = head / group * dim;
+        for (j, (score, key)) in scores.iter_mut().zip(keys.chunks_exact(kv)).enumerate() {
+            let distance = (count - 1 - j) as f32;
+            *score = ops::dot(query, &key[at..at + dim]) * scale - slope * distance;
+        }
+        ops::softmax(scores);
+        out.fill(0.0);
+        for (score, value) in scores.iter().zip(values.chunks_exact(kv)) {
+            for (out, v) in out.iter_mut().zip(&value[at..at + dim]) {
+                *out += score * v;
+            }
+        }
+    }
+}

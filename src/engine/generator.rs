@@ -1,0 +1,161 @@
+//! The frame loop. In: a clause and a voice. Out: one frame at a time, until the model ends the clause.
+//!
+//! ```text
+//! prompt ─► backbone ─► hidden ─┬─► semantic code ─┐
+//!              ▲                └─► flow head ─────┴─► Frame ─► out
+//!              └───────────── sum of code rows ◄───────┘
+//! ```
+//!
+//! Frame 0 comes of the state at the last prompt position; END there is not allowed, and counted (Voxtral
+//! specification sections 4.3 and 5.1).
+
+use std::sync::Arc;
+
+use syrinx_quant::shape::Audio;
+
+use crate::backbone::{Backbone, BackboneOptions, FrameEmbedding, Output, PrefixCache};
+use crate::error::Result;
+use crate::flow::{FlowHead, Solver, noise};
+use crate::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
+use crate::kernel::Pool;
+use crate::pack::{Pack, Voice};
+use crate::text::prompt::{Prompter, Rows};
+
+/// What decides an utterance besides its text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    pub solver: Solver,
+    /// Seeds the flow's noise; the same seed, text and voice give the same frames.
+    pub seed: u64,
+}
+
+/// Makes the frames of one clause after another.
+#[derive(Debug)]
+pub struct Generator {
+    prompter: Prompter,
+    backbone: Backbone,
+    flow: FlowHead,
+    embedding: FrameEmbedding,
+    audio: Audio,
+    pool: Arc<Pool>,
+    /// Prefix rows of the voice in use.
+    prefix: Option<(Voice, Rows)>,
+    /// What the backbone said last.
+    hidden: Vec<f32>,
+    semantic: Semantic,
+    /// The next backbone input, if the last frame has not been fed back yet.
+    feedback: Vec<f32>,
+    feedback_due: bool,
+    x: Vec<f32>,
+    request: Request,
+    /// Frames of this clause so far.
+    clause_frames: u64,
+    /// Frames of the utterance so far: the noise's counter.
+    frames: u64,
+    ends_withheld: u64,
+}
+
+impl Generator {
+    /// Errors: `BadPack`, `BadOption`, `OutOfMemory`, `Backend`, `Unsupported`.
+    pub fn open(pack: &Pack, options: &BackboneOptions, cache: PrefixCache, pool: Arc<Pool>) -> Result<Self> {
+        let shape = pack.shape();
+        let request = Request { solver: default_solver(pack), seed: pack.manifest().defaults.seed };
+        let flow = FlowHead::open(pack.speech(), shape, &pool)?;
+        Ok(Self {
+            prompter: Prompter::open(pack)?,
+            backbone: Backbone::open(pack, options, cache)?,
+            x: vec![0.0; flow.width()],
+            flow,
+            embedding: FrameEmbedding::open(pack)?,
+            audio: shape.audio.clone(),
+            pool,
+            prefix: None,
+            hidden: vec![0.0; shape.dim],
+            semantic: Semantic { code: 0, end_withheld: false },
+            feedback: vec![0.0; shape.dim],
+            feedback_due: false,
+            request,
+            clause_frames: 0,
+            frames: 0,
+            ends_withheld: 0,
+        })
+    }
+
+    /// Begins an utterance: the noise starts over. Errors: `BadOption`.
+    pub fn begin(&mut self, request: Request) -> Result<()> {
+        request.solver.validate()?;
+        self.request = request;
+        self.frames = 0;
+        self.ends_withheld = 0;
+        Ok(())
+    }
+
+    /// Feeds the prompt of a clause. Errors: `BadText`, `OutOfBudget`, `Backend`.
+    pub fn start_clause(&mut self, text: &str, voice: &Voice) -> Result<()> {
+        let rows = self.prompter.text(text)?;
+        log::trace!("clause of {} tokens: {text}", rows.ids.len());
+        self.warm(voice)?;
+        let output = self.backbone.prompt(&rows.embeds)?;
+        self.semantic = choose_semantic(output.logits, &self.audio, true);
+        self.hidden.copy_from_slice(output.hidden);
+        self.feedback_due = false;
+        self.clause_frames = 0;
+        self.ends_withheld += u64::from(self.semantic.end_withheld);
+        Ok(())
+    }
+
+    /// Brings a voice's prefix into effect, from the cache where it is there. Errors: `OutOfBudget`, `Backend`.
+    pub fn warm(&mut self, voice: &Voice) -> Result<()> {
+        let rows = match self.prefix.take() {
+            Some((known, rows)) if known == *voice => rows,
+            _ => self.prompter.prefix(voice)?,
+        };
+        let started = self.backbone.start(&voice.name, &rows.embeds);
+        self.prefix = Some((voice.clone(), rows));
+        started
+    }
+
+    /// The next frame, or `None` at the clause's end. Errors: `OutOfBudget` where the context is full, `Backend`.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>> {
+        if self.feedback_due {
+            let Output { hidden, logits } = self.backbone.step(&self.feedback)?;
+            self.semantic = choose_semantic(logits, &self.audio, false);
+            self.hidden.copy_from_slice(hidden);
+        }
+        if self.semantic.code == crate::frame::END {
+            self.feedback_due = false;
+            return Ok(None);
+        }
+        noise::fill(self.request.seed, self.frames, &mut self.x);
+        self.flow.solve(&self.hidden, self.request.solver, &mut self.x, &self.pool, |_| {});
+        let mut frame = Frame::default();
+        let acoustic = self.x.iter().map(|&x| quantise_acoustic(x, &self.audio));
+        frame.codes.extend(std::iter::once(self.semantic.code).chain(acoustic));
+        self.embedding.embed(&frame, &mut self.feedback)?;
+        self.feedback_due = true;
+        self.clause_frames += 1;
+        self.frames += 1;
+        Ok(Some(frame))
+    }
+
+    /// Positions that this clause may still use.
+    pub fn remaining_positions(&self) -> usize {
+        self.backbone.remaining()
+    }
+
+    /// Frames of this clause so far.
+    pub fn clause_frames(&self) -> u64 {
+        self.clause_frames
+    }
+
+    /// How often END had to be withheld on a first frame since the utterance began.
+    pub fn ends_withheld(&self) -> u64 {
+        self.ends_withheld
+    }
+}
+
+/// The solver that a pack asks for.
+pub(super) fn default_solver(pack: &Pack) -> Solver {
+    let defaults = &pack.manifest().defaults;
+    Solver { steps: defaults.steps as usize, guidance: defaults.guidance }
+}

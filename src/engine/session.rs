@@ -1,0 +1,163 @@
+//! A session: one generator and one decoder, kept between texts. In: options once, then texts. Out: a [`Synthesis`]
+//! for each.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::generator::{Generator, Request, default_solver};
+use super::synthesis::{Canceller, Synthesis};
+use crate::backbone::{BackboneOptions, KvType, PrefixCache};
+use crate::codec::CodecDecoder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::flow::Solver;
+use crate::kernel::Pool;
+use crate::pack::{Pack, Voice};
+use crate::text::Speller;
+
+/// How a session uses the machine.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Threads of the kernels and of llama.cpp (they take turns). 1 by default.
+    pub threads: usize,
+    /// Positions of a clause: voice rows, text and frames together. `None`: the model's, at most 2048.
+    pub context: Option<usize>,
+    /// Type of the key/value cache. `None`: F32 for the recipe `f32`, else F16.
+    pub kv: Option<KvType>,
+    /// Bytes that the key/value cache may take. `None`: what the system says is available.
+    pub memory_budget_bytes: Option<u64>,
+    /// Folder for voice prefixes; `None` keeps them in memory only.
+    pub prefix_folder: Option<PathBuf>,
+    /// Frames that the codec decodes per pass: more is quicker in all, later at first.
+    pub frames_per_block: usize,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            context: None,
+            kv: None,
+            memory_budget_bytes: None,
+            prefix_folder: None,
+            frames_per_block: 1,
+        }
+    }
+}
+
+/// How a text is spoken. `None` means what the pack says.
+#[derive(Clone, Debug, Default)]
+pub struct SpeakOptions {
+    /// Name of a voice; the pack's first by default.
+    pub voice: Option<String>,
+    pub seed: Option<u64>,
+    /// Euler steps of the flow head.
+    pub steps: Option<usize>,
+    pub guidance: Option<f32>,
+    /// Frames (80 ms each) after which the speech is cut.
+    pub max_frames: Option<u64>,
+}
+
+/// Speaks one text after another.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) generator: Generator,
+    pub(super) codec: CodecDecoder,
+    pub(super) pool: Arc<Pool>,
+    pub(super) speller: Speller,
+    pub(super) canceller: Canceller,
+    pub(super) sample_rate_hz: u32,
+    voices: Vec<Voice>,
+    solver: Solver,
+    seed: u64,
+    max_frames: u64,
+}
+
+impl Session {
+    /// Most bytes of text that [`Session::speak`] takes at once.
+    pub const MAX_TEXT_BYTES: usize = 100_000;
+
+    /// Loads the weights. Errors: `BadPack`, `BadOption`, `OutOfMemory`, `Backend`, `Unsupported`.
+    pub fn open(pack: &Pack, options: &SessionOptions) -> Result<Self> {
+        let pool = Arc::new(Pool::new(options.threads));
+        let backbone = BackboneOptions {
+            context: options.context,
+            kv: options.kv,
+            threads: options.threads,
+            memory_budget_bytes: options.memory_budget_bytes,
+        };
+        let cache = options.prefix_folder.clone().map_or_else(PrefixCache::in_memory, PrefixCache::on_disk);
+        let defaults = &pack.manifest().defaults;
+        Ok(Self {
+            generator: Generator::open(pack, &backbone, cache, pool.clone())?,
+            codec: CodecDecoder::open(pack.speech(), pack.shape(), options.frames_per_block)?,
+            pool,
+            speller: Speller::new(&pack.manifest().text)?,
+            canceller: Canceller::default(),
+            sample_rate_hz: pack.manifest().sample_rate_hz,
+            voices: pack.voices().iter().map(|name| pack.voice(Some(name))).collect::<Result<_>>()?,
+            solver: default_solver(pack),
+            seed: defaults.seed,
+            max_frames: u64::from(defaults.frame_budget),
+        })
+    }
+
+    /// Samples per second.
+    pub fn sample_rate_hz(&self) -> u32 {
+        self.sample_rate_hz
+    }
+
+    /// Samples per frame.
+    pub fn samples_per_frame(&self) -> usize {
+        self.codec.samples_per_frame()
+    }
+
+    /// Stops a [`Synthesis`] of this session from any thread.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// Computes a voice's prefix now, so that the first text in it starts sooner. Errors: `UnknownVoice`, `Backend`.
+    pub fn warm(&mut self, voice: Option<&str>) -> Result<()> {
+        let voice = self.voice(voice)?.clone();
+        self.generator.warm(&voice)
+    }
+
+    /// Speaks `text`: nothing is computed before the first block is pulled.
+    ///
+    /// Errors: `BadText` (nothing to say, or more than [`Session::MAX_TEXT_BYTES`]), `UnknownVoice`, `BadOption`.
+    pub fn speak(&mut self, text: &str, options: &SpeakOptions) -> Result<Synthesis<'_>> {
+        if text.len() > Self::MAX_TEXT_BYTES {
+            let message = format!("the text has {} bytes, the limit is {}: split it", text.len(), Self::MAX_TEXT_BYTES);
+            return Err(Error::new(ErrorKind::BadText, message));
+        }
+        let clauses = self.speller.clauses(text);
+        if clauses.is_empty() {
+            return Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word"));
+        }
+        let voice = self.voice(options.voice.as_deref())?.clone();
+        let solver = Solver {
+            steps: options.steps.unwrap_or(self.solver.steps),
+            guidance: options.guidance.unwrap_or(self.solver.guidance),
+        };
+        let max_frames = options.max_frames.unwrap_or(self.max_frames);
+        if max_frames == 0 {
+            return Err(Error::new(ErrorKind::BadOption, "a frame budget of 0 leaves nothing to hear: raise it"));
+        }
+        self.generator.begin(Request { solver, seed: options.seed.unwrap_or(self.seed) })?;
+        self.codec.reset();
+        self.canceller.rearm();
+        Ok(Synthesis::new(self, clauses, voice, max_frames))
+    }
+
+    fn voice(&self, name: Option<&str>) -> Result<&Voice> {
+        let found = match name {
+            None => self.voices.first(),
+            Some(name) => self.voices.iter().find(|v| v.name == name),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.voices.iter().map(|v| v.name.as_str()).collect();
+            let message = format!("unknown voice \"{}\": choose {}", name.unwrap_or_default(), names.join(", "));
+            Error::new(ErrorKind::UnknownVoice, message)
+        })
+    }
+}

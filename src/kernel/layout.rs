@@ -1,0 +1,120 @@
+//! The order in which a kernel reads weights. In: rows in a pack's block format. Out: the same weights as tiles of a few
+//! rows each, so that one vector register takes the same inputs of all rows of the tile.
+//!
+//! Within a tile the rows' values alternate in groups: `group` bytes of row 0, the same of row 1, …, then the next
+//! group of row 0. The scales of quantised blocks follow the values, for each block those of all rows. A register thus
+//! holds one partial sum per row, and no sum across a register is needed. Nothing is added to the size but the
+//! padding of the last tile.
+
+use syrinx_quant::DType;
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+/// Bytes of a quantised block's scale, which precedes its values in a pack.
+const SCALE_BYTES: usize = 2;
+
+/// How a kernel wants its tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Rows of a tile.
+    pub rows: usize,
+    /// Bytes of one row that lie side by side, where the weights are quantised. (Floats alternate one by one.)
+    pub group: usize,
+    /// Bits that are flipped in every byte of Q8_0: `0x80` turns q into q + 128 for instructions that multiply
+    /// unsigned by signed bytes.
+    pub flip_q8: u8,
+}
+
+/// A cache line, so that the tiles are aligned like one.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+/// A matrix in tiles.
+#[derive(Debug)]
+pub(super) struct Tiles {
+    lines: Vec<Line>,
+    tile_bytes: usize,
+    /// Where the scales begin in a tile: the bytes of its values.
+    scales_at: usize,
+    scales: usize,
+}
+
+/// One tile: values and, for quantised weights, scales (f16, `[block][row]`).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tile<'a> {
+    pub values: &'a [u8],
+    pub scales: &'a [u16],
+}
+
+impl Tiles {
+    /// Packs the rows of `parts`, one part after the other; each is whole rows of `columns` values of `dtype`.
+    pub fn pack(layout: Layout, dtype: DType, columns: usize, parts: &[&[u8]]) -> Self {
+        let row_bytes = dtype.row_bytes(columns).unwrap_or(0).max(1);
+        let scales_per_row = if scaled(dtype) { columns / dtype.block_size() } else { 0 };
+        let value_bytes = row_bytes - scales_per_row * SCALE_BYTES;
+        let scales_at = layout.rows * value_bytes;
+        let scales = layout.rows * scales_per_row;
+        let tile_bytes = (scales_at + scales * SCALE_BYTES).next_multiple_of(size_of::<Line>());
+        let rows: usize = parts.iter().map(|p| p.len() / row_bytes).sum();
+        let mut lines = vec![Line::new_zeroed(); rows.div_ceil(layout.rows) * tile_bytes / size_of::<Line>()];
+        let bytes = lines.as_mut_bytes();
+        for (row, source) in parts.iter().flat_map(|p| p.chunks_exact(row_bytes)).enumerate() {
+            let tile = &mut bytes[row / layout.rows * tile_bytes..][..tile_bytes];
+            let lane = row % layout.rows;
+            if scaled(dtype) {
+                let flip = if dtype == DType::Q8_0 { layout.flip_q8 } else { 0 };
+                let (values, scales) = tile.split_at_mut(scales_at);
+                for (b, block) in source.chunks_exact(dtype.type_size()).enumerate() {
+                    let (scale, quants) = block.split_at(SCALE_BYTES);
+                    scatter(scale, SCALE_BYTES, &mut scales[b * layout.rows * SCALE_BYTES..], layout.rows, lane, 0);
+                    scatter(
+                        quants,
+                        layout.group,
+                        &mut values[b * layout.rows * quants.len()..],
+                        layout.rows,
+                        lane,
+                        flip,
+                    );
+                }
+            } else {
+                scatter(source, dtype.type_size(), tile, layout.rows, lane, 0);
+            }
+        }
+        Self { lines, tile_bytes, scales_at, scales }
+    }
+
+    pub fn tile(&self, index: usize) -> Tile<'_> {
+        let tile = &self.lines.as_bytes()[index * self.tile_bytes..][..self.tile_bytes];
+        let (values, rest) = tile.split_at(self.scales_at);
+        let scales = &rest[..self.scales * SCALE_BYTES];
+        // Values fill an even number of bytes and lines are aligned, so this holds for every tile.
+        Tile { values, scales: <[u16]>::ref_from_bytes(scales).expect("scales are aligned") }
+    }
+
+    /// Bytes in memory, which a product reads once.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.lines[..])
+    }
+}
+
+fn scaled(dtype: DType) -> bool {
+    matches!(dtype, DType::Q8_0 | DType::Q4_0)
+}
+
+/// Distributes `source` in groups of `group` bytes, `rows` groups apart.
+fn scatter(source: &[u8], group: usize, to: &mut [u8], rows: usize, lane: usize, flip: u8) {
+    match group {
+        2 => scatter_groups::<2>(source, to, rows, lane, flip),
+        4 => scatter_groups::<4>(source, to, rows, lane, flip),
+        8 => scatter_groups::<8>(source, to, rows, lane, flip),
+        16 => scatter_groups::<16>(source, to, rows, lane, flip),
+        _ => unreachable!("no kernel has groups of {group} bytes"),
+    }
+}
+
+fn scatter_groups<const GROUP: usize>(source: &[u8], to: &mut [u8], rows: usize, lane: usize, flip: u8) {
+    let places = to.as_chunks_mut::<GROUP>().0.iter_mut().skip(lane).step_by(rows);
+    for (to, from) in places.zip(source.as_chunks::<GROUP>().0) {
+        *to = from.map(|byte| byte ^ flip);
+    }
+}

@@ -1,0 +1,103 @@
+//! A weight matrix as the kernels see it. In: tensors of a mapped pack. Out: products with columns.
+
+use std::sync::Arc;
+
+use syrinx_quant::{DType, GgufFile};
+
+use super::isa::{Isa, Product};
+use super::layout::Tiles;
+use super::{Columns, Pool};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Weights `[rows, columns]`, packed for this processor. The copy takes the place of the mapped pages, which are given
+/// back: the weights are in memory once.
+#[derive(Debug)]
+pub struct Matrix {
+    name: String,
+    tiles: Tiles,
+    rows: usize,
+    columns: usize,
+    quantised: bool,
+    product: Product,
+}
+
+impl Matrix {
+    /// The tensor `name`, which must be `[rows, columns]` of F32, F16, Q8_0 or Q4_0.
+    ///
+    /// Errors: `BadPack` for a missing tensor or another shape, `Unsupported` for another type.
+    pub fn open(file: &Arc<GgufFile>, name: &str, rows: usize, columns: usize) -> Result<Self> {
+        Self::open_stacked(file, &[(name, rows)], columns)
+    }
+
+    /// Several tensors with the same input as one matrix: their names and rows, one below the other. They must be of
+    /// one type.
+    ///
+    /// Errors: as [`Matrix::open`]; `Unsupported` where the types differ.
+    pub fn open_stacked(file: &Arc<GgufFile>, parts: &[(&str, usize)], columns: usize) -> Result<Self> {
+        Self::pack(Isa::detect(), file, parts, columns)
+    }
+
+    /// [`Matrix::open_stacked`] for a chosen kernel set.
+    pub(super) fn pack(isa: Isa, file: &GgufFile, parts: &[(&str, usize)], columns: usize) -> Result<Self> {
+        let name = parts.iter().map(|part| part.0).collect::<Vec<_>>().join(" + ");
+        let mut rows = 0;
+        let mut bytes = Vec::with_capacity(parts.len());
+        let mut dtype = None;
+        for &(part, part_rows) in parts {
+            let tensor = file.tensor(part)?;
+            tensor.expect_shape(&[part_rows, columns])?;
+            if *dtype.get_or_insert(tensor.dtype) != tensor.dtype {
+                let message = format!("tensors {name} are of different types: import the pack again");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            rows += part_rows;
+            bytes.push(tensor.bytes);
+        }
+        let dtype = dtype.unwrap_or(DType::F32);
+        let kernels = isa.kernels();
+        let Some(product) = kernels.product(dtype) else {
+            let message = format!("tensor {name} is {dtype}, which the flow head and codec do not compute with");
+            return Err(Error::new(ErrorKind::Unsupported, format!("{message}: import the pack again")));
+        };
+        if rows == 0 || columns == 0 {
+            return Err(Error::new(ErrorKind::BadPack, format!("tensor {name} is empty: import the pack again")));
+        }
+        let tiles = Tiles::pack(kernels.layout, dtype, columns, &bytes);
+        for &(part, _) in parts {
+            file.map().release(file.info(part)?.range.clone());
+        }
+        let quantised = dtype.block_size() > 1;
+        Ok(Self { name, tiles, rows, columns, quantised, product })
+    }
+
+    /// Output values per column.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Input values per column.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Bytes that one product reads.
+    pub fn bytes(&self) -> usize {
+        self.tiles.bytes()
+    }
+
+    /// `y[c] = W · x[c]` for every column; `y` is `[count][rows]`.
+    ///
+    /// # Panics
+    /// Where `x` has not [`Matrix::columns`] values per column, or `y` is not exactly the result's size: both are
+    /// sizes that this crate computed itself.
+    pub fn mul(&self, x: &mut Columns, y: &mut [f32], pool: &Pool) {
+        assert_eq!(x.len(), self.columns, "{}", self.name);
+        assert_eq!(y.len(), self.rows * x.count(), "{}", self.name);
+        if self.quantised {
+            x.quantise();
+        }
+        let x = &*x;
+        let row_bytes = self.tiles.bytes() / self.rows;
+        pool.rows(y, self.rows, row_bytes, |rows, y| (self.product)(&self.tiles, x, rows, y));
+    }
+}

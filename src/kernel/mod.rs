@@ -1,0 +1,29 @@
+//! Products of quantised weights with a few activation columns: where the time of the flow head and codec goes.
+//!
+//! In: a [`Matrix`] out of a pack and [`Columns`] of activations. Out: `y = W·x` in `f32`. Nothing above this module
+//! knows of blocks, instruction sets or threads: the kernel set is chosen once at run time ([`isa`]), the weights are
+//! packed once into the order that it streams ([`layout`]), and the rows are shared out over a [`Pool`].
+//!
+//! As in ggml, activations that meet quantised weights are rounded to 8-bit blocks first, once for all rows. Every
+//! output value is summed in one fixed order ([`product`]), so neither the instruction set nor the number of threads or
+//! of columns in a call changes a bit of it.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod columns;
+pub mod isa;
+mod layout;
+mod matrix;
+pub mod ops;
+mod pool;
+mod product;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+pub use columns::Columns;
+pub use isa::Isa;
+pub use matrix::Matrix;
+pub use pool::Pool;

@@ -1,0 +1,226 @@
+//! The small arithmetic between products, on single vectors in `f32`. Each function is plain Rust over groups of eight,
+//! compiled once for any processor and once for the kernel set's vectors; both give the same bits, since no operation
+//! is fused or reordered.
+
+#![allow(unsafe_code)]
+
+use super::isa::Isa;
+
+/// Declares the functions: a public one that calls what suits the processor, and their table for either case.
+macro_rules! ops {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
+        $($(#[$doc])*
+        pub fn $name($($arg: $kind),*) $(-> $result)? {
+            (Isa::detect().kernels().ops.$name)($($arg),*)
+        })*
+
+        /// One compilation of all functions.
+        #[derive(Debug)]
+        pub(super) struct Ops {
+            $($name: fn($($kind),*) $(-> $result)?,)*
+        }
+
+        /// For any processor.
+        pub(super) static PLAIN: Ops = Ops { $($name: body::$name,)* };
+
+        /// For kernel sets that need AVX2 and FMA.
+        #[cfg(target_arch = "x86_64")]
+        pub(super) static AVX2: Ops = Ops { $($name: avx2::$name,)* };
+
+        #[cfg(target_arch = "x86_64")]
+        mod avx2 {
+            $(pub(super) fn $name($($arg: $kind),*) $(-> $result)? {
+                #[target_feature(enable = "avx2,fma")]
+                fn inner($($arg: $kind),*) $(-> $result)? {
+                    super::body::$name($($arg),*)
+                }
+                // SAFETY: reachable only through a kernel set that the processor was found to have.
+                unsafe { inner($($arg),*) }
+            })*
+        }
+    };
+}
+
+ops! {
+    /// `out = x / sqrt(mean(x²) + eps) * weight` (RMSNorm; Voxtral specification sections 4.1 and 6.2).
+    fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]);
+    /// [`rms_norm`] in place.
+    fn rms_norm_mut(x: &mut [f32], weight: &[f32], eps: f32);
+    /// `out = silu(gate) * up`, the middle of SwiGLU. Relative error of silu below 1e-6.
+    fn silu_mul(gate: &[f32], up: &[f32], out: &mut [f32]);
+    /// `x += y`.
+    fn add(x: &mut [f32], y: &[f32]);
+    /// `x += scale * y`, element by element (layer scale).
+    fn add_scaled(x: &mut [f32], scale: &[f32], y: &[f32]);
+    /// `x += factor * y`.
+    fn add_multiple(x: &mut [f32], factor: f32, y: &[f32]);
+    /// Softmax in place. The largest score is subtracted first, so that nothing overflows.
+    fn softmax(scores: &mut [f32]);
+    /// Dot product in eight running sums.
+    fn dot(a: &[f32], b: &[f32]) -> f32;
+}
+
+/// What is compiled.
+mod body {
+    #[inline(always)]
+    pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+        let scale = rms_scale(x, eps);
+        for ((out, x), w) in out.iter_mut().zip(x).zip(weight) {
+            *out = x * scale * w;
+        }
+    }
+
+    #[inline(always)]
+    pub fn rms_norm_mut(x: &mut [f32], weight: &[f32], eps: f32) {
+        let scale = rms_scale(x, eps);
+        for (x, w) in x.iter_mut().zip(weight) {
+            *x *= scale * w;
+        }
+    }
+
+    #[inline(always)]
+    fn rms_scale(x: &[f32], eps: f32) -> f32 {
+        let mean = dot(x, x) / x.len() as f32;
+        1.0 / (mean + eps).sqrt()
+    }
+
+    #[inline(always)]
+    pub fn silu_mul(gate: &[f32], up: &[f32], out: &mut [f32]) {
+        for ((out, g), u) in out.iter_mut().zip(gate).zip(up) {
+            *out = g / (1.0 + exp(-g)) * u;
+        }
+    }
+
+    #[inline(always)]
+    pub fn add(x: &mut [f32], y: &[f32]) {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x += y;
+        }
+    }
+
+    #[inline(always)]
+    pub fn add_scaled(x: &mut [f32], scale: &[f32], y: &[f32]) {
+        for ((x, s), y) in x.iter_mut().zip(scale).zip(y) {
+            *x += s * y;
+        }
+    }
+
+    #[inline(always)]
+    pub fn add_multiple(x: &mut [f32], factor: f32, y: &[f32]) {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x += factor * y;
+        }
+    }
+
+    #[inline(always)]
+    pub fn softmax(scores: &mut [f32]) {
+        let largest = scores.iter().fold(f32::NEG_INFINITY, |m, &s| m.max(s));
+        for s in scores.iter_mut() {
+            *s = exp(*s - largest);
+        }
+        let inverse = 1.0 / scores.iter().sum::<f32>();
+        for s in scores.iter_mut() {
+            *s *= inverse;
+        }
+    }
+
+    #[inline(always)]
+    pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+        let mut sums = [0f32; 8];
+        let (a8, a_rest) = a.as_chunks::<8>();
+        let (b8, b_rest) = b.as_chunks::<8>();
+        for (a, b) in a8.iter().zip(b8) {
+            for i in 0..8 {
+                sums[i] += a[i] * b[i];
+            }
+        }
+        let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+        sums.iter().sum::<f32>() + rest
+    }
+
+    /// e^x without a branch, so that it becomes vectors: x = n ln 2 + r, e^x = 2^n e^r, a polynomial in r (Cephes,
+    /// `expf.c`). Relative error below 2e-7 within -87..=88; beyond, the value at that end.
+    #[inline(always)]
+    pub fn exp(x: f32) -> f32 {
+        /// Adding it leaves the nearest whole number in the low bits.
+        const ROUND: f32 = 12_582_912.0;
+        const LN2_HIGH: f32 = 0.693_359_4;
+        const LN2_LOW: f32 = -2.121_944_4e-4;
+        let x = x.clamp(-87.0, 88.0);
+        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let n = shifted - ROUND;
+        let r = x - n * LN2_HIGH - n * LN2_LOW;
+        let mut p = 1.987_569_1e-4;
+        for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1] {
+            p = p * r + c;
+        }
+        let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
+        (p * r * r + r + 1.0) * power
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_parts_in_ten_million() {
+        for i in -87_000..=88_000 {
+            let x = i as f32 / 1000.0;
+            let exact = f64::from(x).exp();
+            let error = (f64::from(body::exp(x)) - exact).abs() / exact;
+            assert!(error < 2e-7, "exp({x}): {error:e}");
+        }
+        assert_eq!(body::exp(0.0), 1.0);
+        assert!(body::exp(f32::NEG_INFINITY) < 1e-37 && body::exp(1e9) > 1e38 && body::exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn silu_keeps_its_promise_of_accuracy() {
+        let gate: Vec<f32> = (-8000..8000).map(|i| i as f32 / 400.0).collect();
+        let mut out = vec![0.0; gate.len()];
+        silu_mul(&gate, &vec![2.0; gate.len()], &mut out);
+        for (&g, &out) in gate.iter().zip(&out) {
+            let exact = 2.0 * f64::from(g) / (1.0 + (-f64::from(g)).exp());
+            assert!((f64::from(out) - exact).abs() <= 1e-6 * exact.abs(), "silu({g})");
+        }
+    }
+
+    #[test]
+    fn softmax_sums_to_one_and_survives_huge_scores() {
+        for mut scores in [vec![0.0; 3], vec![1e30, 1e30, -1e30], vec![-500.0, -501.0, -502.0, 3.0], vec![7.0]] {
+            softmax(&mut scores);
+            assert!((scores.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{scores:?}");
+        }
+    }
+
+    /// The vectors of this processor against the plain compilation, at lengths that do not fill them.
+    #[test]
+    fn every_compilation_gives_the_same_bits() {
+        let values = |seed: u32, n: usize| -> Vec<f32> {
+            (0..n as u32).map(|i| (((i ^ seed).wrapping_mul(2_654_435_761) >> 8) as f32 / 8e6 - 1.0) * 9.0).collect()
+        };
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.runs_here()) {
+            for n in [1, 3, 7, 8, 9, 31, 64, 257] {
+                let (a, b) = (values(1, n), values(2, n));
+                let run = |ops: &Ops| {
+                    let (mut out, mut all) = (vec![0.0; n], Vec::new());
+                    (ops.rms_norm)(&a, &b, 1e-5, &mut out);
+                    all.extend(out.iter().map(|v| v.to_bits()));
+                    (ops.silu_mul)(&a, &b, &mut out);
+                    all.extend(out.iter().map(|v| v.to_bits()));
+                    (ops.rms_norm_mut)(&mut out, &b, 1e-5);
+                    (ops.add_scaled)(&mut out, &a, &b);
+                    (ops.add_multiple)(&mut out, 0.3, &b);
+                    (ops.add)(&mut out, &a);
+                    all.extend(out.iter().map(|v| v.to_bits()));
+                    (ops.softmax)(&mut out);
+                    all.extend(out.iter().map(|v| v.to_bits()));
+                    all.push((ops.dot)(&a, &b).to_bits());
+                    all
+                };
+                assert_eq!(run(isa.kernels().ops), run(&PLAIN), "{isa:?} {n}");
+            }
+        }
+    }
+}

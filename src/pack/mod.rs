@@ -1,0 +1,170 @@
+//! A model pack. In: a folder. Out: verified files, sizes, voices and the tokenizer, or an error that says which file
+//! is at fault and what to do.
+//!
+//! Everything about a model comes from here: no stage knows a size, a path or a licence of its own.
+
+mod table;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use syrinx_quant::manifest::{BACKBONE_FILE, MANIFEST_FILE, SPEECH_FILE, TOKENIZER_FILE};
+use syrinx_quant::{GgufFile, Manifest, Shape};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::frame::MAX_CODES;
+pub use table::Table;
+
+/// How strictly a pack is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOptions {
+    /// Compare every file with its hash. Only very slow media justify turning this off.
+    pub verify: bool,
+    /// Refuse a pack whose licence forbids commercial use.
+    pub commercial: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { verify: true, commercial: false }
+    }
+}
+
+/// An opened pack. Cheap to clone the parts of; the weights stay mapped.
+#[derive(Debug)]
+pub struct Pack {
+    dir: PathBuf,
+    manifest: Manifest,
+    shape: Shape,
+    speech: Arc<GgufFile>,
+}
+
+/// A voice: the rows that take the place of the prompt's audio tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Voice {
+    pub name: String,
+    /// `[rows][dim]`.
+    pub rows: Vec<f32>,
+}
+
+impl Pack {
+    /// Opens and checks a pack.
+    ///
+    /// Errors: `BadPack` (absent, truncated, wrong hash, contradictory sizes), `NewerPack`, `Licence`, `Io`.
+    pub fn open(dir: &Path, options: OpenOptions) -> Result<Self> {
+        let manifest = read_manifest(dir)?;
+        verify::check_runtime(&manifest)?;
+        if options.commercial && !manifest.licence.commercial {
+            let message = format!("pack {} may not be used commercially ({})", manifest.name, manifest.licence.spdx);
+            return Err(Error::new(ErrorKind::Licence, format!("{message}: choose another pack")));
+        }
+        for file in &manifest.files {
+            verify::check_file(dir, file, options.verify)?;
+        }
+        let speech = GgufFile::open(&dir.join(SPEECH_FILE))?;
+        let shape = Shape::from_metadata(&speech)?;
+        check_fits_runtime(&shape)?;
+        if !manifest.licence.commercial {
+            log::warn!(
+                "pack {}: no commercial use ({}) {}",
+                manifest.name,
+                manifest.licence.spdx,
+                manifest.licence.note
+            );
+        }
+        Ok(Self { dir: dir.to_owned(), manifest, shape, speech: Arc::new(speech) })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// `speech.gguf`: everything but the backbone.
+    pub fn speech(&self) -> &Arc<GgufFile> {
+        &self.speech
+    }
+
+    pub fn backbone_path(&self) -> PathBuf {
+        self.dir.join(BACKBONE_FILE)
+    }
+
+    pub fn tokenizer_path(&self) -> PathBuf {
+        self.dir.join(TOKENIZER_FILE)
+    }
+
+    /// Names of the voices, the default first.
+    pub fn voices(&self) -> &[String] {
+        &self.shape.voices
+    }
+
+    /// A voice by its name; the first for `None`. Errors: `UnknownVoice`, with the names that exist.
+    pub fn voice(&self, name: Option<&str>) -> Result<Voice> {
+        let known = self.voices();
+        let found = match name {
+            None => known.first(),
+            Some(name) => known.iter().find(|v| *v == name),
+        };
+        let Some(found) = found else {
+            let asked = name.unwrap_or_default();
+            let message = format!("unknown voice \"{asked}\": pack {} has {}", self.manifest.name, known.join(", "));
+            return Err(Error::new(ErrorKind::UnknownVoice, message));
+        };
+        let tensor = self.speech.tensor(&format!("voice.{found}"))?;
+        match tensor.shape[..] {
+            [rows, width] if rows > 0 && width == self.shape.dim => {}
+            _ => {
+                let message =
+                    format!("voice {found} has shape {:?}, expected rows of {}", tensor.shape, self.shape.dim);
+                return Err(Error::new(ErrorKind::BadPack, format!("{message}: import the pack again")));
+            }
+        }
+        Ok(Voice { name: found.clone(), rows: tensor.to_f32()? })
+    }
+
+    /// Tells packs apart: the hash of the file's hashes, in hexadecimal digits.
+    pub fn identity(&self) -> String {
+        verify::identity(&self.manifest)
+    }
+}
+
+/// A one-dimensional F32 tensor of `len` values. Errors: `BadPack`.
+pub(crate) fn vector(file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>> {
+    let tensor = file.tensor(name)?;
+    tensor.expect_shape(&[len])?;
+    Ok(tensor.to_f32()?)
+}
+
+fn read_manifest(dir: &Path) -> Result<Manifest> {
+    let path = dir.join(MANIFEST_FILE);
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        let message = match e.kind() {
+            std::io::ErrorKind::NotFound => format!(
+                "no pack at {}: give a folder with a {MANIFEST_FILE}, or make one with `syrinx pack`",
+                dir.display()
+            ),
+            _ => format!("cannot read {}: {e}", path.display()),
+        };
+        Error::new(ErrorKind::BadPack, message).with_source(e)
+    })?;
+    Ok(Manifest::parse(&text).map_err(|e| e.within(dir.display()))?)
+}
+
+/// Sizes that are sound in themselves but too large for this build.
+fn check_fits_runtime(shape: &Shape) -> Result<()> {
+    let codes = shape.audio.codes_per_frame();
+    if codes > MAX_CODES || shape.audio.audio_rows > usize::from(u16::MAX) {
+        let message =
+            format!("{codes} codes per frame and {} audio rows are beyond this build", shape.audio.audio_rows);
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    Ok(())
+}

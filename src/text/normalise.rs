@@ -1,0 +1,122 @@
+//! Text as people write it comes in; text as people say it goes out, with a map back to the
+//! character that each output byte stands for.
+//!
+//! A speech model learns to read words, and reads "£3.50 at 14:05" badly. The reading is therefore done here, by
+//! rules that can be read and tested, and the model sees plain words. The map exists so that a spoken position can
+//! be reported in the text that the caller wrote.
+//!
+//! ```text
+//! source ─► markup (HTML, Markdown) ─► clean (fold, unify, drop) ─► scan (rules) ─► finish (spaces, stops)
+//! ```
+//!
+//! What a rule matches and says is data (`rules/en.toml`); how a number is read is code (`number`).
+
+mod clean;
+mod finish;
+mod markup;
+mod number;
+mod rules;
+mod scan;
+mod template;
+mod track;
+mod verbs;
+mod words;
+
+use std::sync::Arc;
+
+pub use rules::{ClauseWords, RulesError};
+
+use finish::Ending;
+use markup::Markup;
+use rules::Rules;
+use track::Track;
+
+const ENGLISH: &str = include_str!("rules/en.toml");
+/// A text settles after one pass, an odd one after two or three.
+const SETTLING_PASSES: usize = 4;
+
+/// Text ready to be spoken, and where each byte of it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoken {
+    /// What the model reads. From [`Normaliser::speak`]: ASCII letters, `' . , ? ! ; : -` and space only.
+    pub text: String,
+    /// Per byte of `text` the character offset in the source that it speaks; one entry longer than `text`, the last
+    /// one being the length of the source in characters. Never decreases.
+    pub source: Vec<u32>,
+}
+
+impl Spoken {
+    /// The text as it is, for models that read raw text.
+    pub fn verbatim(text: &str) -> Spoken {
+        Track::of(text).into_spoken(text)
+    }
+
+    /// The same reading with its map led through `source`, an ASCII text from which it was read.
+    fn seen_through(mut self, source: &Spoken) -> Spoken {
+        for at in &mut self.source {
+            *at = usize::try_from(*at).ok().and_then(|i| source.source.get(i)).copied().unwrap_or(*at);
+        }
+        self
+    }
+}
+
+/// Reads numbers, dates, prices, abbreviations and the like as words.
+#[derive(Debug, Clone)]
+pub struct Normaliser {
+    rules: Arc<Rules>,
+    markup: Markup,
+}
+
+impl Normaliser {
+    /// The rules for English that are built in.
+    pub fn english() -> Result<Normaliser, RulesError> {
+        Normaliser::from_rules(ENGLISH)
+    }
+
+    /// Rules in the format of `rules/en.toml`.
+    ///
+    /// # Errors
+    /// [`RulesError`] with the line: not TOML, an unknown key, a pattern that does not compile, or a template that
+    /// names an unknown verb or group.
+    pub fn from_rules(toml: &str) -> Result<Normaliser, RulesError> {
+        Ok(Normaliser { rules: Arc::new(Rules::parse(toml)?), markup: Markup::new()? })
+    }
+
+    /// Reads a whole text. The result ends with `.`, `?` or `!`, or is empty when nothing can be spoken.
+    ///
+    /// Any input is accepted; what has no reading is dropped. Reading the result again changes nothing.
+    pub fn speak(&self, text: &str) -> Spoken {
+        self.read(text, Ending::Closed)
+    }
+
+    /// Reads a part of a sentence that goes on, as [`speak`](Self::speak) but adding no stop at its end.
+    pub fn speak_open(&self, text: &str) -> Spoken {
+        self.read(text, Ending::Open)
+    }
+
+    /// What the clause splitter needs to know of this language.
+    pub fn clause_words(&self) -> Arc<ClauseWords> {
+        Arc::clone(&self.rules.clause)
+    }
+
+    /// Reads the text, and what comes of it, until nothing changes: a stop that is added or a sign that is dropped may
+    /// leave an abbreviation behind.
+    fn read(&self, text: &str, ending: Ending) -> Spoken {
+        let mut spoken = self.pass(text, ending);
+        for _ in 0..SETTLING_PASSES {
+            let again = self.pass(&spoken.text, ending);
+            if again.text == spoken.text {
+                break;
+            }
+            spoken = again.seen_through(&spoken);
+        }
+        spoken
+    }
+
+    fn pass(&self, text: &str, ending: Ending) -> Spoken {
+        let plain = self.markup.strip(&Track::of(text));
+        let clean = clean::clean(&plain, &self.rules);
+        let words = scan::scan(&clean, &self.rules);
+        finish::finish(&words, ending).into_spoken(text)
+    }
+}

@@ -1,0 +1,62 @@
+//! Text in the making: a string in which every byte knows the character of the source that it stands for.
+
+use std::ops::Range;
+
+use super::Spoken;
+
+#[derive(Debug, Default)]
+pub(super) struct Track {
+    text: String,
+    at: Vec<u32>,
+}
+
+impl Track {
+    /// The source itself.
+    pub fn of(source: &str) -> Track {
+        let mut track = Track::default();
+        for (at, c) in source.chars().enumerate() {
+            track.push(c, u32::try_from(at).unwrap_or(u32::MAX));
+        }
+        track
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The source offset of a byte; past the end, that of the last one.
+    pub fn at(&self, byte: usize) -> u32 {
+        self.at.get(byte).or(self.at.last()).copied().unwrap_or(0)
+    }
+
+    /// Appends a character; an offset before the last one is raised to it, so that the map never decreases.
+    pub fn push(&mut self, c: char, at: u32) {
+        let at = at.max(self.at.last().copied().unwrap_or(0));
+        self.text.push(c);
+        self.at.resize(self.text.len(), at);
+    }
+
+    pub fn push_str(&mut self, text: &str, at: u32) {
+        for c in text.chars() {
+            self.push(c, at);
+        }
+    }
+
+    /// Appends a byte range of another track with its offsets. A range off character boundaries appends nothing.
+    pub fn copy(&mut self, from: &Track, range: Range<usize>) {
+        let start = range.start;
+        for (i, c) in from.text.get(range).unwrap_or_default().char_indices() {
+            self.push(c, from.at(start + i));
+        }
+    }
+
+    pub fn last(&self) -> Option<char> {
+        self.text.chars().next_back()
+    }
+
+    pub fn into_spoken(mut self, source: &str) -> Spoken {
+        let length = source.chars().count();
+        self.at.push(u32::try_from(length).unwrap_or(u32::MAX));
+        Spoken { text: self.text, source: self.at }
+    }
+}

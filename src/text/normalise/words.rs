@@ -1,0 +1,200 @@
+//! A word as written comes in; the word, its letters or what it abbreviates goes out.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+
+use super::rules::ClauseWords;
+use super::verbs::spell;
+
+/// Word lists of a language. Keys of abbreviations are written without their last stop.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Words {
+    /// Whole words with a reading of their own: "OK".
+    exact: HashMap<String, String>,
+    /// Words in capitals that are read as words: "NASA".
+    spoken: HashSet<String>,
+    /// Common words of up to three letters, which stay words in capitals: "THE".
+    short: HashSet<String>,
+    /// Words that begin a sentence and are no names.
+    starters: HashSet<String>,
+    /// With or without a stop, followed by a name: "Mr".
+    titles: HashMap<String, String>,
+    /// Two readings, the first before a name, the other elsewhere: "St".
+    names: HashMap<String, [String; 2]>,
+    /// With a stop, before a figure: "No".
+    numbered: HashMap<String, String>,
+    /// With or without a stop, before a figure: "Sat".
+    figured: HashMap<String, String>,
+    /// With a stop: "approx".
+    dotted: HashMap<String, String>,
+}
+
+/// How the start of a text is read: `len` bytes of it as `words`, or as they stand.
+pub(super) struct Reading {
+    pub len: usize,
+    pub words: Option<String>,
+    /// A stop is consumed, and ends the sentence all the same.
+    pub stop: bool,
+}
+
+impl Reading {
+    fn as_is(len: usize) -> Reading {
+        Reading { len, words: None, stop: false }
+    }
+}
+
+impl Words {
+    /// Reads the word at the start of `text`, which begins with a letter; `before` is the word said last.
+    pub fn read(&self, text: &str, before: &str) -> Reading {
+        if let Some(reading) = self.initialism(text) {
+            return reading;
+        }
+        let len = word_len(text);
+        let (word, rest) = text.split_at(len);
+        self.abbreviation(word, rest, before)
+            .or_else(|| initial(word, rest, self))
+            .or_else(|| self.whole(word))
+            .unwrap_or(Reading::as_is(len))
+    }
+
+    /// "e.g.", "U.S.A."
+    fn initialism(&self, text: &str) -> Option<Reading> {
+        let letter = |i: usize| text.as_bytes().get(i).is_some_and(u8::is_ascii_alphabetic);
+        let dot = |i: usize| text.as_bytes().get(i) == Some(&b'.');
+        let mut end = 1;
+        while dot(end) && letter(end + 1) {
+            end += 2;
+        }
+        let bare = !text.as_bytes().get(end).is_some_and(u8::is_ascii_alphanumeric);
+        if end < 3 || !bare {
+            return None;
+        }
+        let key = &text[..end];
+        let words = self.dotted.get(key).cloned().unwrap_or_else(|| spell(key));
+        let stopped = dot(end);
+        let len = end + usize::from(stopped);
+        Some(Reading { len, words: Some(words), stop: stopped && self.ends_sentence(&text[len..]) })
+    }
+
+    fn abbreviation(&self, word: &str, rest: &str, before: &str) -> Option<Reading> {
+        let after_dot = rest.strip_prefix('.');
+        let after = after_dot.unwrap_or(rest);
+        let dotted = after_dot.is_some();
+        let len = word.len() + usize::from(dotted);
+        let reading = |words: &str, stop: bool| Some(Reading { len, words: Some(words.to_owned()), stop });
+        let next = next_word(after);
+        if let Some(words) = self.titles.get(word) {
+            return reading(words, false);
+        }
+        if let Some([title, other]) = self.names.get(word) {
+            let capital = |w: &str| w.starts_with(|c: char| c.is_ascii_uppercase());
+            if capital(next) && !self.starters.contains(next) {
+                return reading(title, false);
+            }
+            if dotted || capital(before) && before.len() > 1 {
+                return reading(other, dotted && self.ends_sentence(after));
+            }
+            return None;
+        }
+        let figure = next.starts_with(|c: char| c.is_ascii_digit());
+        if figure && let Some(words) = self.figured.get(word) {
+            return reading(words, false);
+        }
+        if !dotted {
+            return None;
+        }
+        if figure && let Some(words) = self.numbered.get(word) {
+            return reading(words, false);
+        }
+        let stop = self.ends_sentence(after);
+        if let Some(words) = self.dotted.get(word) {
+            return reading(words, stop);
+        }
+        let words = self.dotted.get(&word.to_ascii_lowercase())?;
+        let first = word.starts_with(|c: char| c.is_ascii_uppercase());
+        match first {
+            true => reading(&capitalised(words), stop),
+            false => None,
+        }
+    }
+
+    fn whole(&self, word: &str) -> Option<Reading> {
+        let words = match self.exact.get(word) {
+            Some(words) => words.clone(),
+            None => self.capitals(word)?,
+        };
+        Some(Reading { len: word.len(), words: Some(words), stop: false })
+    }
+
+    /// Spells a word in capitals that is not read as a word; `None` for any other.
+    pub fn capitals(&self, word: &str) -> Option<String> {
+        let stem = word.strip_suffix("'s").or(word.strip_suffix('s')).unwrap_or(word);
+        let vowel = stem.contains(['A', 'E', 'I', 'O', 'U', 'Y']);
+        let is_word = self.spoken.contains(stem)
+            || stem.len() <= 3 && self.short.contains(&stem.to_ascii_lowercase())
+            || stem.len() > 3 && vowel;
+        if stem.len() < 2 || is_word || !stem.bytes().all(|b| b.is_ascii_uppercase()) {
+            return None;
+        }
+        let ending = if stem.len() < word.len() { "'s" } else { "" };
+        Some(format!("{}{ending}", spell(stem)))
+    }
+
+    /// Whether the stop of an abbreviation, with `after` behind it, ends the sentence too.
+    pub fn ends_sentence(&self, after: &str) -> bool {
+        let next = next_word(after);
+        next.is_empty() && !after.trim_start().starts_with([',', ';', ':', '?', '!', '.'])
+            || self.starters.contains(next)
+    }
+
+    pub fn clause_words(&self, openers: HashSet<String>, ties: HashSet<String>) -> ClauseWords {
+        ClauseWords {
+            titles: self.titles.keys().cloned().collect(),
+            numbered: self.numbered.keys().chain(self.figured.keys()).cloned().collect(),
+            abbreviations: self.dotted.keys().chain(self.names.keys()).cloned().collect(),
+            starters: self.starters.clone(),
+            openers,
+            ties,
+        }
+    }
+}
+
+/// "J. Smith": a single capital with a stop, before a name or another initial.
+fn initial(word: &str, rest: &str, words: &Words) -> Option<Reading> {
+    let after = rest.strip_prefix('.')?;
+    let next = next_word(after);
+    let name = next.starts_with(|c: char| c.is_ascii_uppercase()) && !words.starters.contains(next);
+    let single = word.len() == 1 && word != "I" && word.starts_with(|c: char| c.is_ascii_uppercase());
+    (single && name).then(|| Reading { len: word.len() + 1, words: Some(word.to_owned()), stop: false })
+}
+
+/// Letters with apostrophes inside.
+fn word_len(text: &str) -> usize {
+    let mut end = 0;
+    let bytes = text.as_bytes();
+    while let Some(&b) = bytes.get(end) {
+        let inside = b == b'\'' && end > 0 && bytes.get(end + 1).is_some_and(u8::is_ascii_alphabetic);
+        if !b.is_ascii_alphabetic() && !inside {
+            break;
+        }
+        end += 1;
+    }
+    end
+}
+
+/// The word or figure that comes next, if no mark comes before it.
+fn next_word(text: &str) -> &str {
+    let text = text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && !",;:.?!".contains(c));
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '\'').unwrap_or(text.len());
+    &text[..end]
+}
+
+fn capitalised(words: &str) -> String {
+    let mut chars = words.chars();
+    match chars.next() {
+        Some(first) => first.to_ascii_uppercase().to_string() + chars.as_str(),
+        None => String::new(),
+    }
+}

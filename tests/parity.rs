@@ -1,0 +1,111 @@
+//! Promise: the numbers are those of the reference, whatever the sizes. Goldens: tests/data/README.md.
+
+mod support;
+
+use std::sync::Arc;
+
+use support::{Golden, TinyPack, assert_close};
+use syrinx::flow::{FlowHead, Solver};
+use syrinx::frame::{END, choose_semantic, quantise_acoustic};
+use syrinx::kernel::Pool;
+use syrinx::pack::{OpenOptions, Pack};
+use syrinx_quant::Recipe;
+
+const GOLDENS: [Golden; 2] = [Golden::TINY, Golden::ODD];
+
+#[test]
+fn every_stage_of_generation_equals_the_reference() {
+    for golden in GOLDENS {
+        let expected = golden.tensors();
+        let pack = TinyPack::import_from(golden.checkpoint, Recipe::F32);
+        for threads in ["1", "2"] {
+            let traced = pack.trace(golden, &["--threads", threads]);
+            for name in ["prompt.ids", "frame.codes"] {
+                assert_eq!(traced.i32(name), expected.i32(name), "{name}");
+            }
+            for name in [
+                "prompt.embeds",
+                "prefill.hidden",
+                "frame.hidden",
+                "frame.logits",
+                "frame.v_cond",
+                "frame.v_uncond",
+                "frame.v",
+                "frame.x",
+                "frame.embed",
+            ] {
+                assert_close(name, &traced.f32(name), &expected.f32(name), 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn codec_samples_equal_the_reference_in_any_chunking() {
+    for golden in GOLDENS {
+        let expected = golden.tensors();
+        let pack = TinyPack::import_from(golden.checkpoint, Recipe::F32);
+        let short = pack.decode(golden, "codec.codes", "0");
+        assert_close("codec.pcm", &short, &expected.f32("codec.pcm"), 1e-5);
+        let whole = pack.decode(golden, "codec.pcm_long_codes", "0");
+        assert_close("codec.pcm_long", &whole, &expected.f32("codec.pcm_long"), 1e-5);
+        for chunk in ["1", "2", "3", "7", "25"] {
+            assert_close(chunk, &pack.decode(golden, "codec.pcm_long_codes", chunk), &whole, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn masks_and_the_end_of_audio_equal_the_reference() {
+    for golden in GOLDENS {
+        let expected = golden.tensors();
+        let imported = TinyPack::import_from(golden.checkpoint, Recipe::F32);
+        let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
+        let (shape, audio) = (pack.shape(), &pack.shape().audio);
+        let pool = Arc::new(Pool::new(1));
+        let mut flow = FlowHead::open(pack.speech(), shape, &pool).unwrap();
+        let solver = Solver { steps: shape.flow.steps, guidance: shape.flow.guidance };
+        for edge in ["end", "empty", "pad"] {
+            let codes = expected.i32(&format!("edge.{edge}.codes")).values;
+            let logits = expected.f32(&format!("edge.{edge}.logits")).values;
+            let semantic = choose_semantic(&logits, audio, false);
+            assert_eq!(i32::from(semantic.code), codes[0], "{edge}");
+            if semantic.code == END {
+                let withheld = choose_semantic(&logits, audio, true);
+                assert!(withheld.end_withheld && withheld.code != END);
+                continue;
+            }
+            let hidden = expected.f32(&format!("edge.{edge}.hidden")).values;
+            let mut x = expected.f32("noise").values[..audio.n_acoustic].to_vec();
+            flow.solve(&hidden, solver, &mut x, &pool, |_| {});
+            let acoustic: Vec<i32> = x.iter().map(|&x| i32::from(quantise_acoustic(x, audio))).collect();
+            assert_eq!(acoustic, codes[1..], "{edge}");
+        }
+    }
+}
+
+#[test]
+fn guidance_of_one_is_the_conditional_flow() {
+    let imported = TinyPack::import(Recipe::F32);
+    let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
+    let pool = Pool::new(1);
+    let mut flow = FlowHead::open(pack.speech(), pack.shape(), &pool).unwrap();
+    let hidden = Golden::TINY.tensors().f32("unit.hidden").values;
+    let noise = Golden::TINY.tensors().f32("unit.x").values;
+    let mut solve = |guidance: f32, steps: usize| {
+        let mut first = Vec::new();
+        let mut x = noise.clone();
+        flow.solve(&hidden, Solver { steps, guidance }, &mut x, &pool, |step| {
+            if first.is_empty() {
+                first = step.conditional.to_vec();
+            }
+        });
+        (x, first)
+    };
+    let (unguided, conditional) = solve(1.0, 7);
+    let (guided, same) = solve(1.2, 7);
+    assert_ne!(unguided, guided);
+    assert_eq!(conditional, same, "the conditional branch does not depend on the other");
+    assert_ne!(solve(1.2, 5).0, guided);
+    assert_eq!(solve(1.2, 7).0, guided, "the grid is made anew when the steps change");
+}
