@@ -1,0 +1,100 @@
+"""Command line: one command per stage. See README.md for the order."""
+
+import argparse
+
+from .home import Home
+
+
+def training(stage, batch):
+    stage.add_argument("--minutes", type=float, default=60.0)
+    stage.add_argument("--batch", type=int, default=batch)
+    stage.add_argument("--threads", type=int, default=1)
+    stage.add_argument("--decay", type=int, metavar="STEPS", help="let the learning rate fall, and stop after STEPS")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="wren", description="train a small voice of the Voxtral TTS family")
+    parser.add_argument("--home", help="working folder (default: $WREN_HOME)")
+    stages = parser.add_subparsers(dest="stage", required=True)
+
+    stage = stages.add_parser("teacher", help="prepare the teacher's graphs and voice styles")
+    stage.add_argument("styles", help="archive made by `npm pack kokoro-js`")
+    for name, what in (
+        ("corpus", "speech with durations"),
+        ("script", "durations without audio"),
+        ("heldout", "the evaluation sentences, spoken"),
+    ):
+        stage = stages.add_parser(name, help=what)
+        stage.add_argument("--part", type=int, default=0)
+        stage.add_argument("--hours", type=float, default=10.0)
+    stage = stages.add_parser("codes", help="choose the phone pairs that get a code")
+    stage.add_argument("--size", type=int, default=1022)
+    stage = stages.add_parser("codec", help="train the codec")
+    training(stage, batch=6)
+    stage = stages.add_parser("tokens", help="encode corpus or script for the language model")
+    stage.add_argument("kind", choices=("corpus", "script"))
+    stage.add_argument("--threads", type=int, default=1)
+    stage = stages.add_parser("language", help="train backbone and flow head")
+    training(stage, batch=2000)
+    stage.add_argument("--flow-only", action="store_true", help="train the flow head on frozen states")
+    stage.add_argument("--spoken", type=float, default=0.3, help="share of utterances with sound")
+    stage = stages.add_parser("evaluate", help="word error rates; see evaluate.py")
+    stage.add_argument("what", choices=("codec", "reading", "swap", "free"))
+    stage.add_argument("--count", type=int, default=40)
+    stage.add_argument("--threads", type=int, default=1)
+    stage.add_argument("--zero", action="store_true", help="free: decode with the acoustic part zero")
+    stage.add_argument("--show", action="store_true", help="reading, free: print what was said")
+    stages.add_parser("export", help="write a checkpoint in the Voxtral file format")
+    stage = stages.add_parser("voice-eval", help="judge a finished pack through the runtime")
+    stage.add_argument("--syrinx", default="../../target/release/syrinx")
+    stage.add_argument("--pack", default="../wren-en")
+    stage.add_argument("--count", type=int, default=200, help="sentences per voice")
+    stage.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    home = Home(args.home)
+
+    if args.stage == "teacher":
+        from . import teacher
+
+        teacher.prepare(home, args.styles)
+    elif args.stage in ("corpus", "script", "heldout"):
+        from . import corpus
+
+        corpus.run(home, args.stage, args.part, args.hours)
+    elif args.stage == "codes":
+        from . import codes
+
+        codes.build(home, args.size)
+    elif args.stage == "codec":
+        from . import train_codec
+
+        train_codec.run(home, args.minutes, args.batch, args.threads, args.decay)
+    elif args.stage == "evaluate":
+        from . import evaluate
+
+        if args.what == "free":
+            evaluate.free(home, args.count, args.threads, args.zero, args.show)
+        elif args.what == "reading":
+            evaluate.reading(home, args.count, args.threads, args.show)
+        else:
+            getattr(evaluate, args.what)(home, args.count, args.threads)
+    elif args.stage == "voice-eval":
+        from . import voice_eval
+
+        voice_eval.run(home, args.syrinx, args.pack, args.count, args.threads)
+    elif args.stage == "export":
+        from . import export
+
+        export.run(home)
+    elif args.stage == "tokens":
+        from . import tokens
+
+        tokens.run(home, args.kind, args.threads)
+    elif args.stage == "language":
+        from . import train_language
+
+        train_language.run(home, args.minutes, args.batch, args.threads, args.decay, args.flow_only, args.spoken)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""The codec: a causal decoder exactly as the Voxtral format has it, and an encoder that may look ahead.
+
+In: audio at 24 kHz, whole frames of 1,920 samples. Between: one semantic code and `acoustic_dim` values in
+[-1, 1] per frame. Out: audio. The semantic code is given by the phones (`codes`), so the encoder only learns to
+recognise it; rows of the codebook are sums of phone factors and a row of their own.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from .layers import WindowLayer
+from .sizes import FRAME_SAMPLES, PATCH_SAMPLES, CodecSizes
+from .spectra import LogMel
+
+
+class CausalConv(nn.Module):
+    def __init__(self, inputs, outputs, kernel, padding):
+        super().__init__()
+        self.conv = weight_norm(nn.Conv1d(inputs, outputs, kernel, bias=False))
+        self.left, self.padding = kernel - 1, padding
+
+    def forward(self, x):
+        return self.conv(F.pad(x.transpose(1, 2), (self.left, 0), mode=self.padding)).transpose(1, 2)
+
+
+class CausalUpsample(nn.Module):
+    def __init__(self, dim, kernel, stride):
+        super().__init__()
+        self.conv = weight_norm(nn.ConvTranspose1d(dim, dim, kernel, stride, bias=False))
+        self.extra = kernel - stride
+
+    def forward(self, x):
+        return self.conv(x.transpose(1, 2))[..., : -self.extra].transpose(1, 2)
+
+
+class Stage(nn.Module):
+    def __init__(self, sizes, count, window):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            WindowLayer(sizes.dim, sizes.n_heads, sizes.hidden_dim, window, sizes.norm_eps, sizes.qk_norm_eps) for _ in range(count)
+        )
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Decoder(nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.decoder_blocks = nn.ModuleList()
+        window = sizes.window
+        for stride in sizes.strides:
+            window //= stride
+        for i, (kernel, stride, count) in enumerate(zip(sizes.kernels, sizes.strides, sizes.lengths)):
+            window *= stride
+            latent = sizes.semantic_dim + sizes.acoustic_dim
+            self.decoder_blocks.append(
+                CausalUpsample(sizes.dim, kernel, stride) if i else CausalConv(latent, sizes.dim, kernel, "replicate")
+            )
+            self.decoder_blocks.append(Stage(sizes, count, window))
+        self.output_proj = CausalConv(sizes.dim, PATCH_SAMPLES, sizes.output_kernel, "reflect")
+
+    def forward(self, latent):
+        """[batch, frames, semantic_dim + acoustic_dim] -> [batch, samples]."""
+        x = latent
+        for block in self.decoder_blocks:
+            x = block(x)
+        return self.output_proj(x).flatten(1)
+
+
+class Encoder(nn.Module):
+    """Log-mel at 100 Hz, three times halved to 12.5 Hz, with attention to both sides between."""
+
+    def __init__(self, sizes):
+        super().__init__()
+        self.mel = LogMel(1024, PATCH_SAMPLES, sizes.encoder_bands)
+        self.input_proj = nn.Conv1d(sizes.encoder_bands, sizes.dim, 7, padding=3, bias=False)
+        self.layers, self.down = nn.ModuleList(), nn.ModuleList()
+        for i in range(4):
+            self.layers.append(
+                WindowLayer(
+                    sizes.dim,
+                    sizes.n_heads,
+                    sizes.encoder_hidden_dim,
+                    max(4, 16 >> i),
+                    sizes.norm_eps,
+                    sizes.qk_norm_eps,
+                    causal=False,
+                )
+            )
+            if i < 3:
+                self.down.append(nn.Conv1d(sizes.dim, sizes.dim, 4, stride=2, padding=1, bias=False))
+        self.output_proj = nn.Conv1d(sizes.dim, sizes.semantic_dim + sizes.acoustic_dim, 3, padding=1, bias=False)
+
+    def forward(self, audio):
+        """[batch, samples] -> [batch, frames, semantic_dim + acoustic_dim]."""
+        x = self.input_proj((self.mel(audio) + 4) / 3)
+        for i, layer in enumerate(self.layers):
+            x = layer(x.transpose(1, 2)).transpose(1, 2)
+            if i < len(self.down):
+                x = self.down[i](F.silu(x))
+        return self.output_proj(x).transpose(1, 2)
+
+
+class Codebook(nn.Module):
+    """Rows first[a] + second[b] + own[code] for the code of phones (a, b)."""
+
+    def __init__(self, codes, dim, std):
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(len(codes.phones), dim) * std)
+        self.second = nn.Parameter(torch.randn(len(codes.phones), dim) * std)
+        self.own = nn.Parameter(torch.zeros(len(codes), dim))
+        self.register_buffer("a", torch.from_numpy(codes.first), persistent=False)
+        self.register_buffer("b", torch.from_numpy(codes.second), persistent=False)
+
+    def rows(self):
+        return self.first[self.a] + self.second[self.b] + self.own
+
+
+class Codec(nn.Module):
+    def __init__(self, codes, sizes=CodecSizes()):
+        super().__init__()
+        self.sizes = sizes
+        self.decoder, self.encoder = Decoder(sizes), Encoder(sizes)
+        self.codebook = Codebook(codes, sizes.semantic_dim, 0.4)
+        self.log_sharpness = nn.Parameter(torch.zeros(()))
+
+    def encode(self, audio):
+        """Semantic vectors and acoustic values in (-1, 1)."""
+        semantic, acoustic = self.encoder(audio).float().split((self.sizes.semantic_dim, self.sizes.acoustic_dim), -1)
+        return semantic, torch.tanh(acoustic)
+
+    def recognise(self, semantic):
+        """Logits over codes: minus the scaled squared distance to each row, so the nearest row wins."""
+        rows = self.codebook.rows().detach()
+        distance = semantic.square().sum(-1, keepdim=True) - 2 * semantic @ rows.T + rows.square().sum(-1)
+        return -self.log_sharpness.exp() * distance
+
+    def levels(self, acoustic):
+        """Integers 0 .. acoustic_levels - 1."""
+        return torch.round((acoustic.clamp(-1, 1) + 1) / 2 * (self.sizes.acoustic_levels - 1))
+
+    def values(self, levels):
+        return levels * 2 / (self.sizes.acoustic_levels - 1) - 1
+
+    def decode(self, codes, acoustic):
+        """Codes [batch, frames] and acoustic values [batch, frames, acoustic_dim] -> [batch, samples]."""
+        return self.decoder(torch.cat([self.codebook.rows()[codes], acoustic], -1))
+
+
+class Predictor(nn.Module):
+    """Guesses the acoustic values from the phones around a frame and the voice. Training only: its error, passed
+    back to the encoder, keeps out of the latent what nothing could predict."""
+
+    def __init__(self, codes, voices, sizes, reach=3, dim=192):
+        super().__init__()
+        self.phones = Codebook(codes, 64, 0.3)
+        self.voice = nn.Embedding(voices, 32)
+        self.reach = reach
+        self.net = nn.Sequential(
+            nn.Linear(64 * (2 * reach + 1) + 32, dim),
+            nn.SiLU(),
+            nn.Linear(dim, dim),
+            nn.SiLU(),
+            nn.Linear(dim, sizes.acoustic_dim),
+        )
+
+    def forward(self, codes, voice):
+        rows = F.pad(self.phones.rows()[codes], (0, 0, self.reach, self.reach))
+        around = rows.unfold(1, 2 * self.reach + 1, 1).flatten(2)
+        voice = self.voice(voice)[:, None].expand(-1, codes.shape[1], -1)
+        return self.net(torch.cat([around, voice], -1))
+
+
+def whole_frames(audio):
+    """Zero-padded at the end to whole frames."""
+    return F.pad(audio, (0, -audio.shape[-1] % FRAME_SAMPLES))

@@ -1,0 +1,134 @@
+"""Semantic codes with a meaning: the phones heard in the two halves of an 80 ms frame.
+
+In: phoneme symbols with durations in 25 ms units. Out: one code per frame, 12.5 per second.
+A learnt codebook can be ignored by the decoder; one that names phones cannot, it needs no audio to be known,
+and its rows can be shared between codes (`phones` are factors). Rules, each checked against the energy of the
+teacher's speech: stress and length marks belong to their vowel; a space is half its left and half its right
+neighbour; punctuation and the ends are silence, but the last unit of the leading silence already sounds.
+"""
+
+import json
+from collections import Counter
+
+import numpy as np
+
+from .corpus import entries
+
+SILENCE = "_"
+BEFORE = "ˈˌ"  # marks whose time belongs to the symbol after them
+AFTER = "ːʲʰ̩̃"  # and before them
+PUNCTUATION = '.,?!;:-—…"()“”'
+UNIT_TICKS, HALF_TICKS = 5, 8  # 25 ms and 40 ms in ticks of 5 ms
+LEAD_UNITS, TAIL_FRAMES = 4, 2
+CLASSES = ["aɑæʌəɐᵊɚ", "iɪᵻeɛɜ", "oɔuʊɒQO", "AIWY", "pbtdkɡTʔ", "fvθðszʃʒhʧʤ", "mnŋ", "lɹwj", SILENCE]
+
+
+def units(phonemes, durations):
+    """One phone per 25 ms, and for each the index of its symbol (-1 in silence)."""
+    symbols = SILENCE + phonemes + SILENCE
+    if len(symbols) != len(durations):
+        raise ValueError(f"{len(durations)} durations for {len(symbols)} symbols of '{phonemes}'")
+    phones, owner = list(symbols), list(range(-1, len(symbols) - 1))
+    for i, symbol in enumerate(symbols):
+        if symbol in PUNCTUATION or i == len(symbols) - 1:
+            phones[i], owner[i] = SILENCE, -1
+    for i in range(len(symbols) - 2, 0, -1):
+        if symbols[i] in BEFORE:
+            phones[i], owner[i] = phones[i + 1], owner[i + 1]
+    for i in range(1, len(symbols) - 1):
+        if symbols[i] in AFTER:
+            phones[i], owner[i] = phones[i - 1], owner[i - 1]
+    stream = []
+    for i, length in enumerate(durations):
+        if phones[i] == " ":
+            first = length // 2
+            stream += [(phones[i - 1], owner[i - 1])] * first + [(phones[i + 1], owner[i + 1])] * (length - first)
+        elif i == 0 and length:
+            stream += [(SILENCE, -1)] * (length - 1) + [(phones[1], owner[1])]
+        else:
+            stream += [(phones[i], owner[i])] * length
+    return stream
+
+
+def halves(stream):
+    """The phone owning most of each 40 ms half. A phone too short to win anywhere takes the half where it is
+    longest, if the loser also holds a neighbouring half: no phone disappears while its neighbour has room."""
+    ticks = [item for item in stream for _ in range(UNIT_TICKS)]
+    slots = [ticks[i : i + HALF_TICKS] for i in range(0, len(ticks), HALF_TICKS)]
+    won = [Counter(slot).most_common(1)[0][0] for slot in slots]
+    best = {}
+    for i, slot in enumerate(slots):
+        for item, count in Counter(slot).items():
+            if item[1] >= 0 and count > best.get(item, (0, 0))[0]:
+                best[item] = (count, i)
+    for item, (_, i) in best.items():
+        around = won[i - 1 : i] + won[i + 1 : i + 2]
+        if item not in won and won[i] in around:
+            won[i] = item
+    return won
+
+
+class Frames:
+    """Frames of one utterance: phone pairs, the symbol each frame belongs to, and where its audio lies."""
+
+    def __init__(self, entry):
+        stream = units(entry["phonemes"], entry["durations"])
+        voiced = [i for i, (_, owner) in enumerate(stream) if owner >= 0]
+        if not voiced:
+            raise ValueError(f"nothing is spoken in '{entry['text']}'")
+        self.first_unit = max(0, voiced[0] - LEAD_UNITS)
+        stream = stream[self.first_unit : voiced[-1] + 1]
+        self.speech_units = len(stream)
+        won = halves(stream)
+        won += [(SILENCE, -1)] * (len(won) % 2 + 2 * TAIL_FRAMES)
+        self.pairs = [(won[i][0], won[i + 1][0]) for i in range(0, len(won), 2)]
+        self.owners = [max(won[i][1], won[i + 1][1]) for i in range(0, len(won), 2)]
+
+
+class Codes:
+    """The table of kept pairs, most frequent first; other pairs take the nearest kept one."""
+
+    def __init__(self, pairs):
+        self.pairs = [tuple(p) for p in pairs]
+        self.phones = sorted({phone for pair in self.pairs for phone in pair})
+        self.index = {pair: i for i, pair in enumerate(self.pairs)}
+        self.group = {phone: i for i, members in enumerate(CLASSES) for phone in members}
+        place = {phone: i for i, phone in enumerate(self.phones)}
+        self.first = np.array([place[a] for a, _ in self.pairs])
+        self.second = np.array([place[b] for _, b in self.pairs])
+        self.silence = self.index[SILENCE, SILENCE]
+
+    def distance(self, a, b):
+        if a == b:
+            return 0
+        return 1 if self.group.get(a, -1) == self.group.get(b, -2) else 3
+
+    def __getitem__(self, pair):
+        if pair not in self.index:
+            self.index[pair] = min(
+                range(len(self.pairs)),
+                key=lambda i: (self.distance(pair[0], self.pairs[i][0]) + self.distance(pair[1], self.pairs[i][1]), i),
+            )
+        return self.index[pair]
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def encode(self, frames):
+        return np.array([self[pair] for pair in frames.pairs], dtype=np.int16)
+
+
+def build(home, size):
+    """Stage `codes`: keep the `size` most frequent pairs of everything scripted and spoken so far."""
+    counts = Counter()
+    for stage in ("script", "corpus"):
+        for entry in entries(home.folder(stage)):
+            counts.update(Frames(entry).pairs)
+    kept = [pair for pair, _ in counts.most_common(size)]
+    share = sum(counts[pair] for pair in kept) / sum(counts.values())
+    (home.folder(".") / "codes.json").write_text(json.dumps(kept, ensure_ascii=False))
+    home.log(f"codes: {len(kept)} of {len(counts)} pairs kept, {share:.2%} of {sum(counts.values())} frames")
+
+
+def load(home):
+    return Codes(json.loads((home.folder(".") / "codes.json").read_text()))

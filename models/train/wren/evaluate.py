@@ -1,0 +1,161 @@
+"""Stage `evaluate`: which part says the wrong words.
+
+In: the teacher's `heldout/` speech, `codec.pt`, `language.pt`. Out: word error rates in log.md.
+`codec` compares the teacher's audio with the codec's: whole, and with the acoustic part zero or guessed. `swap` feeds the language
+model the true past and exchanges true for predicted parts one at a time. `free` lets it run alone. `reading` compares
+the phones it says, without any sound, with the teacher's: a judge for the first hours, when nothing can be heard yet.
+"""
+
+import numpy as np
+import soundfile
+import torch
+from rapidfuzz.distance import Levenshtein
+
+from . import codes as code_table
+from .checkpoint import load_average
+from .codes import SILENCE
+from .judge import Words, quality
+from .language import Language, text_tokens
+from .teacher import VOICES
+from .train_codec import VOICE_IDS, Speech, Trained
+
+
+class Bench:
+    """Codec, judge and the first `count` held-out utterances."""
+
+    def __init__(self, home, count, threads):
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        self.home, codes = home, code_table.load(home)
+        trained = Trained(codes)
+        self.codec_step = load_average(home.folder("codec") / "codec.pt", trained)
+        self.codec, self.predictor, self.codes = trained.codec, trained.predictor, codes
+        self.speech = Speech(home, codes, "heldout")
+        self.clips = self.speech.clips[:count]
+        self.judge = Words(home, threads)
+        self.sounds = {}
+
+    def clip(self, i):
+        """(entry, teacher's audio, codes, acoustic values as the format keeps them)."""
+        audio, codes = self.speech.cut(i, 0, len(self.clips[i][1]))
+        _, acoustic = self.codec.encode(torch.from_numpy(audio)[None])
+        return (
+            self.clips[i][0],
+            audio,
+            torch.from_numpy(codes).long(),
+            self.codec.values(self.codec.levels(acoustic[0])),
+        )
+
+    def decode(self, codes, acoustic):
+        return self.codec.decode(codes[None], acoustic[None])[0].numpy()
+
+    def add(self, kind, text, audio):
+        self.sounds.setdefault(kind, []).append((text, audio))
+        folder = self.home.folder(f"heard/{kind}")
+        soundfile.write(folder / f"{len(self.sounds[kind]) - 1:03}.wav", audio, 24_000)
+
+    def report(self, title, show=False):
+        rates = {kind: self.judge.errors(pairs, show) for kind, pairs in self.sounds.items()}
+        scores = {kind: np.mean([quality(audio) for _, audio in pairs]) for kind, pairs in self.sounds.items()}
+        self.home.log(
+            f"{title}, {len(self.clips)} held-out utterances: word error / DNSMOS "
+            + ", ".join(f"{kind} {rate:.1%} / {scores[kind]:.2f}" for kind, rate in rates.items())
+        )
+
+
+@torch.inference_mode()
+def codec(home, count, threads):
+    bench = Bench(home, count, threads)
+    right = total = 0
+    for i in range(len(bench.clips)):
+        entry, audio, codes, acoustic = bench.clip(i)
+        semantic, _ = bench.codec.encode(torch.from_numpy(audio)[None])
+        right += int((bench.codec.recognise(semantic)[0].argmax(-1) == codes).sum())
+        total += len(codes)
+        bench.add("teacher", entry["text"], audio)
+        bench.add("codec", entry["text"], bench.decode(codes, acoustic))
+        guess = bench.predictor(codes[None], torch.tensor([VOICE_IDS[entry["voice"]]]))[0]
+        bench.add("guessed", entry["text"], bench.decode(codes, guess))
+        bench.add("zero", entry["text"], bench.decode(codes, torch.zeros_like(acoustic)))
+    bench.report(f"codec step {bench.codec_step}, codes recognised {right / total:.1%}")
+
+
+def language_model(bench):
+    model = Language(bench.codes, len(VOICES))
+    return model, load_average(bench.home.folder("language") / "language.pt", model)
+
+
+@torch.inference_mode()
+def swap(home, count, threads):
+    bench = Bench(home, count, threads)
+    model, step = language_model(bench)
+    right, total, error = 0, 0, []
+    for i in range(len(bench.clips)):
+        entry, _, codes, acoustic = bench.clip(i)
+        tokens = torch.tensor(text_tokens(entry["text"], model.sizes))
+        prompt = model.prompt(tokens, VOICE_IDS[entry["voice"]])
+        hidden, _ = model.backbone(torch.cat([prompt, model.frame_rows(codes, bench.codec.levels(acoustic).long())])[None])
+        hidden = hidden[0, len(prompt) - 1 : -1]
+        guessed = model.logits(hidden)[:, 1:].argmax(-1)
+        drawn = model.flow.sample(hidden, torch.randn(len(hidden), model.codec.acoustic_dim)).clamp(-1, 1)
+        drawn = bench.codec.values(bench.codec.levels(drawn))
+        right, total = right + int((guessed == codes).sum()), total + len(codes)
+        error.append(float((drawn - acoustic).square().mean() / acoustic.var()))
+        bench.add("true-true", entry["text"], bench.decode(codes, acoustic))
+        bench.add("true-zero", entry["text"], bench.decode(codes, torch.zeros_like(acoustic)))
+        bench.add("true-flow", entry["text"], bench.decode(codes, drawn))
+        bench.add("guessed-true", entry["text"], bench.decode(guessed, acoustic))
+        bench.add("guessed-flow", entry["text"], bench.decode(guessed, drawn))
+    bench.report(
+        f"swap (codes-acoustics), language step {step}, codec step {bench.codec_step}, "
+        f"codes right {right / total:.1%}, flow error {np.mean(error):.2f} of variance"
+    )
+
+
+def phones(codes, table):
+    """The phones said, each once however long, silence left out."""
+    said = [phone for code in codes for phone in table.pairs[int(code)]]
+    return [phone for phone, before in zip(said, ["", *said]) if phone not in (before, SILENCE)]
+
+
+@torch.inference_mode()
+def reading(home, count, threads, show=False):
+    torch.set_num_threads(threads)
+    table = code_table.load(home)
+    model = Language(table, len(VOICES))
+    step = load_average(home.folder("language") / "language.pt", model)
+    wrong = total = 0
+    ratio, endless = [], []
+    for i, (entry, codes, _) in enumerate(Speech(home, table, "heldout").clips[:count]):
+        made, _, ended = model.speak(entry["text"], VOICE_IDS[entry["voice"]], 3 * len(codes) + 10, mute=True)
+        wanted, said = phones(codes, table), phones(made, table)
+        wrong, total = wrong + Levenshtein.distance(wanted, said), total + len(wanted)
+        ratio.append(len(made) / len(codes))
+        endless += [] if ended else [i]
+        if show:
+            print(f"  {entry['text']}\n    {''.join(wanted)}\n    {''.join(said)}", flush=True)
+    home.log(
+        f"reading without sound, language step {step}, {len(ratio)} held-out utterances: phone error {wrong / total:.1%}, "
+        f"length {np.mean(ratio):.2f} of the teacher's, no end {endless}"
+    )
+
+
+@torch.inference_mode()
+def free(home, count, threads, zero=False, show=False):
+    bench = Bench(home, count, threads)
+    model, step = language_model(bench)
+    failures, ratio = [], []
+    for i in range(len(bench.clips)):
+        entry, _, true_codes, _ = bench.clip(i)
+        limit = 3 * len(true_codes) + 10
+        codes, levels, ended = model.speak(entry["text"], VOICE_IDS[entry["voice"]], limit, torch.Generator().manual_seed(i))
+        ratio.append(len(codes) / len(true_codes))
+        if not ended or not 0.5 < ratio[-1] < 2:
+            failures.append(i)
+        values = bench.codec.values(levels)
+        bench.add("free", entry["text"], bench.decode(codes, torch.zeros_like(values) if zero else values))
+    bench.report(
+        f"free running, language step {step}, codec step {bench.codec_step}, acoustics {'zero' if zero else 'drawn'}, "
+        f"length {np.mean(ratio):.2f} of the teacher's, wrong ends {failures}",
+        show,
+    )
