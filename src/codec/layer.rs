@@ -15,16 +15,15 @@ use crate::pack::vector;
 #[derive(Debug)]
 pub(super) struct Layer {
     attention_norm: Vec<f32>,
-    query: Matrix,
-    key: Matrix,
-    value: Matrix,
+    /// Queries above keys above values.
+    qkv: Matrix,
     output: Matrix,
     query_norm: Vec<f32>,
     key_norm: Vec<f32>,
     attention_scale: Vec<f32>,
     ffn_norm: Vec<f32>,
-    gate: Matrix,
-    up: Matrix,
+    /// Gate above up.
+    gate_up: Matrix,
     down: Matrix,
     ffn_scale: Vec<f32>,
     window: usize,
@@ -41,9 +40,8 @@ pub(super) struct Scratch {
     normed: Columns,
     attended: Columns,
     hidden: Columns,
-    query: Vec<f32>,
-    gate: Vec<f32>,
-    up: Vec<f32>,
+    qkv: Vec<f32>,
+    gate_up: Vec<f32>,
     delta: Vec<f32>,
     scores: Vec<f32>,
 }
@@ -56,9 +54,8 @@ impl Scratch {
             normed: Columns::new(codec.dim, capacity),
             attended: Columns::new(width, capacity),
             hidden: Columns::new(codec.hidden_dim, capacity),
-            query: vec![0.0; width * capacity],
-            gate: vec![0.0; codec.hidden_dim * capacity],
-            up: vec![0.0; codec.hidden_dim * capacity],
+            qkv: vec![0.0; (width + 2 * codec.kv_heads * codec.head_dim) * capacity],
+            gate_up: vec![0.0; 2 * codec.hidden_dim * capacity],
             delta: vec![0.0; codec.dim * capacity],
             scores: vec![0.0; window + 1],
         }
@@ -69,19 +66,21 @@ impl Layer {
     pub fn open(file: &Arc<GgufFile>, codec: &Codec, prefix: &str, window: usize, capacity: usize) -> Result<Self> {
         let name = |part: &str| format!("{prefix}.{part}.weight");
         let matrix = |part: &str, rows, columns| Matrix::open(file, &name(part), rows, columns);
+        let stacked = |parts: &[(&str, usize)]| {
+            let names: Vec<_> = parts.iter().map(|&(part, rows)| (name(part), rows)).collect();
+            let parts: Vec<_> = names.iter().map(|(name, rows)| (name.as_str(), *rows)).collect();
+            Matrix::open_stacked(file, &parts, codec.dim)
+        };
         let (q, kv, dim) = (codec.heads * codec.head_dim, codec.kv_heads * codec.head_dim, codec.dim);
         Ok(Self {
             attention_norm: vector(file, &name("attention_norm"), dim)?,
-            query: matrix("attention.wq", q, dim)?,
-            key: matrix("attention.wk", kv, dim)?,
-            value: matrix("attention.wv", kv, dim)?,
+            qkv: stacked(&[("attention.wq", q), ("attention.wk", kv), ("attention.wv", kv)])?,
             output: matrix("attention.wo", dim, q)?,
             query_norm: vector(file, &name("attention.q_norm"), q)?,
             key_norm: vector(file, &name("attention.k_norm"), kv)?,
             attention_scale: vector(file, &format!("{prefix}.attention_scale"), dim)?,
             ffn_norm: vector(file, &name("ffn_norm"), dim)?,
-            gate: matrix("feed_forward.w1", codec.hidden_dim, dim)?,
-            up: matrix("feed_forward.w3", codec.hidden_dim, dim)?,
+            gate_up: stacked(&[("feed_forward.w1", codec.hidden_dim), ("feed_forward.w3", codec.hidden_dim)])?,
             down: matrix("feed_forward.w2", dim, codec.hidden_dim)?,
             ffn_scale: vector(file, &format!("{prefix}.ffn_scale"), dim)?,
             window,
@@ -96,33 +95,33 @@ impl Layer {
     }
 
     pub fn bytes(&self) -> usize {
-        [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down]
-            .map(Matrix::bytes)
-            .iter()
-            .sum()
+        [&self.qkv, &self.output, &self.gate_up, &self.down].map(Matrix::bytes).iter().sum()
     }
 
     /// Moves `stream`, `[n][dim]`, through the layer.
     pub fn step(&mut self, codec: &Codec, stream: &mut [f32], scratch: &mut Scratch, pool: &Pool) {
-        let (q, kv, dim) = (self.query.rows(), self.key.rows(), codec.dim);
+        let (q, kv, dim) = (codec.heads * codec.head_dim, codec.kv_heads * codec.head_dim, codec.dim);
         let count = stream.len() / dim;
 
         norm_all(stream, &self.attention_norm, codec.norm_eps, scratch.normed.fill(count));
-        let query = &mut scratch.query[..count * q];
-        let key = &mut self.keys[self.past * kv..][..count * kv];
-        self.query.mul(&mut scratch.normed, query, pool);
-        self.key.mul(&mut scratch.normed, key, pool);
-        self.value.mul(&mut scratch.normed, &mut self.values[self.past * kv..][..count * kv], pool);
-        // Over the whole vector, before it is split into heads.
-        query.chunks_exact_mut(q).for_each(|q| ops::rms_norm_mut(q, &self.query_norm, codec.qk_norm_eps));
-        key.chunks_exact_mut(kv).for_each(|k| ops::rms_norm_mut(k, &self.key_norm, codec.qk_norm_eps));
+        let qkv = &mut scratch.qkv[..count * (q + 2 * kv)];
+        self.qkv.mul(&mut scratch.normed, qkv, pool);
+        let keys = self.keys[self.past * kv..].chunks_exact_mut(kv);
+        let values = self.values[self.past * kv..].chunks_exact_mut(kv);
+        for ((qkv, key), value) in qkv.chunks_exact_mut(q + 2 * kv).zip(keys).zip(values) {
+            key.copy_from_slice(&qkv[q..q + kv]);
+            value.copy_from_slice(&qkv[q + kv..]);
+            // Over the whole vector, before it is split into heads.
+            ops::rms_norm_mut(&mut qkv[..q], &self.query_norm, codec.qk_norm_eps);
+            ops::rms_norm_mut(key, &self.key_norm, codec.qk_norm_eps);
+        }
 
         let attended = scratch.attended.fill(count);
-        for (i, (query, out)) in query.chunks_exact(q).zip(attended.chunks_exact_mut(q)).enumerate() {
+        for (i, (qkv, out)) in qkv.chunks_exact(q + 2 * kv).zip(attended.chunks_exact_mut(q)).enumerate() {
             let at = self.past + i;
             let first = at.saturating_sub(self.window);
             let (keys, values) = (&self.keys[first * kv..(at + 1) * kv], &self.values[first * kv..(at + 1) * kv]);
-            attend(codec, query, keys, values, &mut scratch.scores, out);
+            attend(codec, &qkv[..q], keys, values, &mut scratch.scores, out);
         }
         let delta = &mut scratch.delta[..count * dim];
         self.output.mul(&mut scratch.attended, delta, pool);
@@ -132,11 +131,13 @@ impl Layer {
             .for_each(|(x, y)| ops::add_scaled(x, &self.attention_scale, y));
 
         norm_all(stream, &self.ffn_norm, codec.norm_eps, scratch.normed.fill(count));
-        let gate = &mut scratch.gate[..count * codec.hidden_dim];
-        let up = &mut scratch.up[..count * codec.hidden_dim];
-        self.gate.mul(&mut scratch.normed, gate, pool);
-        self.up.mul(&mut scratch.normed, up, pool);
-        ops::silu_mul(gate, up, scratch.hidden.fill(count));
+        let gate_up = &mut scratch.gate_up[..2 * count * codec.hidden_dim];
+        self.gate_up.mul(&mut scratch.normed, gate_up, pool);
+        let hidden = scratch.hidden.fill(count).chunks_exact_mut(codec.hidden_dim);
+        for (gate_up, hidden) in gate_up.chunks_exact(2 * codec.hidden_dim).zip(hidden) {
+            let (gate, up) = gate_up.split_at(codec.hidden_dim);
+            ops::silu_mul(gate, up, hidden);
+        }
         self.down.mul(&mut scratch.hidden, delta, pool);
         stream
             .chunks_exact_mut(dim)
@@ -174,9 +175,7 @@ fn attend(codec: &Codec, query: &[f32], keys: &[f32], values: &[f32], scores: &m
         ops::softmax(scores);
         out.fill(0.0);
         for (score, value) in scores.iter().zip(values.chunks_exact(kv)) {
-            for (out, v) in out.iter_mut().zip(&value[at..at + dim]) {
-                *out += score * v;
-            }
+            ops::add_multiple(out, *score, &value[at..at + dim]);
         }
     }
 }

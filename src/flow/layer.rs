@@ -16,21 +16,20 @@ use crate::pack::vector;
 pub(super) struct Layer {
     attention_norm: Vec<f32>,
     query: Matrix,
-    key: Matrix,
-    value: Matrix,
+    /// Keys above values.
+    key_value: Matrix,
     output: Matrix,
     ffn_norm: Vec<f32>,
-    gate: Matrix,
-    up: Matrix,
+    /// Gate above up.
+    gate_up: Matrix,
     down: Matrix,
 }
 
-/// Queries, keys and values of all tokens, `[branch * TOKENS + token][width]`.
+/// Queries, keys and values of all tokens, `[branch * TOKENS + token][width]`; a key and its value side by side.
 #[derive(Debug)]
 pub(super) struct Qkv {
     pub query: Vec<f32>,
-    pub key: Vec<f32>,
-    pub value: Vec<f32>,
+    pub key_value: Vec<f32>,
 }
 
 /// Which tokens go on after a layer's attention: all, or in the last layer only the first of each branch.
@@ -48,8 +47,7 @@ pub(super) struct Scratch {
     first_query: Vec<f32>,
     attended: Columns,
     hidden: Columns,
-    gate: Vec<f32>,
-    up: Vec<f32>,
+    gate_up: Vec<f32>,
     delta: Vec<f32>,
 }
 
@@ -62,8 +60,7 @@ impl Scratch {
             first_query: vec![0.0; flow.heads * flow.head_dim * 2],
             attended: Columns::new(flow.heads * flow.head_dim, columns),
             hidden: Columns::new(flow.hidden_dim, columns),
-            gate: vec![0.0; flow.hidden_dim * columns],
-            up: vec![0.0; flow.hidden_dim * columns],
+            gate_up: vec![0.0; 2 * flow.hidden_dim * columns],
             delta: vec![0.0; flow.dim * columns],
         }
     }
@@ -72,7 +69,7 @@ impl Scratch {
 impl Qkv {
     pub fn new(flow: &Flow, tokens: usize) -> Self {
         let (q, kv) = (flow.heads * flow.head_dim, flow.kv_heads * flow.head_dim);
-        Self { query: vec![0.0; q * tokens], key: vec![0.0; kv * tokens], value: vec![0.0; kv * tokens] }
+        Self { query: vec![0.0; q * tokens], key_value: vec![0.0; 2 * kv * tokens] }
     }
 
     /// Copies token `from` of `source` to token `to`.
@@ -81,8 +78,7 @@ impl Qkv {
             to_all[to * width..][..width].copy_from_slice(&from_all[from * width..][..width]);
         };
         copy(&mut self.query, &source.query, flow.heads * flow.head_dim);
-        copy(&mut self.key, &source.key, flow.kv_heads * flow.head_dim);
-        copy(&mut self.value, &source.value, flow.kv_heads * flow.head_dim);
+        copy(&mut self.key_value, &source.key_value, 2 * flow.kv_heads * flow.head_dim);
     }
 }
 
@@ -90,39 +86,36 @@ impl Layer {
     pub fn open(file: &Arc<GgufFile>, flow: &Flow, index: usize) -> Result<Self> {
         let name = |part: &str| format!("acoustic_transformer.layers.{index}.{part}.weight");
         let matrix = |part: &str, rows, columns| Matrix::open(file, &name(part), rows, columns);
+        let stacked = |upper: &str, lower: &str, rows| {
+            Matrix::open_stacked(file, &[(&name(upper), rows), (&name(lower), rows)], flow.dim)
+        };
         let (q, kv) = (flow.heads * flow.head_dim, flow.kv_heads * flow.head_dim);
         Ok(Self {
             attention_norm: vector(file, &name("attention_norm"), flow.dim)?,
             query: matrix("attention.wq", q, flow.dim)?,
-            key: matrix("attention.wk", kv, flow.dim)?,
-            value: matrix("attention.wv", kv, flow.dim)?,
+            key_value: stacked("attention.wk", "attention.wv", kv)?,
             output: matrix("attention.wo", flow.dim, q)?,
             ffn_norm: vector(file, &name("ffn_norm"), flow.dim)?,
-            gate: matrix("feed_forward.w1", flow.hidden_dim, flow.dim)?,
-            up: matrix("feed_forward.w3", flow.hidden_dim, flow.dim)?,
+            gate_up: stacked("feed_forward.w1", "feed_forward.w3", flow.hidden_dim)?,
             down: matrix("feed_forward.w2", flow.dim, flow.hidden_dim)?,
         })
     }
 
     /// Bytes of weights that one pass reads.
     pub fn bytes(&self) -> usize {
-        [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down]
-            .map(Matrix::bytes)
-            .iter()
-            .sum()
+        [&self.query, &self.key_value, &self.output, &self.gate_up, &self.down].map(Matrix::bytes).iter().sum()
     }
 
     /// Norms `tokens` (`[n][dim]`) and projects them. With [`Keep::First`] only the first token of each branch gets a
     /// query, at its own place.
     pub fn project(&self, flow: &Flow, tokens: &[f32], keep: Keep, scratch: &mut Scratch, out: &mut Qkv, pool: &Pool) {
         let count = tokens.len() / flow.dim;
-        let (q, kv) = (self.query.rows(), self.key.rows());
+        let (q, kv) = (self.query.rows(), self.key_value.rows());
         let normed = scratch.normed.fill(count);
         for (token, out) in tokens.chunks_exact(flow.dim).zip(normed.chunks_exact_mut(flow.dim)) {
             ops::rms_norm(token, &self.attention_norm, flow.norm_eps, out);
         }
-        self.key.mul(&mut scratch.normed, &mut out.key[..count * kv], pool);
-        self.value.mul(&mut scratch.normed, &mut out.value[..count * kv], pool);
+        self.key_value.mul(&mut scratch.normed, &mut out.key_value[..count * kv], pool);
         if keep == Keep::All {
             self.query.mul(&mut scratch.normed, &mut out.query[..count * q], pool);
             return;
@@ -166,11 +159,13 @@ impl Layer {
         for (token, out) in stream.chunks_exact(flow.dim).zip(normed.chunks_exact_mut(flow.dim)) {
             ops::rms_norm(token, &self.ffn_norm, flow.norm_eps, out);
         }
-        let gate = &mut scratch.gate[..count * flow.hidden_dim];
-        let up = &mut scratch.up[..count * flow.hidden_dim];
-        self.gate.mul(&mut scratch.normed, gate, pool);
-        self.up.mul(&mut scratch.normed, up, pool);
-        ops::silu_mul(gate, up, scratch.hidden.fill(count));
+        let gate_up = &mut scratch.gate_up[..2 * count * flow.hidden_dim];
+        self.gate_up.mul(&mut scratch.normed, gate_up, pool);
+        let hidden = scratch.hidden.fill(count).chunks_exact_mut(flow.hidden_dim);
+        for (gate_up, hidden) in gate_up.chunks_exact(2 * flow.hidden_dim).zip(hidden) {
+            let (gate, up) = gate_up.split_at(flow.hidden_dim);
+            ops::silu_mul(gate, up, hidden);
+        }
         self.down.mul(&mut scratch.hidden, delta, pool);
         ops::add(stream, delta);
     }
@@ -182,20 +177,17 @@ fn attend(flow: &Flow, qkv: &Qkv, branch: usize, token: usize, out: &mut [f32]) 
     let (q, kv) = (flow.heads * dim, flow.kv_heads * dim);
     let scale = 1.0 / (dim as f32).sqrt();
     let query = &qkv.query[(branch * TOKENS + token) * q..][..q];
-    let keys = &qkv.key[branch * TOKENS * kv..][..TOKENS * kv];
-    let values = &qkv.value[branch * TOKENS * kv..][..TOKENS * kv];
+    let key_values = &qkv.key_value[branch * TOKENS * 2 * kv..][..TOKENS * 2 * kv];
     for (head, (query, out)) in query.chunks_exact(dim).zip(out.chunks_exact_mut(dim)).enumerate() {
         let at = head / group * dim;
         let mut scores = [0.0; TOKENS];
-        for (score, key) in scores.iter_mut().zip(keys.chunks_exact(kv)) {
-            *score = ops::dot(query, &key[at..at + dim]) * scale;
+        for (score, key_value) in scores.iter_mut().zip(key_values.chunks_exact(2 * kv)) {
+            *score = ops::dot(query, &key_value[at..][..dim]) * scale;
         }
         ops::softmax(&mut scores);
         out.fill(0.0);
-        for (score, value) in scores.iter().zip(values.chunks_exact(kv)) {
-            for (out, v) in out.iter_mut().zip(&value[at..at + dim]) {
-                *out += score * v;
-            }
+        for (score, key_value) in scores.iter().zip(key_values.chunks_exact(2 * kv)) {
+            ops::add_multiple(out, *score, &key_value[kv + at..][..dim]);
         }
     }
 }

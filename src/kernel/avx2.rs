@@ -11,9 +11,11 @@ use super::columns::{self, BLOCK, BlockQ8};
 use super::isa::Kernels;
 use super::layout::{Layout, Tile};
 use super::ops;
-use super::product::{Kernel, Sums, product};
+use super::product::{CHAIN, Kernel, Sums, product};
 
 const ROWS: usize = 8;
+/// Bytes from the weights in use to those that are asked for.
+const AHEAD: usize = 12 << 10;
 
 pub(super) static KERNELS: Kernels = Kernels {
     layout: Layout { rows: ROWS, group: 4, flip_q8: 0 },
@@ -27,12 +29,49 @@ pub(super) static KERNELS: Kernels = Kernels {
 
 /// [`columns::quantise`] with AVX2. Only for kernel sets that need AVX2.
 pub(super) fn quantise(values: &[[f32; BLOCK]], blocks: &mut [BlockQ8]) {
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn inner(values: &[[f32; BLOCK]], blocks: &mut [BlockQ8]) {
-        columns::quantise(values, blocks);
+    for (block, values) in blocks.iter_mut().zip(values) {
+        // SAFETY: reachable only through a kernel set that the processor was found to have.
+        unsafe { quantise_block(values, block) };
     }
-    // SAFETY: reachable only through a kernel set that the processor was found to have.
-    unsafe { inner(values, blocks) }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn quantise_block(values: &[f32; BLOCK], block: &mut BlockQ8) {
+    let sign = _mm256_set1_ps(-0.0);
+    let mut x = [_mm256_setzero_ps(); 4];
+    let mut largest = _mm256_setzero_ps();
+    for (i, x) in x.iter_mut().enumerate() {
+        // SAFETY: four times eight values are the block.
+        *x = unsafe { _mm256_loadu_ps(values.as_ptr().add(8 * i)) };
+        // The second operand where the first is not a number.
+        largest = _mm256_max_ps(_mm256_andnot_ps(sign, *x), largest);
+    }
+    let half = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps::<1>(largest));
+    let quarter = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    let largest = _mm_cvtss_f32(_mm_max_ss(quarter, _mm_movehdup_ps(quarter)));
+    let scale = largest / 127.0;
+    let inverse = _mm256_set1_ps(if scale == 0.0 { 0.0 } else { 1.0 / scale });
+    let mut rounded = [_mm256_setzero_si256(); 4];
+    for (rounded, x) in rounded.iter_mut().zip(x) {
+        let x = _mm256_mul_ps(x, inverse);
+        let within = _mm256_cmp_ps::<_CMP_LT_OQ>(_mm256_andnot_ps(sign, x), _mm256_set1_ps(columns::LIMIT));
+        let x = _mm256_and_ps(x, within);
+        let half = _mm256_or_ps(_mm256_and_ps(x, sign), _mm256_set1_ps(columns::BELOW_HALF));
+        *rounded = _mm256_cvttps_epi32(_mm256_add_ps(x, half));
+    }
+    let [a, b, c, d] = rounded;
+    // Packing interleaves the halves of the registers: 4 bytes of a, b, c, d, then the rest of each.
+    let bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+    let bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    // SAFETY: the block has 32 bytes.
+    unsafe { _mm256_storeu_si256(block.quants.as_mut_ptr().cast(), bytes) };
+    let sums = _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d));
+    let half = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+    let quarter = _mm_add_epi32(half, _mm_unpackhi_epi64(half, half));
+    let sum = _mm_cvtsi128_si32(_mm_add_epi32(quarter, _mm_shuffle_epi32::<1>(quarter)));
+    let scale = _mm_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm_set_ss(scale));
+    block.scale = _mm_cvtss_f32(_mm_cvtph_ps(scale));
+    block.offset = -8 * sum;
 }
 
 struct F32;
@@ -43,6 +82,41 @@ struct Q4;
 /// Weights times columns for the two float formats, which differ in how 8 weights are loaded.
 macro_rules! float_kernel {
     ($name:ident, $bytes:literal, $weights:ident => $load:expr) => {
+        impl $name {
+            /// `total + Σ w·x` over `count` inputs from `start` on.
+            ///
+            /// # Safety
+            /// The tile and the columns hold that many inputs.
+            #[inline]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            unsafe fn chain<const N: usize>(
+                tile: Tile<'_>,
+                x: &[&[f32]; N],
+                start: usize,
+                count: usize,
+                total: &mut [__m256; N],
+            ) {
+                let mut sum = [_mm256_setzero_ps(); N];
+                for i in start..start + count {
+                    // SAFETY: the tile holds 8 weights for each input, as required of the caller.
+                    unsafe {
+                        let weights = tile.values.as_ptr().add(i * ROWS * $bytes);
+                        let $weights = weights;
+                        let w = $load;
+                        if (i - start) * ROWS * $bytes % 64 == 0 {
+                            ahead(weights);
+                        }
+                        for c in 0..N {
+                            sum[c] = _mm256_fmadd_ps(w, _mm256_set1_ps(*x[c].get_unchecked(i)), sum[c]);
+                        }
+                    }
+                }
+                for c in 0..N {
+                    total[c] = _mm256_add_ps(total[c], sum[c]);
+                }
+            }
+        }
+
         impl Kernel for $name {
             const ROWS: usize = ROWS;
             type Input = f32;
@@ -51,33 +125,19 @@ macro_rules! float_kernel {
 
             #[target_feature(enable = "avx2,fma,f16c")]
             unsafe fn tile<const N: usize>(tile: Tile<'_>, x: [&[f32]; N], y: &mut Sums<N>) {
-                let len = x[0].len();
-                let x = x.map(<[f32]>::as_ptr);
-                let mut weights = tile.values.as_ptr();
+                let (len, rest) = (x[0].len(), x[0].len() % CHAIN);
                 let mut total = [_mm256_setzero_ps(); N];
-                let mut start = 0;
-                while start < len {
-                    let end = len.min(start + BLOCK);
-                    let mut sum = [_mm256_setzero_ps(); N];
-                    for i in start..end {
-                        // SAFETY: the tile holds 8 weights for each of the `len` inputs, a column `len` values.
-                        unsafe {
-                            let $weights = weights;
-                            let w = $load;
-                            weights = weights.add(ROWS * $bytes);
-                            for c in 0..N {
-                                sum[c] = _mm256_fmadd_ps(w, _mm256_set1_ps(*x[c].add(i)), sum[c]);
-                            }
-                        }
+                // SAFETY: the tile holds weights for all inputs of a column; `y` has room for 16 rows.
+                unsafe {
+                    for start in (0..len - rest).step_by(CHAIN) {
+                        Self::chain(tile, &x, start, CHAIN, &mut total);
+                    }
+                    if rest > 0 {
+                        Self::chain(tile, &x, len - rest, rest, &mut total);
                     }
                     for c in 0..N {
-                        total[c] = _mm256_add_ps(total[c], sum[c]);
+                        _mm256_storeu_ps(y[c].as_mut_ptr(), total[c]);
                     }
-                    start = end;
-                }
-                for c in 0..N {
-                    // SAFETY: `y` has room for 16 rows.
-                    unsafe { _mm256_storeu_ps(y[c].as_mut_ptr(), total[c]) };
                 }
             }
         }
@@ -86,6 +146,15 @@ macro_rules! float_kernel {
 
 float_kernel!(F32, 4, weights => _mm256_loadu_ps(weights.cast()));
 float_kernel!(F16, 2, weights => _mm256_cvtph_ps(_mm_loadu_si128(weights.cast())));
+
+/// Asks for the weights to come, a cache line at a time: the products fill the processor's window, so that it does not
+/// see far enough ahead by itself. Into the second-level cache, since the first level's few outstanding reads are needed
+/// for the weights in use.
+#[inline]
+pub(super) fn ahead(weights: *const u8) {
+    // SAFETY: a prefetch of any address is harmless.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(weights.wrapping_add(AHEAD).cast()) };
+}
 
 /// Four bytes of a block's values in every lane.
 ///
@@ -137,6 +206,9 @@ impl Kernel for Q8 {
                 let weights = tile.values.as_ptr().add(b * ROWS * BLOCK);
                 let mut sum = [_mm256_setzero_si256(); N];
                 for group in 0..8 {
+                    if group % 2 == 0 {
+                        ahead(weights.wrapping_add(group * 32));
+                    }
                     let w = _mm256_loadu_si256(weights.add(group * 32).cast());
                     let magnitude = _mm256_abs_epi8(w);
                     for c in 0..N {
@@ -171,6 +243,9 @@ impl Kernel for Q4 {
                 let weights = tile.values.as_ptr().add(b * ROWS * BLOCK / 2);
                 let mut sum = [_mm256_setzero_si256(); N];
                 for group in 0..4 {
+                    if group % 2 == 0 {
+                        ahead(weights.wrapping_add(group * 32));
+                    }
                     let w = _mm256_loadu_si256(weights.add(group * 32).cast());
                     let low = _mm256_and_si256(w, low_bits);
                     let high = _mm256_and_si256(_mm256_srli_epi16::<4>(w), low_bits);

@@ -9,12 +9,13 @@ use std::arch::x86_64::*;
 use super::columns::{BLOCK, BlockQ8};
 use super::isa::Kernels;
 use super::layout::{Layout, Tile};
-use super::product::{Kernel, Sums, product};
-use super::{avx2, ops};
+use super::product::{CHAIN, Kernel, Sums, product};
+use super::{
+    avx2::{self, ahead},
+    ops,
+};
 
 const ROWS: usize = 16;
-/// Bytes ahead of the weights in use that are asked for: the processor's own prefetch stops at every page.
-const AHEAD: usize = 2048;
 
 pub(super) static KERNELS: Kernels = Kernels {
     layout: Layout { rows: ROWS, group: 4, flip_q8: 0x80 },
@@ -34,6 +35,41 @@ struct Q4;
 /// Weights times columns for the two float formats, which differ in how 16 weights are loaded.
 macro_rules! float_kernel {
     ($name:ident, $bytes:literal, $weights:ident => $load:expr) => {
+        impl $name {
+            /// `total + Σ w·x` over `count` inputs from `start` on.
+            ///
+            /// # Safety
+            /// The tile and the columns hold that many inputs.
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+            unsafe fn chain<const N: usize>(
+                tile: Tile<'_>,
+                x: &[&[f32]; N],
+                start: usize,
+                count: usize,
+                total: &mut [__m512; N],
+            ) {
+                let mut sum = [_mm512_setzero_ps(); N];
+                for i in start..start + count {
+                    // SAFETY: the tile holds 16 weights for each input, as required of the caller.
+                    unsafe {
+                        let weights = tile.values.as_ptr().add(i * ROWS * $bytes);
+                        let $weights = weights;
+                        let w = $load;
+                        if (i - start) * ROWS * $bytes % 64 == 0 {
+                            ahead(weights);
+                        }
+                        for c in 0..N {
+                            sum[c] = _mm512_fmadd_ps(w, _mm512_set1_ps(*x[c].get_unchecked(i)), sum[c]);
+                        }
+                    }
+                }
+                for c in 0..N {
+                    total[c] = _mm512_add_ps(total[c], sum[c]);
+                }
+            }
+        }
+
         impl Kernel for $name {
             const ROWS: usize = ROWS;
             type Input = f32;
@@ -42,33 +78,19 @@ macro_rules! float_kernel {
 
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
             unsafe fn tile<const N: usize>(tile: Tile<'_>, x: [&[f32]; N], y: &mut Sums<N>) {
-                let len = x[0].len();
-                let x = x.map(<[f32]>::as_ptr);
-                let mut weights = tile.values.as_ptr();
+                let (len, rest) = (x[0].len(), x[0].len() % CHAIN);
                 let mut total = [_mm512_setzero_ps(); N];
-                let mut start = 0;
-                while start < len {
-                    let end = len.min(start + BLOCK);
-                    let mut sum = [_mm512_setzero_ps(); N];
-                    for i in start..end {
-                        // SAFETY: the tile holds 16 weights for each of the `len` inputs, a column `len` values.
-                        unsafe {
-                            let $weights = weights;
-                            let w = $load;
-                            weights = weights.add(ROWS * $bytes);
-                            for c in 0..N {
-                                sum[c] = _mm512_fmadd_ps(w, _mm512_set1_ps(*x[c].add(i)), sum[c]);
-                            }
-                        }
+                // SAFETY: the tile holds weights for all inputs of a column; `y` has room for 16 rows.
+                unsafe {
+                    for start in (0..len - rest).step_by(CHAIN) {
+                        Self::chain(tile, &x, start, CHAIN, &mut total);
+                    }
+                    if rest > 0 {
+                        Self::chain(tile, &x, len - rest, rest, &mut total);
                     }
                     for c in 0..N {
-                        total[c] = _mm512_add_ps(total[c], sum[c]);
+                        _mm512_storeu_ps(y[c].as_mut_ptr(), total[c]);
                     }
-                    start = end;
-                }
-                for c in 0..N {
-                    // SAFETY: `y` has room for 16 rows.
-                    unsafe { _mm512_storeu_ps(y[c].as_mut_ptr(), total[c]) };
                 }
             }
         }
@@ -108,7 +130,7 @@ impl Kernel for Q8 {
                     sum[c] = _mm512_slli_epi32::<4>(_mm512_set1_epi32(x[c].get_unchecked(b).offset));
                 }
                 for group in 0..8 {
-                    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(AHEAD + group * 64).cast());
+                    ahead(weights.wrapping_add(group * 64));
                     let w = _mm512_loadu_si512(weights.add(group * 64).cast());
                     for c in 0..N {
                         sum[c] = _mm512_dpbusd_epi32(sum[c], w, broadcast(x[c].get_unchecked(b), group));
@@ -147,7 +169,7 @@ impl Kernel for Q4 {
                     sum[c] = _mm512_set1_epi32(x[c].get_unchecked(b).offset);
                 }
                 for group in 0..4 {
-                    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(AHEAD + group * 64).cast());
+                    ahead(weights.wrapping_add(group * 64));
                     let w = _mm512_loadu_si512(weights.add(group * 64).cast());
                     let low = _mm512_and_si512(w, low_bits);
                     let high = _mm512_and_si512(_mm512_srli_epi16::<4>(w), low_bits);

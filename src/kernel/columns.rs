@@ -21,7 +21,6 @@ pub struct BlockQ8 {
 
 impl BlockQ8 {
     /// ggml's `quantize_row_q8_0_ref`: `scale = max|x| / 127` kept as f16, values rounded half away from zero.
-    #[inline(always)]
     fn quantise(values: &[f32; BLOCK]) -> Self {
         let mut largest = [0f32; 8];
         for part in values.as_chunks::<8>().0 {
@@ -43,14 +42,17 @@ impl BlockQ8 {
     }
 }
 
-/// Half away from zero, within -127..=127; not a number becomes 0. (`f32::round` is a library call where SSE4.1 is not
-/// assumed.)
+/// The largest float below a half: adding a half itself would round 0.49999997 up.
+pub(super) const BELOW_HALF: f32 = 0.499_999_97;
+/// What rounds to 127 is below this; what is not comes of scales that f16 does not hold.
+pub(super) const LIMIT: f32 = 127.5;
+
+/// Half away from zero; 0 for what is not a number or beyond the limit. (`f32::round` is a library call where SSE4.1 is
+/// not assumed.)
 #[inline(always)]
 fn round_to_i32(x: f32) -> i32 {
-    // The largest float below a half: a half itself would round 0.49999997 up.
-    const BELOW_HALF: f32 = 0.499_999_97;
-    let x = if x.abs() <= 127.5 { x } else { 0.0 };
-    ((x + BELOW_HALF.copysign(x)) as i32).clamp(-127, 127)
+    let x = if x.abs() < LIMIT { x } else { 0.0 };
+    (x + BELOW_HALF.copysign(x)) as i32
 }
 
 /// Up to `capacity` columns of `len` values each. Allocates when made, never afterwards.
@@ -113,13 +115,12 @@ impl Columns {
             return;
         }
         let values = &self.values[..self.count * self.len];
-        (Isa::detect().kernels().quantise)(values.as_chunks::<BLOCK>().0, &mut self.blocks);
+        (Isa::active().quantise)(values.as_chunks::<BLOCK>().0, &mut self.blocks);
         self.quantised = true;
     }
 }
 
-/// Rounds blocks; the body that each kernel set compiles for its processor.
-#[inline(always)]
+/// Rounds blocks; the definition, and what sets without a faster one use.
 pub(super) fn quantise(values: &[[f32; BLOCK]], blocks: &mut [BlockQ8]) {
     for (block, values) in blocks.iter_mut().zip(values) {
         *block = BlockQ8::quantise(values);

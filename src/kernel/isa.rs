@@ -12,7 +12,7 @@ use super::Columns;
 use super::columns::{BLOCK, BlockQ8};
 use super::layout::{Layout, Tiles};
 use super::ops::Ops;
-use super::pool::Rows;
+use super::rows::Rows;
 use super::scalar;
 
 /// A kernel set.
@@ -75,6 +75,12 @@ impl Isa {
     /// Whether this processor has the instructions.
     pub fn runs_here(self) -> bool {
         self.find().is_some()
+    }
+
+    /// The kernels in use, those of [`Isa::detect`].
+    pub(super) fn active() -> &'static Kernels {
+        static ACTIVE: LazyLock<&Kernels> = LazyLock::new(|| Isa::detect().kernels());
+        &ACTIVE
     }
 
     /// The set's kernels; the plain ones where the processor lacks it.

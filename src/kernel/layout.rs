@@ -6,11 +6,15 @@
 //! holds one partial sum per row, and no sum across a register is needed. Nothing is added to the size but the
 //! padding of the last tile.
 
+use memmap2::{Mmap, MmapMut};
 use syrinx_quant::DType;
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+use zerocopy::FromBytes;
 
 /// Bytes of a quantised block's scale, which precedes its values in a pack.
 const SCALE_BYTES: usize = 2;
+
+/// Bytes; a cache line, and the largest register.
+const TILE_ALIGNMENT: usize = 64;
 
 /// How a kernel wants its tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +28,10 @@ pub(super) struct Layout {
     pub flip_q8: u8,
 }
 
-/// A cache line, so that the tiles are aligned like one.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
-/// A matrix in tiles.
+/// A matrix in tiles, in memory of its own that begins on a page.
 #[derive(Debug)]
 pub(super) struct Tiles {
-    lines: Vec<Line>,
+    memory: Mmap,
     tile_bytes: usize,
     /// Where the scales begin in a tile: the bytes of its values.
     scales_at: usize,
@@ -48,18 +47,23 @@ pub(super) struct Tile<'a> {
 
 impl Tiles {
     /// Packs the rows of `parts`, one part after the other; each is whole rows of `columns` values of `dtype`.
-    pub fn pack(layout: Layout, dtype: DType, columns: usize, parts: &[&[u8]]) -> Self {
+    ///
+    /// Errors: where the system has no memory left.
+    pub fn pack(layout: Layout, dtype: DType, columns: usize, parts: &[&[u8]]) -> std::io::Result<Self> {
         let row_bytes = dtype.row_bytes(columns).unwrap_or(0).max(1);
         let scales_per_row = if scaled(dtype) { columns / dtype.block_size() } else { 0 };
         let value_bytes = row_bytes - scales_per_row * SCALE_BYTES;
         let scales_at = layout.rows * value_bytes;
         let scales = layout.rows * scales_per_row;
-        let tile_bytes = (scales_at + scales * SCALE_BYTES).next_multiple_of(size_of::<Line>());
+        let tile_bytes = (scales_at + scales * SCALE_BYTES).next_multiple_of(TILE_ALIGNMENT);
         let rows: usize = parts.iter().map(|p| p.len() / row_bytes).sum();
-        let mut lines = vec![Line::new_zeroed(); rows.div_ceil(layout.rows) * tile_bytes / size_of::<Line>()];
-        let bytes = lines.as_mut_bytes();
+        let mut memory = MmapMut::map_anon(rows.div_ceil(layout.rows) * tile_bytes)?;
+        // A page of 4 KiB lasts a kernel for a tenth of a microsecond, and looking up the next one costs as much. Only
+        // a hint: without it the results are the same.
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(memmap2::Advice::HugePage);
         for (row, source) in parts.iter().flat_map(|p| p.chunks_exact(row_bytes)).enumerate() {
-            let tile = &mut bytes[row / layout.rows * tile_bytes..][..tile_bytes];
+            let tile = &mut memory[row / layout.rows * tile_bytes..][..tile_bytes];
             let lane = row % layout.rows;
             if scaled(dtype) {
                 let flip = if dtype == DType::Q8_0 { layout.flip_q8 } else { 0 };
@@ -80,20 +84,20 @@ impl Tiles {
                 scatter(source, dtype.type_size(), tile, layout.rows, lane, 0);
             }
         }
-        Self { lines, tile_bytes, scales_at, scales }
+        Ok(Self { memory: memory.make_read_only()?, tile_bytes, scales_at, scales })
     }
 
     pub fn tile(&self, index: usize) -> Tile<'_> {
-        let tile = &self.lines.as_bytes()[index * self.tile_bytes..][..self.tile_bytes];
+        let tile = &self.memory[index * self.tile_bytes..][..self.tile_bytes];
         let (values, rest) = tile.split_at(self.scales_at);
         let scales = &rest[..self.scales * SCALE_BYTES];
-        // Values fill an even number of bytes and lines are aligned, so this holds for every tile.
+        // Tiles are aligned and values fill an even number of bytes, so this holds for every tile.
         Tile { values, scales: <[u16]>::ref_from_bytes(scales).expect("scales are aligned") }
     }
 
     /// Bytes in memory, which a product reads once.
     pub fn bytes(&self) -> usize {
-        size_of_val(&self.lines[..])
+        self.memory.len()
     }
 }
 

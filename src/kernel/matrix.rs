@@ -24,7 +24,7 @@ pub struct Matrix {
 impl Matrix {
     /// The tensor `name`, which must be `[rows, columns]` of F32, F16, Q8_0 or Q4_0.
     ///
-    /// Errors: `BadPack` for a missing tensor or another shape, `Unsupported` for another type.
+    /// Errors: `BadPack` for a missing tensor or another shape, `Unsupported` for another type, `OutOfMemory`.
     pub fn open(file: &Arc<GgufFile>, name: &str, rows: usize, columns: usize) -> Result<Self> {
         Self::open_stacked(file, &[(name, rows)], columns)
     }
@@ -62,7 +62,10 @@ impl Matrix {
         if rows == 0 || columns == 0 {
             return Err(Error::new(ErrorKind::BadPack, format!("tensor {name} is empty: import the pack again")));
         }
-        let tiles = Tiles::pack(kernels.layout, dtype, columns, &bytes);
+        let tiles = Tiles::pack(kernels.layout, dtype, columns, &bytes).map_err(|e| {
+            let message = format!("no memory for tensor {name}: free some or choose a smaller recipe");
+            Error::new(ErrorKind::OutOfMemory, message).with_source(e)
+        })?;
         for &(part, _) in parts {
             file.map().release(file.info(part)?.range.clone());
         }

@@ -12,17 +12,26 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bandwidth;
 mod columns;
+#[cfg(target_arch = "aarch64")]
+mod dotprod;
+#[cfg(target_arch = "aarch64")]
+mod i8mm;
 pub mod isa;
 mod layout;
 mod matrix;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod ops;
 mod pool;
 mod product;
+mod rows;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
+pub use bandwidth::{Bandwidth, Pages};
 pub use columns::Columns;
 pub use isa::Isa;
 pub use matrix::Matrix;

@@ -11,7 +11,7 @@ macro_rules! ops {
     ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
         $($(#[$doc])*
         pub fn $name($($arg: $kind),*) $(-> $result)? {
-            (Isa::detect().kernels().ops.$name)($($arg),*)
+            (Isa::active().ops.$name)($($arg),*)
         })*
 
         /// One compilation of all functions.

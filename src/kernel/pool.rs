@@ -9,48 +9,23 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::product::MAX_ROWS;
+use super::rows::{Rows, SharedResult};
 
 /// Bytes of weights that a thread takes at a time: at least what pays for the exchange, at most what keeps a late
 /// thread from holding up the rest (about 8 µs).
-const CHUNK_BYTES: Range<usize> = 32 << 10..128 << 10;
+const CHUNK_BYTES: Range<usize> = 64 << 10..128 << 10;
+/// Bytes below which a product is not worth anybody's help: some microseconds.
+const SHARED_BYTES: usize = 256 << 10;
 /// Chunks for each thread, so that one that starts late finds less left to do.
 const CHUNKS_PER_THREAD: usize = 4;
 /// Looks at the word before a worker goes to sleep: some tens of microseconds.
 const SPINS: usize = 2_000;
-
-/// Where a product writes: `[columns][rows]`, of which one thread writes its own rows in every column.
-#[derive(Debug)]
-pub struct Rows<'a> {
-    start: *mut f32,
-    rows: usize,
-    columns: usize,
-    own: Range<usize>,
-    _borrow: PhantomData<&'a mut [f32]>,
-}
-
-impl Rows<'_> {
-    /// Writes the values of the rows from `row` on in `column`.
-    ///
-    /// # Panics
-    /// Where these are not all rows that this thread was given.
-    #[inline]
-    pub fn write(&mut self, column: usize, row: usize, values: &[f32]) {
-        assert!(column < self.columns && row >= self.own.start && row + values.len() <= self.own.end);
-        // SAFETY: `start` points to rows * columns floats that the caller of `Pool::rows` lends exclusively, and the
-        // place lies within. Every row is given to one thread only, so no two threads write the same float.
-        unsafe {
-            let to = self.start.add(column * self.rows + row);
-            std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
-        }
-    }
-}
 
 /// Threads that share row ranges. Calls from several threads are safe; while one has the workers, the others compute
 /// alone.
@@ -101,8 +76,19 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Pool {
-    /// A pool of `threads` in all, the caller's included; at least one.
+    /// A pool of `threads` in all, the caller's included; at least one. They run wherever the system puts them.
     pub fn new(threads: usize) -> Self {
+        Self::with_workers((1..threads).map(|_| None))
+    }
+
+    /// A pool with a thread for each of `cores` (numbers of the system, such as a board's fast cores), of which the
+    /// first is left to the caller: where that one runs is its own business. A core that the system refuses leaves its
+    /// thread free to run anywhere.
+    pub fn on_cores(cores: &[usize]) -> Self {
+        Self::with_workers(cores.iter().skip(1).map(|&core| Some(core)))
+    }
+
+    fn with_workers(cores: impl Iterator<Item = Option<usize>>) -> Self {
         let shared = Arc::new(Shared {
             work: AtomicU64::new(0),
             section: UnsafeCell::new(None),
@@ -112,11 +98,20 @@ impl Pool {
             sleep: Mutex::new(()),
             wake: Condvar::new(),
         });
-        let workers = (1..threads)
-            .filter_map(|i| {
+        let workers = cores
+            .enumerate()
+            .filter_map(|(i, core)| {
                 let shared = shared.clone();
+                let work = move || {
+                    if let Some(core) = core
+                        && !run_on(core)
+                    {
+                        log::warn!("a kernel thread may not run on core {core}: it runs on any");
+                    }
+                    shared.serve();
+                };
                 // A system without room for another thread gets a smaller pool, not a failure.
-                std::thread::Builder::new().name(format!("syrinx-kernel-{i}")).spawn(move || shared.serve()).ok()
+                std::thread::Builder::new().name(format!("syrinx-kernel-{}", i + 1)).spawn(work).ok()
             })
             .collect();
         Self { shared, workers, taken: AtomicBool::new(false) }
@@ -139,11 +134,11 @@ impl Pool {
         if rows == 0 {
             return;
         }
-        let columns = y.len() / rows;
-        let start = SharedPtr(y.as_mut_ptr());
+        let result = SharedResult::new(y, rows);
         let job = |own: Range<usize>| {
-            let start = &start;
-            job(own.clone(), &mut Rows { start: start.0, rows, columns, own, _borrow: PhantomData });
+            // SAFETY: `Section::range` divides the rows, and each range is computed once.
+            let mut y = unsafe { result.rows(own.clone()) };
+            job(own, &mut y);
         };
         let fair = rows / (CHUNKS_PER_THREAD * self.threads());
         let limits = [CHUNK_BYTES.start, CHUNK_BYTES.end].map(|bytes| bytes / row_bytes.max(1));
@@ -151,7 +146,8 @@ impl Pool {
         let chunks = rows.div_ceil(chunk);
         // The lifetime of `job` is erased in `run`, for as long as that lasts.
         let section = Section { job: erase(&job), rows, chunk, chunks };
-        let alone = chunks == 1 || self.workers.is_empty() || self.taken.swap(true, Ordering::Acquire);
+        let small = chunks == 1 || rows * row_bytes < SHARED_BYTES;
+        let alone = small || self.workers.is_empty() || self.taken.swap(true, Ordering::Acquire);
         if alone {
             (0..chunks).for_each(|i| job(section.range(i)));
         } else {
@@ -180,6 +176,13 @@ impl Pool {
             panic!("a kernel thread panicked");
         }
     }
+}
+
+/// Keeps the calling thread on a core. False where the system has no such core or refuses; the library's own call
+/// would panic for numbers beyond its mask.
+fn run_on(id: usize) -> bool {
+    let known = core_affinity::get_core_ids().is_some_and(|cores| cores.iter().any(|core| core.id == id));
+    known && core_affinity::set_for_current(core_affinity::CoreId { id })
 }
 
 impl Drop for Pool {
@@ -291,12 +294,6 @@ fn erase<'a>(job: &'a (dyn Fn(Range<usize>) + Sync + 'a)) -> *const (dyn Fn(Rang
     unsafe { std::mem::transmute::<*const (dyn Fn(Range<usize>) + Sync + 'a), _>(job) }
 }
 
-/// A pointer that several threads may hold; what they do with it is argued at [`Rows::write`].
-struct SharedPtr(*mut f32);
-
-// SAFETY: see `Rows::write`.
-unsafe impl Sync for SharedPtr {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,6 +323,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_pool_on_cores_works_on_those_that_exist() {
+        let pool = Pool::on_cores(&[0, 0, 100_000]);
+        assert_eq!(pool.threads(), 3);
+        count_up(&pool, 1000, HEAVY);
+        assert_eq!(Pool::on_cores(&[]).threads(), 1);
     }
 
     #[test]

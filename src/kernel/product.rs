@@ -2,9 +2,9 @@
 //! the result.
 //!
 //! A kernel computes one tile for up to eight columns, so each weight is read once for all of them. Every value is
-//! defined by [`super::scalar`] down to its last bit: blocks of 32 inputs in ascending order, one fused multiply-add
-//! each (quantised: the block's exact integer sum times the product of both scales; floats: the block's own chain of
-//! 32, then one addition).
+//! defined by [`super::scalar`] down to its last bit. Quantised: block after block, one fused multiply-add of the block's
+//! exact integer sum and the product of both scales. Floats: chains of eight fused multiply-adds, added up one after the
+//! other; short chains keep a single column from waiting for its own last sum.
 
 #![allow(unsafe_code)]
 
@@ -13,10 +13,12 @@ use std::ops::Range;
 use super::Columns;
 use super::columns::BlockQ8;
 use super::layout::{Tile, Tiles};
-use super::pool::Rows;
+use super::rows::Rows;
 
 /// Rows of the largest tile. Every set's tile divides it.
 pub(super) const MAX_ROWS: usize = 16;
+/// Inputs of one chain of fused multiply-adds of floats.
+pub(super) const CHAIN: usize = 8;
 /// Columns that a kernel takes at once.
 const MAX_COLUMNS: usize = 8;
 

@@ -9,7 +9,7 @@ use super::columns::{self, BLOCK, BlockQ8};
 use super::isa::Kernels;
 use super::layout::{Layout, Tile};
 use super::ops;
-use super::product::{Kernel, Sums, product};
+use super::product::{CHAIN, Kernel, Sums, product};
 
 pub(super) static KERNELS: Kernels = Kernels {
     layout: Layout { rows: 1, group: 16, flip_q8: 0 },
@@ -52,9 +52,9 @@ impl Kernel for F16 {
     }
 }
 
-/// A chain of multiply-adds for each 32 inputs, and their sum.
+/// A chain of multiply-adds for each eight inputs, and their sum.
 fn dot(mut w: impl Iterator<Item = f32>, x: &[f32]) -> f32 {
-    x.chunks(BLOCK).fold(0.0, |total, x| total + x.iter().fold(0.0, |sum, x| w.next().unwrap_or(0.0).mul_add(*x, sum)))
+    x.chunks(CHAIN).fold(0.0, |total, x| total + x.iter().fold(0.0, |sum, x| w.next().unwrap_or(0.0).mul_add(*x, sum)))
 }
 
 impl Kernel for Q8 {

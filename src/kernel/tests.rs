@@ -24,7 +24,7 @@ struct Case {
 impl Case {
     fn product(&self, isa: Isa, pool: &Pool) -> Vec<f32> {
         let kernels = isa.kernels();
-        let tiles = Tiles::pack(kernels.layout, self.dtype, self.len, &[&self.weights]);
+        let tiles = Tiles::pack(kernels.layout, self.dtype, self.len, &[&self.weights]).unwrap();
         let mut x = Columns::new(self.len, self.count);
         x.fill(self.count).copy_from_slice(&self.x);
         if self.dtype.block_size() == BLOCK {

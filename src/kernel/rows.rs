@@ -1,0 +1,62 @@
+//! Where a product writes. In: the result `[columns][rows]`, borrowed by the pool. Out: for each thread, its own rows of
+//! every column.
+
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// A result that several threads write, each its own rows.
+#[derive(Debug)]
+pub(super) struct SharedResult<'a> {
+    start: *mut f32,
+    rows: usize,
+    columns: usize,
+    _borrow: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: the pointer is used only by `Rows`, whose rows belong to one thread (see `SharedResult::rows`).
+unsafe impl Sync for SharedResult<'_> {}
+
+impl<'a> SharedResult<'a> {
+    /// `y` is `[columns][rows]`; `rows` is not zero.
+    pub fn new(y: &'a mut [f32], rows: usize) -> Self {
+        Self { start: y.as_mut_ptr(), rows, columns: y.len() / rows, _borrow: PhantomData }
+    }
+
+    /// The rows `own` of all columns.
+    ///
+    /// # Safety
+    /// While they live, no two `Rows` have a row in common.
+    ///
+    /// # Panics
+    /// Where the result has no such rows.
+    pub unsafe fn rows(&self, own: Range<usize>) -> Rows<'_> {
+        assert!(own.end <= self.rows);
+        Rows { result: self, own }
+    }
+}
+
+/// Some rows of a result, of one thread.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    result: &'a SharedResult<'a>,
+    own: Range<usize>,
+}
+
+impl Rows<'_> {
+    /// Writes the values of the rows from `row` on in `column`.
+    ///
+    /// # Panics
+    /// Where these are not all rows that this thread was given.
+    #[inline]
+    pub fn write(&mut self, column: usize, row: usize, values: &[f32]) {
+        assert!(column < self.result.columns && row >= self.own.start && row + values.len() <= self.own.end);
+        // SAFETY: `start` points to rows * columns floats that are lent exclusively, and the place lies within. No other
+        // thread has these rows, so none writes the same floats.
+        unsafe {
+            let to = self.result.start.add(column * self.result.rows + row);
+            std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
+        }
+    }
+}
