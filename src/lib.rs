@@ -44,6 +44,7 @@ pub mod flow;
 pub mod frame;
 pub mod kernel;
 pub mod pack;
+pub mod ring;
 pub mod text;
 
 pub use error::{Error, ErrorKind, Result};

@@ -15,6 +15,7 @@ pub mod about;
 pub mod block;
 pub mod checkpoint;
 mod error;
+mod fold;
 pub mod gguf;
 pub mod import;
 pub mod kquant;

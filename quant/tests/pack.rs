@@ -115,6 +115,17 @@ fn what_is_not_a_pack_is_never_overwritten() {
 }
 
 #[test]
+fn a_target_that_cannot_be_written_is_refused_by_path() {
+    let checkpoint = Checkpoint::tiny();
+    fs::write(checkpoint.path().join("file"), "").unwrap();
+    let below_a_file = checkpoint.path().join("file/folder/pack");
+    let error = import(&ImportOptions { to: below_a_file, ..checkpoint.options(Recipe::Q8) }, &()).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Exists | ErrorKind::Io), "{error}");
+    assert!(error.message.contains("file/folder"), "{error}");
+    assert_eq!(checkpoint.siblings(), Vec::<String>::new());
+}
+
+#[test]
 fn an_empty_folder_is_filled() {
     let checkpoint = Checkpoint::tiny();
     fs::create_dir(checkpoint.pack()).unwrap();

@@ -1,7 +1,10 @@
 //! The commands. In: parsed arguments. Out: what the command prints or writes, or an error for the last line.
 
+mod bench;
+mod devices;
 mod inspect;
 mod pack;
+mod play;
 mod say;
 mod trace;
 mod voices;
@@ -26,12 +29,17 @@ enum Command {
     Say(say::Say),
     /// List the voices of a pack.
     Voices(voices::Voices),
+    /// List the sound devices.
+    Devices(devices::Devices),
     /// Show what is in a pack: sizes by part, licence, provenance.
     Inspect(inspect::Inspect),
     /// Import a checkpoint into a pack, or write a synthetic one.
     Pack(pack::Pack),
     /// Write what every stage computes, with the tensor names of the reference goldens.
     Trace(trace::Trace),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
@@ -41,6 +49,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Inspect(command) => command.run(),
         Command::Pack(command) => command.run(),
         Command::Trace(command) => command.run(),
+        Command::Devices(command) => command.run(),
+        Command::Bench(command) => command.run(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use syrinx::backbone::KvType;
@@ -23,6 +24,8 @@ pub struct Say {
     /// What `-o -` writes.
     #[arg(long, value_enum, default_value_t = StdoutFormat::S16le)]
     format: StdoutFormat,
+    #[command(flatten)]
+    play: super::play::PlayArguments,
     #[command(flatten)]
     pack: super::PackArguments,
     #[command(flatten)]
@@ -98,9 +101,10 @@ enum StdoutFormat {
 }
 
 impl SpeechArguments {
-    pub fn options(&self, session: &Session) -> Result<SpeakOptions> {
+    pub fn options(&self, pack: &Pack) -> Result<SpeakOptions> {
         let frames = |seconds: f64| {
-            let frame_seconds = session.samples_per_frame() as f64 / f64::from(session.sample_rate_hz());
+            let samples = pack.shape().codec.samples_per_frame();
+            let frame_seconds = samples as f64 / f64::from(pack.manifest().sample_rate_hz);
             (seconds / frame_seconds).ceil()
         };
         let max_frames = match self.max_seconds.map(frames) {
@@ -115,6 +119,10 @@ impl SpeechArguments {
 }
 
 impl MachineArguments {
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
     pub fn options(&self) -> Result<SessionOptions> {
         if self.threads == 0 || self.threads > 256 {
             return Err(Error::new(ErrorKind::BadOption, "--threads: choose 1 to 256"));
@@ -132,12 +140,15 @@ impl MachineArguments {
 
 impl Say {
     pub fn run(self) -> Result<()> {
+        if self.play.is_wanted() {
+            return self.play();
+        }
         let text = self.text()?;
         let pack = self.pack.open()?;
         let started = Instant::now();
         let mut session = Session::open(&pack, &self.machine.options()?)?;
         let loaded = started.elapsed();
-        let options = self.speech.options(&session)?;
+        let options = self.speech.options(&pack)?;
         let mut sink = Sink::open(self.output.as_deref(), self.format, session.sample_rate_hz())?;
         let canceller = session.canceller();
         // A second handler cannot be set in one process; the program sets its only one here.
@@ -181,6 +192,14 @@ impl Say {
         }
         print_summary(&pack, audio, started.elapsed(), first, loaded);
         Ok(())
+    }
+
+    /// Speaks through the sound device: the text as a whole, or standard input as it arrives.
+    fn play(self) -> Result<()> {
+        let text = if self.play.is_stream() { None } else { Some(self.text()?) };
+        let pack = Arc::new(self.pack.open()?);
+        let options = self.speech.options(&pack)?;
+        self.play.run(&pack, self.machine.options()?, &options, text)
     }
 
     fn text(&self) -> Result<String> {

@@ -1,3 +1,81 @@
-//! Where samples leave. In: blocks of `f32` at the pack's rate. Out: a WAV file, or a stream on standard output.
+//! Where samples leave. In: blocks of `f32`. Out: a WAV file, a stream on standard output, or sound.
+//!
+//! A [`Sink`] calls the [`Callback`] for each period: cpal's devices, or a clock whose samples go nowhere or into a
+//! file. What is real-time about Syrinx is in [`callback`] and [`overlay`].
 
+pub mod callback;
+pub mod clocked;
+pub mod control;
+pub mod overlay;
+pub mod rate;
+pub mod sound;
 pub mod wav;
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use callback::Callback;
+
+/// What a sink asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    pub sample_rate_hz: u32,
+    pub channels: u16,
+    /// Samples per channel that it asks for at a time; a device may vary them.
+    pub period_frames: usize,
+}
+
+/// Something that takes samples in real time.
+pub trait Sink: Send + std::fmt::Debug {
+    fn format(&self) -> Format;
+
+    /// Calls `callback` from now on. After an error [`Sink::stop`] gives it back. Errors: `Device`.
+    fn start(&mut self, callback: Callback) -> Result<()>;
+
+    /// Stops, and gives the callback back, unless the device has kept it.
+    fn stop(&mut self) -> Option<Callback>;
+
+    /// The device has gone: open it again.
+    fn is_lost(&self) -> bool;
+}
+
+/// Which device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The system's.
+    #[default]
+    Default,
+    /// By the identifier that `syrinx devices` lists; it stays the same when the device is plugged in again.
+    Id(String),
+    /// A clock without sound, at this rate.
+    Null { sample_rate_hz: u32 },
+    /// A clock that writes what a device would play.
+    Wav(PathBuf),
+}
+
+/// How a device is opened.
+#[derive(Clone, Debug)]
+pub struct DeviceOptions {
+    pub device: DeviceChoice,
+    /// Time per period that is asked for.
+    pub period_ms: u32,
+}
+
+impl Default for DeviceOptions {
+    fn default() -> Self {
+        Self { device: DeviceChoice::Default, period_ms: 10 }
+    }
+}
+
+/// Opens a sink for speech at `sample_rate_hz`; the sink may have another rate. Errors: `Device`, `Io`.
+pub fn open(options: &DeviceOptions, sample_rate_hz: u32) -> Result<Box<dyn Sink>> {
+    let period = |rate_hz: u32| (rate_hz as usize * options.period_ms as usize / 1000).max(1);
+    Ok(match &options.device {
+        DeviceChoice::Null { sample_rate_hz } => {
+            Box::new(clocked::ClockedSink::null(*sample_rate_hz, period(*sample_rate_hz)))
+        }
+        DeviceChoice::Wav(path) => Box::new(clocked::ClockedSink::wav(path, sample_rate_hz, period(sample_rate_hz))?),
+        DeviceChoice::Default => Box::new(sound::SoundSink::open(None, options.period_ms, sample_rate_hz)?),
+        DeviceChoice::Id(id) => Box::new(sound::SoundSink::open(Some(id), options.period_ms, sample_rate_hz)?),
+    })
+}

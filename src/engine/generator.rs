@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use syrinx_quant::shape::Audio;
 
+use super::session::SessionOptions;
 use crate::backbone::{Backbone, BackboneOptions, FrameEmbedding, Output, PrefixCache};
 use crate::error::Result;
 use crate::flow::{FlowHead, Solver, noise};
@@ -81,12 +82,31 @@ impl Generator {
         })
     }
 
+    /// As a session's options ask for. Errors: as [`Generator::open`].
+    pub(super) fn open_for(pack: &Pack, options: &SessionOptions, pool: Arc<Pool>) -> Result<Self> {
+        let backbone = BackboneOptions {
+            context: options.context,
+            kv: options.kv,
+            threads: options.threads,
+            memory_budget_bytes: options.memory_budget_bytes,
+        };
+        let cache = options.prefix_folder.clone().map_or_else(PrefixCache::in_memory, PrefixCache::on_disk);
+        Self::open(pack, &backbone, cache, pool)
+    }
+
     /// Begins an utterance: the noise starts over. Errors: `BadOption`.
     pub fn begin(&mut self, request: Request) -> Result<()> {
         request.solver.validate()?;
         self.request = request;
         self.frames = 0;
         self.ends_withheld = 0;
+        Ok(())
+    }
+
+    /// How frames are solved from now on. Errors: `BadOption`.
+    pub fn set_solver(&mut self, solver: Solver) -> Result<()> {
+        solver.validate()?;
+        self.request.solver = solver;
         Ok(())
     }
 

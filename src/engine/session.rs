@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::generator::{Generator, Request, default_solver};
 use super::synthesis::{Canceller, Synthesis};
-use crate::backbone::{BackboneOptions, KvType, PrefixCache};
+use crate::backbone::KvType;
 use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Solver;
@@ -79,16 +79,9 @@ impl Session {
     /// Loads the weights. Errors: `BadPack`, `BadOption`, `OutOfMemory`, `Backend`, `Unsupported`.
     pub fn open(pack: &Pack, options: &SessionOptions) -> Result<Self> {
         let pool = Arc::new(Pool::new(options.threads));
-        let backbone = BackboneOptions {
-            context: options.context,
-            kv: options.kv,
-            threads: options.threads,
-            memory_budget_bytes: options.memory_budget_bytes,
-        };
-        let cache = options.prefix_folder.clone().map_or_else(PrefixCache::in_memory, PrefixCache::on_disk);
         let defaults = &pack.manifest().defaults;
         Ok(Self {
-            generator: Generator::open(pack, &backbone, cache, pool.clone())?,
+            generator: Generator::open_for(pack, options, pool.clone())?,
             codec: CodecDecoder::open(pack.speech(), pack.shape(), options.frames_per_block)?,
             pool,
             speller: Speller::new(&pack.manifest().text)?,
@@ -150,14 +143,19 @@ impl Session {
     }
 
     fn voice(&self, name: Option<&str>) -> Result<&Voice> {
-        let found = match name {
-            None => self.voices.first(),
-            Some(name) => self.voices.iter().find(|v| v.name == name),
-        };
-        found.ok_or_else(|| {
-            let names: Vec<&str> = self.voices.iter().map(|v| v.name.as_str()).collect();
-            let message = format!("unknown voice \"{}\": choose {}", name.unwrap_or_default(), names.join(", "));
-            Error::new(ErrorKind::UnknownVoice, message)
-        })
+        find_voice(&self.voices, name)
     }
+}
+
+/// A voice by its name; the first for `None`. Errors: `UnknownVoice`.
+pub(super) fn find_voice<'v>(voices: &'v [Voice], name: Option<&str>) -> Result<&'v Voice> {
+    let found = match name {
+        None => voices.first(),
+        Some(name) => voices.iter().find(|v| v.name == name),
+    };
+    found.ok_or_else(|| {
+        let names: Vec<&str> = voices.iter().map(|v| v.name.as_str()).collect();
+        let message = format!("unknown voice \"{}\": choose {}", name.unwrap_or_default(), names.join(", "));
+        Error::new(ErrorKind::UnknownVoice, message)
+    })
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::frames::{FrameLoop, Next, Step};
 use super::session::Session;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -57,68 +58,46 @@ pub struct Summary {
 pub struct Synthesis<'s> {
     session: &'s mut Session,
     clauses: Vec<String>,
-    voice: Voice,
-    max_frames: u64,
-    /// Clauses begun.
-    begun: usize,
-    in_clause: bool,
-    frames: u64,
-    ending: Option<Ending>,
+    frames: FrameLoop,
 }
 
 impl<'s> Synthesis<'s> {
     pub(super) fn new(session: &'s mut Session, clauses: Vec<String>, voice: Voice, max_frames: u64) -> Self {
-        Self { session, clauses, voice, max_frames, begun: 0, in_clause: false, frames: 0, ending: None }
+        Self { session, clauses, frames: FrameLoop::new(voice, max_frames) }
     }
 
     /// Computes the next block into `pcm`, which has the session's samples per frame. False at the end.
     ///
     /// Errors: `OutOfBudget` where a clause does not fit the context, `Backend`. After an error it has ended.
     pub fn next_block(&mut self, pcm: &mut [f32]) -> Result<bool> {
-        match self.next_frame() {
-            Ok(Some(frame)) => {
-                self.session.codec.decode(std::slice::from_ref(&frame), pcm, &self.session.pool);
-                self.frames += 1;
-                Ok(true)
-            }
-            Ok(None) => Ok(false),
-            Err(e) => {
-                self.ending.get_or_insert(Ending::Cancelled);
-                Err(e)
-            }
-        }
+        let Some(frame) = self.next_frame()? else { return Ok(false) };
+        self.session.codec.decode(std::slice::from_ref(&frame), pcm, &self.session.pool);
+        Ok(true)
     }
 
     /// How it stands.
     pub fn summary(&self) -> Summary {
         Summary {
-            frames: self.frames,
-            clauses: self.begun,
-            ending: self.ending,
+            frames: self.frames.frames(),
+            clauses: self.frames.begun(),
+            ending: self.frames.ending(),
             ends_withheld: self.session.generator.ends_withheld(),
         }
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
-        while self.ending.is_none() {
+        loop {
             if self.session.canceller.is_cancelled() {
-                self.ending = Some(Ending::Cancelled);
-            } else if self.frames >= self.max_frames {
-                self.ending = Some(Ending::Budget);
-            } else if self.in_clause {
-                match self.session.generator.next_frame()? {
-                    Some(frame) => return Ok(Some(frame)),
-                    None => self.in_clause = false,
-                }
-            } else if let Some(clause) = self.clauses.get(self.begun) {
-                self.begun += 1;
-                self.session.generator.start_clause(clause, &self.voice)?;
-                self.in_clause = true;
-            } else {
-                self.ending = Some(Ending::Finished);
+                self.frames.end(Ending::Cancelled);
+            }
+            let clauses = &self.clauses;
+            let next = |i: usize| clauses.get(i).map_or(Next::NoMore, |clause| Next::Clause(clause));
+            match self.frames.step(&mut self.session.generator, next)? {
+                Step::Frame(frame) => return Ok(Some(frame)),
+                Step::Ended => return Ok(None),
+                Step::Clause | Step::ClauseEnd | Step::Waiting => {}
             }
         }
-        Ok(None)
     }
 }
 

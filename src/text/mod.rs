@@ -52,6 +52,11 @@ impl Speller {
         spoken
     }
 
+    /// Splits text that comes in pieces.
+    pub fn splitter(&self, policy: Policy) -> Clauses {
+        Clauses::new(self.clause_words.clone(), policy)
+    }
+
     /// Splits a whole text and spells its clauses; those in which nothing can be spoken are left out.
     pub fn clauses(&self, text: &str) -> Vec<String> {
         let clauses = Clauses::split_all(self.clause_words.clone(), Policy::sentences(), text).into_iter();

@@ -1,0 +1,274 @@
+//! `syrinx bench realtime`: what a listener waits for, and what he misses.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use syrinx::engine::{Engine, EngineOptions, Event, Lane, SpeakOptions, Utterance};
+use syrinx::pack::Pack;
+use syrinx::{Error, ErrorKind, Result};
+
+use super::ear::Ear;
+use super::steal::Thief;
+use crate::cli::PackArguments;
+use crate::cli::say::{MachineArguments, SpeechArguments};
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PERIOD_MS: u32 = 10;
+/// Tokens per second of the feeders.
+const FEEDERS: [u32; 3] = [10, 20, 40];
+/// Characters per token of a usual language model.
+const TOKEN_CHARS: usize = 4;
+const SENTENCES: [&str; 6] = [
+    "In three hundred metres, turn left into Harbour Street.",
+    "The next train to the airport leaves at ten past four from platform two.",
+    "It will rain in the afternoon, so you may want to take an umbrella.",
+    "I have found four restaurants nearby, and the first one is open until eleven.",
+    "Your table is ready, please follow the lights along the wall.",
+    "The battery is at forty per cent, which is enough for about two hours.",
+];
+
+#[derive(Debug, clap::Args)]
+pub struct Realtime {
+    /// Times that first audio is measured, per kind of start.
+    #[arg(long, default_value_t = 30)]
+    runs: usize,
+    /// Cancels at random times.
+    #[arg(long, default_value_t = 1000)]
+    cancels: usize,
+    /// Minutes of continuous speech, per share of a core that is stolen.
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Shares of one core that another process takes, in percent.
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 50, 90])]
+    stolen: Vec<u32>,
+    /// Lower the quality where the machine cannot keep up.
+    #[arg(long)]
+    governor: bool,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pack: PackArguments,
+    #[command(flatten)]
+    speech: SpeechArguments,
+    #[command(flatten)]
+    machine: MachineArguments,
+}
+
+/// An engine and who listens to it.
+struct Bench {
+    engine: Engine,
+    ear: Arc<Ear>,
+    options: SpeakOptions,
+    random: u64,
+}
+
+impl Realtime {
+    pub fn run(self) -> Result<()> {
+        let pack = Arc::new(self.pack.open()?);
+        let rate_hz = pack.manifest().sample_rate_hz;
+        let ear = Ear::new();
+        let options =
+            EngineOptions { session: self.machine.options()?, governor: self.governor, ..EngineOptions::default() };
+        let engine = Engine::open_with(&pack, options, ear.sink(rate_hz, (rate_hz * PERIOD_MS / 1000) as usize))?;
+        let options = SpeakOptions { max_frames: Some(u64::MAX), ..self.speech.options(&pack)? };
+        let mut bench = Bench { engine, ear, options, random: 1 };
+        bench.ttfa(0)?; // the first start is not a warm one
+
+        let ttfa = bench.repeat(self.runs, |bench, i| bench.ttfa(i))?;
+        let mut ftts = serde_json::Map::new();
+        for rate in FEEDERS {
+            ftts.insert(rate.to_string(), spread(bench.repeat(self.runs, |bench, i| bench.ftts(i, rate))?));
+        }
+        let cancel = bench.repeat(self.cancels, |bench, i| bench.cancel(i))?;
+        let underruns: Vec<Value> = match self.minutes > 0.0 {
+            true => self.stolen.iter().map(|&stolen| bench.long(self.minutes, stolen)).collect::<Result<_>>()?,
+            false => Vec::new(),
+        };
+        let report = json!({
+            "pack": pack.manifest().name,
+            "recipe": pack.manifest().recipe,
+            "threads": self.machine.threads(),
+            "period_ms": PERIOD_MS,
+            "ttfa_ms": spread(ttfa),
+            "ftts_ms": ftts,
+            "cancel_ms": spread(cancel),
+            "underruns": underruns,
+        });
+        if self.json {
+            println!("{report}");
+        } else {
+            print_table(&report, &pack);
+        }
+        Ok(())
+    }
+}
+
+impl Bench {
+    fn sentence(&self, i: usize) -> String {
+        format!("{} ", SENTENCES.get(i % SENTENCES.len()).copied().unwrap_or_default())
+    }
+
+    fn repeat(&mut self, runs: usize, run: impl Fn(&mut Self, usize) -> Result<f64>) -> Result<Vec<f64>> {
+        (0..runs).map(|i| run(self, i)).collect()
+    }
+
+    /// Speaks until the first sound.
+    fn start(&self, text: &str) -> Result<(Utterance, f64)> {
+        self.ear.listen();
+        let begun = Instant::now();
+        let utterance = self.engine.speak(Lane::Answer, text, &self.options)?;
+        let first_ms = self.first_sound(begun)?;
+        Ok((utterance, first_ms))
+    }
+
+    fn first_sound(&self, since: Instant) -> Result<f64> {
+        while since.elapsed() < PATIENCE {
+            if let Some(ms) = self.ear.first_ms(since) {
+                return Ok(ms);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Err(Error::new(ErrorKind::Backend, format!("no sound came in {} s: see the log", PATIENCE.as_secs())))
+    }
+
+    fn stop(&self, utterance: &Utterance) -> Result<()> {
+        utterance.cancel();
+        match utterance.wait(PATIENCE) {
+            Some(Event::Failed { message, .. }) => Err(Error::new(ErrorKind::Backend, message)),
+            _ => Ok(()),
+        }
+    }
+
+    /// From the call to the first sample that is not zero, the whole text being known.
+    fn ttfa(&mut self, i: usize) -> Result<f64> {
+        let (utterance, ms) = self.start(&self.sentence(i))?;
+        self.stop(&utterance)?;
+        Ok(ms)
+    }
+
+    /// From the first token to the first sample that is not zero, at so many tokens per second.
+    fn ftts(&mut self, i: usize, tokens_per_second: u32) -> Result<f64> {
+        let text: Vec<char> = (i..i + 3).flat_map(|i| self.sentence(i).chars().collect::<Vec<_>>()).collect();
+        let utterance = self.engine.utterance(Lane::Answer, &self.options)?;
+        self.ear.listen();
+        let begun = Instant::now();
+        for (n, token) in (0..).zip(text.chunks(TOKEN_CHARS)) {
+            let due = begun + Duration::from_secs(1) * n / tokens_per_second;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if self.ear.first_ms(begun).is_some() {
+                break;
+            }
+            utterance.push(&token.iter().collect::<String>())?;
+        }
+        utterance.finish();
+        let ms = self.first_sound(begun)?;
+        self.stop(&utterance)?;
+        Ok(ms)
+    }
+
+    /// From the call of a cancel to the end of the last sample that is not zero.
+    fn cancel(&mut self, i: usize) -> Result<f64> {
+        let (utterance, _) = self.start(&self.sentence(i))?;
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_micros((self.random >> 33) % 400_000));
+        let begun = Instant::now();
+        self.stop(&utterance)?;
+        std::thread::sleep(Duration::from_millis(u64::from(2 * PERIOD_MS)));
+        Ok(self.ear.last_ms(begun).unwrap_or_default().max(0.0))
+    }
+
+    /// Continuous speech while another process takes a share of a core.
+    fn long(&mut self, minutes: f64, stolen: u32) -> Result<Value> {
+        let _thief = (stolen > 0).then(|| Thief::start(stolen)).transpose()?;
+        let (before, rss_before) = (self.engine.underruns(), resident_kb());
+        self.ear.listen();
+        let begun = Instant::now();
+        let length = Duration::from_secs_f64(minutes * 60.0);
+        let utterance = self.engine.utterance(Lane::Answer, &self.options)?;
+        let (mut pushed, mut events, mut i) = (0, serde_json::Map::new(), 0);
+        let mut rss_warm = rss_before;
+        while begun.elapsed() < length {
+            while pushed < utterance.position() + 600 {
+                let text = self.sentence(i);
+                utterance.push(&text)?;
+                (pushed, i) = (pushed + text.chars().count(), i + 1);
+            }
+            match utterance.next_event(Duration::from_millis(200)) {
+                Some(Event::Failed { message, .. }) => return Err(Error::new(ErrorKind::Backend, message)),
+                Some(event @ (Event::Guard { .. } | Event::Quality { .. })) => {
+                    let count = events.entry(format!("{event:?}")).or_insert(json!(0));
+                    *count = json!(count.as_u64().unwrap_or_default() + 1);
+                }
+                _ => {}
+            }
+            if begun.elapsed() < length / 5 {
+                rss_warm = resident_kb();
+            }
+        }
+        let heard = utterance.position();
+        let (gaps, longest, clicks) = (&self.ear.gaps, &self.ear.longest_gap_ms, &self.ear.clicks);
+        let (gaps, longest, clicks) =
+            (gaps.load(Ordering::Relaxed), longest.load(Ordering::Relaxed), clicks.load(Ordering::Relaxed));
+        self.stop(&utterance)?;
+        Ok(json!({
+            "stolen_percent": stolen,
+            "minutes": minutes,
+            "underruns": self.engine.underruns() - before,
+            "gaps": gaps,
+            "longest_gap_ms": longest,
+            "clicks": clicks,
+            "characters_heard": heard,
+            "events": events,
+            "resident_kb": { "warm": rss_warm, "end": resident_kb() },
+        }))
+    }
+}
+
+/// Median and tail of a latency.
+fn spread(mut values: Vec<f64>) -> Value {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let i = (share * values.len() as f64).ceil() as usize;
+        values.get(i.saturating_sub(1)).map(|ms| (ms * 100.0).round() / 100.0)
+    };
+    json!({ "p50": at(0.5), "p95": at(0.95), "p99": at(0.99), "max": at(1.0), "n": values.len() })
+}
+
+/// Memory that this process holds, where the system says so.
+fn resident_kb() -> Option<u64> {
+    let status = std::fs::read_to_string(Path::new("/proc/self/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn print_table(report: &Value, pack: &Pack) {
+    println!("pack {} {}, period {PERIOD_MS} ms", pack.manifest().name, pack.manifest().recipe);
+    println!("{:<24}{:>9}{:>9}{:>9}{:>9}", "ms", "p50", "p95", "p99", "max");
+    let row = |name: &str, value: &Value| {
+        let cell = |key: &str| value[key].as_f64().map_or("-".to_owned(), |ms| format!("{ms:.1}"));
+        println!("{name:<24}{:>9}{:>9}{:>9}{:>9}", cell("p50"), cell("p95"), cell("p99"), cell("max"));
+    };
+    row("first audio", &report["ttfa_ms"]);
+    for rate in FEEDERS {
+        row(&format!("{rate} tokens/s, first audio"), &report["ftts_ms"][rate.to_string()]);
+    }
+    row("cancel to silence", &report["cancel_ms"]);
+    for long in report["underruns"].as_array().into_iter().flatten() {
+        println!(
+            "{} min with {} % of a core stolen: {} underruns, {} gaps (longest {} ms), {} clicks, memory {} kB to {} kB",
+            long["minutes"],
+            long["stolen_percent"],
+            long["underruns"],
+            long["gaps"],
+            long["longest_gap_ms"],
+            long["clicks"],
+            long["resident_kb"]["warm"],
+            long["resident_kb"]["end"],
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! `syrinx say --play` and `--stream`: speech through the sound device, with its events.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use syrinx::device::{DeviceChoice, DeviceOptions};
+use syrinx::engine::{Engine, EngineOptions, Event, Lane, Preroll, SessionOptions, SpeakOptions, Utterance};
+use syrinx::pack::Pack;
+use syrinx::{Error, ErrorKind, Result};
+
+/// How often Ctrl-C is looked for.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the last samples may stay in the device after the engine has handed them over.
+const DRAIN: Duration = Duration::from_millis(300);
+
+/// Through which device, and how.
+#[derive(Debug, clap::Args)]
+pub struct PlayArguments {
+    /// Speak through the sound device.
+    #[arg(long, conflicts_with = "output")]
+    play: bool,
+    /// Speak standard input as it arrives, through the sound device: `some-llm | syrinx say --stream`.
+    #[arg(long, conflicts_with_all = ["output", "text", "file"])]
+    stream: bool,
+    /// Device by the identifier of `syrinx devices`; `null` is a clock without sound.
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// Write what the device would play, in real time, as a WAV file instead.
+    #[arg(long, value_name = "FILE", conflicts_with = "device")]
+    tape: Option<std::path::PathBuf>,
+    /// Time per period of the device.
+    #[arg(long, value_name = "MS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=500))]
+    period_ms: u32,
+    /// Silence before the first word, for devices that swallow the beginning when they wake up.
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=5000))]
+    preroll_ms: u32,
+    /// Lower the quality by reported steps where the machine cannot keep up.
+    #[arg(long)]
+    governor: bool,
+    /// Volume from 0 to 1.
+    #[arg(long, default_value_t = 1.0)]
+    volume: f32,
+}
+
+impl PlayArguments {
+    pub fn is_wanted(&self) -> bool {
+        self.play || self.stream
+    }
+
+    pub fn is_stream(&self) -> bool {
+        self.stream
+    }
+
+    /// Speaks `text`, or standard input where there is none.
+    pub fn run(
+        self,
+        pack: &Arc<Pack>,
+        session: SessionOptions,
+        speak: &SpeakOptions,
+        text: Option<String>,
+    ) -> Result<()> {
+        let sample_rate_hz = pack.manifest().sample_rate_hz;
+        let device = match (self.tape, self.device.as_deref()) {
+            (Some(path), _) => DeviceChoice::Wav(path),
+            (None, Some("null")) => DeviceChoice::Null { sample_rate_hz },
+            (None, Some(id)) => DeviceChoice::Id(id.to_owned()),
+            (None, None) => DeviceChoice::Default,
+        };
+        let options = EngineOptions {
+            session,
+            device: DeviceOptions { device, period_ms: self.period_ms },
+            preroll: Preroll { silence_ms: self.preroll_ms, ..Preroll::default() },
+            governor: self.governor,
+            ..EngineOptions::default()
+        };
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let interrupt = interrupted.clone();
+        // A second handler cannot be set in one process; the program sets its only one here.
+        let _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
+
+        let engine = Engine::open(pack, options)?;
+        engine.set_volume(self.volume);
+        let utterance = engine.utterance(Lane::Answer, speak)?;
+        let said = Arc::new(Mutex::new(String::new()));
+        match text {
+            Some(text) => {
+                lock(&said).push_str(&text);
+                utterance.push(&text)?;
+                utterance.finish();
+            }
+            None => feed_standard_input(&utterance, &said)?,
+        }
+        let outcome = follow(&utterance, &interrupted, &said);
+        std::thread::sleep(DRAIN);
+        if engine.underruns() > 0 {
+            log::warn!("sound broke off {} times: the machine is too slow (try --governor)", engine.underruns());
+        }
+        outcome
+    }
+}
+
+fn lock(said: &Mutex<String>) -> std::sync::MutexGuard<'_, String> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shows events until the last; the first Ctrl-C is a cancel.
+fn follow(utterance: &Utterance, interrupted: &AtomicBool, said: &Mutex<String>) -> Result<()> {
+    loop {
+        if interrupted.swap(false, Ordering::Relaxed) {
+            utterance.cancel();
+        }
+        match utterance.next_event(LOOK) {
+            Some(Event::Finished) => return Ok(()),
+            Some(Event::Cancelled { position }) => {
+                let spoken: String = lock(said).chars().take(position).collect();
+                eprintln!("cancelled after {position} characters; spoken: {}", spoken.trim_end());
+                return Ok(());
+            }
+            Some(Event::Failed { position, message }) => {
+                let message = format!("{message} (after {position} characters)");
+                return Err(Error::new(ErrorKind::Backend, message));
+            }
+            Some(Event::Clause { chars }) => log::debug!("clause {}..{}", chars.start, chars.end),
+            Some(event @ (Event::Guard { .. } | Event::Quality { .. })) => log::warn!("{event:?}"),
+            Some(event) => log::debug!("{event:?}"),
+            None => {}
+        }
+    }
+}
+
+/// Reads on a thread of its own, which waits for input as long as the process lives.
+fn feed_standard_input(utterance: &Utterance, said: &Arc<Mutex<String>>) -> Result<()> {
+    let (utterance, said) = (utterance.clone(), said.clone());
+    let read = move || {
+        let mut decoder = Utf8::default();
+        let mut bytes = [0u8; 4096];
+        let mut input = std::io::stdin().lock();
+        loop {
+            let text = match input.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(count) => decoder.decode(bytes.get(..count).unwrap_or_default()),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => {
+                    log::warn!("{}", Error::io("read", Path::new("standard input"), e));
+                    break;
+                }
+            };
+            lock(&said).push_str(&text);
+            while let Err(e) = utterance.push(&text) {
+                if e.kind() != ErrorKind::BadText {
+                    return; // it was cancelled
+                }
+                std::thread::sleep(Duration::from_millis(100)); // more waits than may: the pipe will wait, too
+            }
+        }
+        let rest = decoder.finish();
+        lock(&said).push_str(&rest);
+        let _ = utterance.push(&rest); // it may have been cancelled
+        utterance.finish();
+    };
+    std::thread::Builder::new().name("syrinx-input".into()).spawn(read).map(drop).map_err(|e| {
+        Error::new(ErrorKind::OutOfMemory, format!("cannot start a thread for standard input: {e}")).with_source(e)
+    })
+}
+
+/// Text out of bytes that may be cut within a character. What is no UTF-8 becomes U+FFFD.
+#[derive(Debug, Default)]
+struct Utf8 {
+    rest: Vec<u8>,
+}
+
+impl Utf8 {
+    fn decode(&mut self, bytes: &[u8]) -> String {
+        self.rest.extend_from_slice(bytes);
+        let complete = match std::str::from_utf8(&self.rest) {
+            Ok(text) => text.len(),
+            Err(_) => self.rest.len() - unfinished(&self.rest),
+        };
+        let rest = self.rest.split_off(complete);
+        let text = String::from_utf8_lossy(&self.rest).into_owned();
+        self.rest = rest;
+        text
+    }
+
+    fn finish(self) -> String {
+        String::from_utf8_lossy(&self.rest).into_owned()
+    }
+}
+
+/// Bytes at the end that may be the beginning of a character.
+fn unfinished(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rev().take(3).position(|&byte| byte >= 0xc0);
+    let Some(back) = last else { return 0 };
+    let lead = bytes.iter().rev().nth(back).copied().unwrap_or_default();
+    let length = match lead {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    };
+    if back + 1 < length { back + 1 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_may_be_cut_anywhere() {
+        let text = "aé€😀z";
+        for size in 1..6 {
+            let mut decoder = Utf8::default();
+            let mut out: String = text.as_bytes().chunks(size).map(|bytes| decoder.decode(bytes)).collect();
+            out.push_str(&decoder.finish());
+            assert_eq!(out, text);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        let mut decoder = Utf8::default();
+        assert_eq!(decoder.decode(b"a\xffb"), "a\u{fffd}b");
+        assert_eq!(decoder.decode(b"\xe2\x82"), "");
+        assert_eq!(decoder.finish(), "\u{fffd}");
+    }
+}

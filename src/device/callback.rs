@@ -1,0 +1,191 @@
+//! The device callback. In: samples of the ring, prepared phrases, [`Control`]. Out: every sample that a device asks
+//! for.
+//!
+//! It runs on a thread that must never wait: no allocation, lock, system call, log or panic. Speech that is cut or
+//! paused fades within [`FADE_MS`]; where samples run out, the last one decays as fast, so that nothing clicks.
+
+use std::sync::Arc;
+
+use ringbuf::HeapProd;
+use ringbuf::traits::Producer;
+
+use super::control::Control;
+use super::overlay::Overlay;
+use crate::ring::SampleReader;
+use crate::ring::gate::Run;
+
+/// Length of a fade.
+pub const FADE_MS: u32 = 5;
+/// Time in which the volume goes from 0 to 1.
+const VOLUME_MS: u32 = 40;
+/// Samples that are converted at a time.
+const CHUNK: usize = 256;
+
+/// Everything before `epoch` was silenced after the sample before `index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    pub epoch: u64,
+    pub index: u64,
+}
+
+/// Where the gain of speech is to go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Target {
+    /// Speech stops where it is, by a fade.
+    Hold,
+    Gain(f32),
+}
+
+pub struct Callback {
+    reader: SampleReader,
+    overlay: Overlay,
+    control: Arc<Control>,
+    cuts: HeapProd<Cut>,
+    /// The last epoch whose cut was reported.
+    cut_epoch: u64,
+    gain: f32,
+    /// Speech begins at rest, so no ramp leads to it.
+    at_rest: bool,
+    /// The last sample heard, and how many samples it has left to decay.
+    last: f32,
+    decay: u32,
+    fade: u32,
+    volume_step: f32,
+}
+
+impl std::fmt::Debug for Callback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Callback").finish_non_exhaustive()
+    }
+}
+
+impl Callback {
+    pub fn new(
+        reader: SampleReader,
+        overlay: Overlay,
+        control: Arc<Control>,
+        cuts: HeapProd<Cut>,
+        sample_rate_hz: u32,
+    ) -> Self {
+        let mut callback = Self {
+            reader,
+            overlay,
+            control,
+            cuts,
+            cut_epoch: 0,
+            gain: 1.0,
+            at_rest: true,
+            last: 0.0,
+            decay: 0,
+            fade: 1,
+            volume_step: 1.0,
+        };
+        callback.set_sample_rate(sample_rate_hz);
+        callback
+    }
+
+    /// Before the first period of a stream.
+    pub fn set_sample_rate(&mut self, sample_rate_hz: u32) {
+        self.fade = (sample_rate_hz * FADE_MS / 1000).max(1);
+        self.volume_step = 1000.0 / (sample_rate_hz * VOLUME_MS).max(1) as f32;
+    }
+
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Writes interleaved samples, the same on every channel. A last incomplete group of channels stays untouched.
+    pub fn write<T>(&mut self, out: &mut [T], channels: usize, convert: impl Fn(f32) -> T + Copy) {
+        let mut mono = [0f32; CHUNK];
+        for groups in out.chunks_mut(CHUNK * channels.max(1)) {
+            let frames = groups.len() / channels.max(1);
+            self.fill(&mut mono[..frames]);
+            for (group, &sample) in groups.chunks_exact_mut(channels.max(1)).zip(&mono) {
+                group.fill_with(|| convert(sample));
+            }
+        }
+    }
+
+    /// Writes mono samples.
+    pub fn fill(&mut self, out: &mut [f32]) {
+        let duck = self.overlay.next(&self.control);
+        let target = match self.control.is_paused() || duck == 0.0 {
+            true => Target::Hold,
+            false => Target::Gain(self.control.gain() * duck),
+        };
+        let (heard, dry) = self.speech(out, target);
+        let silence = out.get_mut(heard..).unwrap_or_default();
+        for sample in silence.iter_mut() {
+            *sample = self.last * self.decay as f32 / self.fade as f32;
+            self.decay = self.decay.saturating_sub(1);
+        }
+        let trailing = silence.len();
+        self.overlay.mix(out, &self.control, self.fade);
+        self.reader.publish(dry);
+        self.control.count(out.len(), trailing);
+    }
+
+    /// As much speech as there is for `out`, and whether there should have been more.
+    fn speech(&mut self, out: &mut [f32], target: Target) -> (usize, bool) {
+        let fast = 1.0 / self.fade as f32;
+        let wanted = self.control.gate().epoch();
+        let mut at = 0;
+        while let Some(rest) = out.get_mut(at..).filter(|rest| !rest.is_empty()) {
+            let run = self.reader.next_run(wanted);
+            if self.cut_epoch < wanted && self.reader.epoch() >= wanted {
+                self.report_cut(wanted); // nothing was left of what was cut
+                self.at_rest = true;
+            }
+            match run {
+                Run::Stale(count) if count > 0 && self.gain > 0.0 && !self.at_rest => {
+                    at += self.play(rest, count, 0.0, fast);
+                }
+                Run::Stale(count) => {
+                    self.report_cut(wanted);
+                    self.at_rest = true;
+                    if count == 0 {
+                        break;
+                    }
+                    self.reader.skip(count);
+                }
+                Run::Fresh(count) => {
+                    let (gain, step) = match target {
+                        Target::Hold if self.gain == 0.0 || self.at_rest => break,
+                        Target::Hold => (0.0, fast),
+                        Target::Gain(gain) if std::mem::take(&mut self.at_rest) => (gain, f32::INFINITY),
+                        Target::Gain(gain) if self.gain == 0.0 => (gain, fast),
+                        Target::Gain(gain) => (gain, self.volume_step),
+                    };
+                    at += self.play(rest, count, gain, step);
+                }
+                Run::Held => break,
+                Run::Dry => {
+                    self.gain = 0.0; // speech breaks off, and comes back by a ramp
+                    return (at, true);
+                }
+            }
+        }
+        (at, false)
+    }
+
+    /// Plays up to `count` samples with a gain that goes to `target`, and stops where it arrives there.
+    fn play(&mut self, out: &mut [f32], count: usize, target: f32, step: f32) -> usize {
+        let ramp = ((target - self.gain).abs() / step).ceil() as usize;
+        let count = if ramp == 0 { count } else { count.min(ramp) }.min(out.len());
+        let out = out.get_mut(..count).unwrap_or_default();
+        let count = self.reader.pop(out);
+        for sample in out.iter_mut() {
+            self.gain += (target - self.gain).clamp(-step, step);
+            *sample *= self.gain;
+        }
+        self.last = out.last().copied().unwrap_or(self.last);
+        self.decay = self.fade;
+        count
+    }
+
+    fn report_cut(&mut self, epoch: u64) {
+        if self.cut_epoch < epoch && self.cuts.try_push(Cut { epoch, index: self.reader.index() }).is_ok() {
+            self.cut_epoch = epoch;
+        }
+    }
+}

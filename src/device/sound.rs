@@ -1,0 +1,239 @@
+//! Sound devices through cpal. In: the callback, a device's identifier. Out: sound.
+//!
+//! cpal drops the closure of a stream when the stream ends; the callback in it then goes back to the sink, so that the
+//! next stream, after a device was lost, continues with the same rings.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{
+    BufferSize, OutputCallbackInfo, SampleFormat, SizedSample, SupportedBufferSize, SupportedStreamConfigRange,
+};
+
+use super::callback::Callback;
+use super::wav::to_i16;
+use super::{Format, Sink};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A device that is silent for so long, while it should ask for samples, is lost.
+const SILENT: Duration = Duration::from_secs(3);
+/// How long a stream may take to give its callback back.
+const RETURN: Duration = Duration::from_secs(2);
+/// Rates that are tried where a device cannot take the speech's own, in this order.
+const RATES_HZ: [u32; 3] = [48_000, 44_100, 32_000];
+
+/// A device as `syrinx devices` lists it.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Stays the same when the device is plugged in again.
+    pub id: String,
+    pub name: String,
+    pub is_default: bool,
+    /// What speech at 24 kHz would be played as, or why it cannot.
+    pub format: std::result::Result<Format, String>,
+}
+
+/// The output devices of every host, best host first.
+pub fn list() -> Vec<Device> {
+    let mut found = Vec::new();
+    for host in hosts() {
+        let default = host.default_output_device().and_then(|device| device.id().ok());
+        let Ok(devices) = host.output_devices() else { continue };
+        for device in devices {
+            let Ok(id) = device.id() else { continue };
+            let name = device.description().map(|d| d.name().to_owned()).unwrap_or_default();
+            let format = choose(&device, 10, 24_000).map(|(format, _)| format).map_err(|e| e.message().to_owned());
+            found.push(Device { is_default: default.as_ref() == Some(&id), id: id.to_string(), name, format });
+        }
+    }
+    found
+}
+
+/// A sound server, where one runs, before the kernel's own devices: it owns them then.
+fn hosts() -> Vec<cpal::Host> {
+    let mut ids = cpal::available_hosts();
+    ids.sort_by_key(|id| !format!("{id:?}").eq_ignore_ascii_case("pulseaudio"));
+    ids.into_iter().filter_map(|id| cpal::host_from_id(id).ok()).collect()
+}
+
+fn find(id: Option<&str>) -> Result<cpal::Device> {
+    let Some(id) = id else {
+        let found = hosts()
+            .into_iter()
+            .find_map(|host| host.default_output_device().filter(|device| device.default_output_config().is_ok()));
+        return found
+            .ok_or_else(|| Error::new(ErrorKind::Device, "no sound device: connect one, or write a file with -o"));
+    };
+    let absent =
+        || Error::new(ErrorKind::Device, format!("no device \"{id}\": `syrinx devices` lists those there are"));
+    let parsed: cpal::DeviceId = id.parse().map_err(|_| absent())?;
+    let host = cpal::host_from_id(parsed.host()).map_err(|_| absent())?;
+    host.device_by_id(&parsed).ok_or_else(absent)
+}
+
+pub struct SoundSink {
+    id: Option<String>,
+    device: cpal::Device,
+    format: Format,
+    sample: SampleFormat,
+    stream: Option<cpal::Stream>,
+    home: Option<Receiver<Callback>>,
+    health: Arc<Health>,
+    started: Instant,
+}
+
+/// What the stream's threads say about it.
+#[derive(Debug, Default)]
+struct Health {
+    lost: AtomicBool,
+    periods: AtomicU64,
+    /// The number of periods when somebody last looked, and when that was (ms since the start).
+    seen: AtomicU64,
+    seen_ms: AtomicU64,
+}
+
+impl std::fmt::Debug for SoundSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { id, format, .. } = self;
+        f.debug_struct("SoundSink").field("id", id).field("format", format).finish_non_exhaustive()
+    }
+}
+
+impl SoundSink {
+    /// Errors: `Device` where it is absent or cannot play what is asked for.
+    pub fn open(id: Option<&str>, period_ms: u32, speech_hz: u32) -> Result<Self> {
+        let device = find(id)?;
+        let (format, sample) = choose(&device, period_ms, speech_hz)?;
+        Ok(Self {
+            id: id.map(str::to_owned),
+            device,
+            format,
+            sample,
+            stream: None,
+            home: None,
+            health: Arc::default(),
+            started: Instant::now(),
+        })
+    }
+
+    fn build<T: SizedSample>(
+        &self,
+        callback: Callback,
+        back: Sender<Callback>,
+        convert: impl Fn(f32) -> T + Copy + Send + 'static,
+    ) -> std::result::Result<cpal::Stream, cpal::Error> {
+        let Format { sample_rate_hz, channels, period_frames } = self.format;
+        let config = cpal::StreamConfig {
+            channels,
+            sample_rate: sample_rate_hz,
+            buffer_size: BufferSize::Fixed(period_frames as u32),
+        };
+        let mut lent = Lent { callback: Some(callback), back };
+        let (counted, told) = (self.health.clone(), self.health.clone());
+        let play = move |out: &mut [T], info: &OutputCallbackInfo| {
+            counted.periods.fetch_add(1, Ordering::Relaxed);
+            if let Some(callback) = &mut lent.callback {
+                let times = info.timestamp();
+                let wait = times.playback.saturating_duration_since(times.callback);
+                let frames = out.len() / usize::from(channels.max(1));
+                let waiting = wait.as_micros() as u64 * u64::from(sample_rate_hz) / 1_000_000;
+                callback.control().set_latency(waiting + frames as u64);
+                callback.write(out, usize::from(channels), convert);
+            }
+        };
+        // May be called on the sound thread, so it sets a flag and leaves the rest to others.
+        let on_error = move |e: cpal::Error| {
+            use cpal::ErrorKind::{DeviceChanged, RealtimeDenied, Xrun};
+            if !matches!(e.kind(), Xrun | RealtimeDenied | DeviceChanged) {
+                told.lost.store(true, Ordering::Relaxed);
+            }
+        };
+        self.device.build_output_stream(config, play, on_error, None)
+    }
+
+    fn error(&self, action: &str, e: cpal::Error) -> Error {
+        let name = self.id.as_deref().unwrap_or("the default device");
+        Error::new(ErrorKind::Device, format!("cannot {action} {name}: {e}: choose another of `syrinx devices`"))
+            .with_source(e)
+    }
+}
+
+impl Sink for SoundSink {
+    fn format(&self) -> Format {
+        self.format
+    }
+
+    fn start(&mut self, callback: Callback) -> Result<()> {
+        self.health = Arc::default();
+        self.started = Instant::now();
+        let (back, home) = channel();
+        self.home = Some(home);
+        let stream = match self.sample {
+            SampleFormat::I16 => self.build(callback, back, to_i16),
+            _ => self.build(callback, back, |sample: f32| sample),
+        };
+        let stream = stream.map_err(|e| self.error("open", e))?;
+        stream.play().map_err(|e| self.error("start", e))?;
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Option<Callback> {
+        self.stream = None;
+        self.home.take()?.recv_timeout(RETURN).ok()
+    }
+
+    fn is_lost(&self) -> bool {
+        let Health { lost, periods, seen, seen_ms } = &*self.health;
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        let periods = periods.load(Ordering::Relaxed);
+        if seen.swap(periods, Ordering::Relaxed) != periods {
+            seen_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let silent = now_ms.saturating_sub(seen_ms.load(Ordering::Relaxed)) > SILENT.as_millis() as u64;
+        lost.load(Ordering::Relaxed) || silent
+    }
+}
+
+/// The callback while a stream has it.
+struct Lent {
+    callback: Option<Callback>,
+    back: Sender<Callback>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(callback) = self.callback.take() {
+            let _ = self.back.send(callback); // nobody waits for it when the engine has gone
+        }
+    }
+}
+
+/// The device's format that is nearest to mono speech at `speech_hz`. Errors: `Device`.
+fn choose(device: &cpal::Device, period_ms: u32, speech_hz: u32) -> Result<(Format, SampleFormat)> {
+    let cannot = |why: String| Error::new(ErrorKind::Device, format!("the device cannot be used: {why}"));
+    let usual = device.default_output_config().map_err(|e| cannot(e.to_string()))?;
+    let configs = device.supported_output_configs().map_err(|e| cannot(e.to_string()))?;
+    let rates = std::iter::once(speech_hz).chain(std::iter::once(usual.sample_rate())).chain(RATES_HZ);
+    let rates: Vec<u32> = rates.collect();
+    let rank = |config: &SupportedStreamConfigRange| {
+        let rate = rates.iter().position(|&rate| config.contains_rate(rate))?;
+        let sample = [SampleFormat::F32, SampleFormat::I16].iter().position(|&f| f == config.sample_format())?;
+        Some((config.channels() != usual.channels(), rate, sample, config.channels()))
+    };
+    let best = configs.filter_map(|config| Some((rank(&config)?, config))).min_by_key(|(rank, _)| *rank);
+    let Some(((_, rate, ..), config)) = best else {
+        return Err(cannot(format!("it has neither f32 nor i16 samples at {RATES_HZ:?} Hz")));
+    };
+    let sample_rate_hz = rates.get(rate).copied().unwrap_or(speech_hz);
+    let asked = (sample_rate_hz * period_ms / 1000).max(1);
+    let period = match *config.buffer_size() {
+        SupportedBufferSize::Range { min, max } => asked.clamp(min, max.max(min)),
+        SupportedBufferSize::Unknown => asked,
+    };
+    let format = Format { sample_rate_hz, channels: config.channels(), period_frames: period as usize };
+    Ok((format, config.sample_format()))
+}

@@ -1,0 +1,152 @@
+//! One utterance's text on its way to the model. In: text as it comes. Out: its clauses, in order, and from any clause
+//! on again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::desk::Script;
+use super::frames::{FrameLoop, FrameSource, Next, Step};
+use super::guard::{Guard, Guards};
+use super::position::ClauseText;
+use crate::error::Result;
+use crate::text::Speller;
+use crate::text::clause::{Clauses, Policy};
+
+/// Text that has waited so long for its clause to end is spoken without: at the beginning, and later.
+const FIRST_LATE: Duration = Duration::from_millis(250);
+const LATE: Duration = Duration::from_millis(1500);
+/// Frames per character of spoken text at the usual pace: 15 characters and 12.5 frames per second.
+const FRAMES_PER_CHAR: f32 = 0.83;
+
+#[derive(Debug)]
+pub(super) struct Course {
+    splitter: Clauses,
+    finished: bool,
+    /// Clauses that may still be spoken, from number `forgotten` on.
+    clauses: VecDeque<Arc<ClauseText>>,
+    forgotten: usize,
+    /// The clause that `frames` began with.
+    start: usize,
+    frames: FrameLoop,
+    script: Arc<Script>,
+    /// When the oldest text that is in no clause came.
+    waiting_since: Option<Instant>,
+    /// The clause that was spoken again already.
+    retried: Option<usize>,
+    /// The span of the clause being spoken.
+    pub span: u64,
+    /// The next clause begins speech anew.
+    pub fresh: bool,
+    pub guard: Guard,
+}
+
+impl Course {
+    pub fn new(speller: &Speller, script: &Arc<Script>) -> Self {
+        let policy = if script.sentences { Policy::sentences() } else { Policy::default() };
+        Self {
+            splitter: speller.splitter(policy),
+            finished: false,
+            clauses: VecDeque::new(),
+            forgotten: 0,
+            start: 0,
+            frames: FrameLoop::new(script.voice.clone(), script.max_frames),
+            script: script.clone(),
+            waiting_since: None,
+            retried: None,
+            span: 0,
+            fresh: true,
+            guard: Guard::new(Guards::default(), 0),
+        }
+    }
+
+    /// Speech goes on at this clause, anew.
+    pub fn restart(&mut self, clause: usize) {
+        let left = self.script.max_frames.saturating_sub(self.frames.frames()).max(1);
+        self.frames = FrameLoop::new(self.script.voice.clone(), left);
+        self.start = clause;
+        self.fresh = true;
+    }
+
+    /// Clauses before this one are not asked for again.
+    pub fn forget(&mut self, oldest: usize) {
+        while self.forgotten < oldest && self.clauses.pop_front().is_some() {
+            self.forgotten += 1;
+        }
+    }
+
+    pub fn take_in(&mut self, text: &str, finished: bool, flush: bool, speller: &Speller) {
+        if !text.is_empty() {
+            self.splitter.push(text);
+            self.waiting_since.get_or_insert_with(Instant::now);
+        }
+        if finished && !std::mem::replace(&mut self.finished, true) {
+            self.splitter.finish();
+        }
+        if flush {
+            self.splitter.flush_pending();
+        }
+        self.collect(speller);
+    }
+
+    /// Speaks what is there without the end of its clause.
+    pub fn flush(&mut self, speller: &Speller) {
+        self.splitter.flush_pending();
+        self.waiting_since = None;
+        self.collect(speller);
+    }
+
+    fn collect(&mut self, speller: &Speller) {
+        for clause in &mut self.splitter {
+            self.waiting_since = None;
+            let spoken = speller.spell(&clause);
+            if !spoken.text.trim().is_empty() {
+                self.clauses.push_back(Arc::new(ClauseText { spoken, chars: clause.start..clause.end }));
+            }
+        }
+    }
+
+    /// When waiting text is to be flushed.
+    pub fn late_at(&self) -> Option<Instant> {
+        let wait = if self.clauses.is_empty() && self.forgotten == 0 { FIRST_LATE } else { LATE };
+        self.waiting_since.map(|since| since + wait)
+    }
+
+    /// The next step. `announce` hears of a clause (its number, text and frames) before it is begun, and gives its span
+    /// or refuses.
+    pub fn step(
+        &mut self,
+        source: &mut dyn FrameSource,
+        announce: impl Fn(usize, &Arc<ClauseText>, usize) -> Option<u64>,
+    ) -> Result<Step> {
+        let Self { clauses, forgotten, start, finished, frames, span, .. } = self;
+        frames.step(source, |begun| {
+            let clause = *start + begun;
+            let Some(text) = clauses.get(clause.wrapping_sub(*forgotten)) else {
+                return if *finished { Next::NoMore } else { Next::NotYet };
+            };
+            let Some(number) = announce(clause, text, expected_frames(text)) else { return Next::NotYet };
+            *span = number;
+            Next::Clause(&text.spoken.text)
+        })
+    }
+
+    /// Characters and usual frames of the clause being spoken.
+    pub fn current(&self) -> Option<(usize, usize)> {
+        let clause = (self.start + self.frames.begun()).checked_sub(1)?;
+        let text = self.clauses.get(clause.checked_sub(self.forgotten)?)?;
+        Some((text.spoken.text.len(), expected_frames(text)))
+    }
+
+    /// The clause went astray. True if it is to be spoken again.
+    pub fn leave_clause(&mut self) -> bool {
+        let clause = self.start + self.frames.begun();
+        let again = self.retried.replace(clause) != Some(clause);
+        self.frames.leave_clause(again);
+        again
+    }
+}
+
+fn expected_frames(text: &ClauseText) -> usize {
+    (text.spoken.text.len() as f32 * FRAMES_PER_CHAR).ceil() as usize
+}

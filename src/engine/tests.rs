@@ -1,0 +1,378 @@
+//! The engine around a generator that does as it is told: clauses of a given length, panics, slowness.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use syrinx_quant::Recipe;
+use syrinx_quant::import::{ImportOptions, import};
+
+use super::frames::FrameSource;
+use super::{Engine, EngineOptions, Event, Guards, Lane, OpenSink, Phrase, Request, SpeakOptions, Trip, Utterance};
+use crate::device::callback::Callback;
+use crate::device::clocked::ClockedSink;
+use crate::device::{Format, Sink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::flow::Solver;
+use crate::frame::Frame;
+use crate::pack::{OpenOptions, Pack, Voice};
+
+const RATE_HZ: u32 = 24_000;
+const FRAME: usize = 1920;
+const LONG: Duration = Duration::from_secs(60);
+
+static PACK: LazyLock<(tempfile::TempDir, Arc<Pack>)> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny");
+    let to = folder.path().join("pack");
+    import(&ImportOptions { from, to: to.clone(), recipe: Recipe::Q8, overwrite: false }, &()).unwrap();
+    let pack = Arc::new(Pack::open(&to, OpenOptions::default()).unwrap());
+    (folder, pack)
+});
+
+/// Speaks five frames per clause. In a clause with "panic" it panics, with "slow" a frame takes its time, with "round"
+/// it never ends unless the seed is another than 0.
+#[derive(Default)]
+struct Fake {
+    text: String,
+    frames: usize,
+    seed: u64,
+    noise: u64,
+}
+
+const CLAUSE_FRAMES: usize = 5;
+
+impl FrameSource for Fake {
+    fn begin(&mut self, request: Request) -> Result<()> {
+        self.seed = request.seed;
+        Ok(())
+    }
+
+    fn set_solver(&mut self, _: Solver) -> Result<()> {
+        Ok(())
+    }
+
+    fn warm(&mut self, _: &Voice) -> Result<()> {
+        Ok(())
+    }
+
+    fn start_clause(&mut self, text: &str, _: &Voice) -> Result<()> {
+        (self.text, self.frames) = (text.to_lowercase(), 0);
+        Ok(())
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        assert!(!self.text.contains("panic"), "as told");
+        if self.text.contains("slow") {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        let round = self.text.contains("round") && self.seed == 0;
+        self.frames += 1;
+        if self.frames > CLAUSE_FRAMES && !round {
+            return Ok(None);
+        }
+        let codes = PACK.1.shape().audio.codes_per_frame();
+        let next = || {
+            self.noise = self.noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.noise >> 40) as u16 % 20 + 2
+        };
+        let mut frame: Vec<u16> = std::iter::repeat_with(next).take(codes).collect();
+        if round {
+            frame[0] = 2 + (self.frames % 3) as u16;
+        }
+        Ok(Frame::from_codes(&frame))
+    }
+}
+
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Vec<f32>>>);
+
+impl Recorder {
+    fn open(&self, gone: &Arc<AtomicBool>) -> OpenSink {
+        let (recorder, gone) = (self.0.clone(), gone.clone());
+        Box::new(move || {
+            if gone.load(Ordering::Relaxed) {
+                return Err(Error::new(ErrorKind::Device, "it is gone"));
+            }
+            let recorder = recorder.clone();
+            let tap = move |samples: &[f32], _: Instant| recorder.lock().unwrap().extend_from_slice(samples);
+            let sink = ClockedSink::tapped(RATE_HZ, 240, Box::new(tap));
+            Ok(Box::new(Pluggable { sink, gone: gone.clone() }))
+        })
+    }
+
+    fn samples(&self) -> Vec<f32> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn sounding(&self) -> usize {
+        self.samples().iter().filter(|&&x| x != 0.0).count()
+    }
+}
+
+/// A device that can be unplugged.
+#[derive(Debug)]
+struct Pluggable {
+    sink: ClockedSink,
+    gone: Arc<AtomicBool>,
+}
+
+impl Sink for Pluggable {
+    fn format(&self) -> Format {
+        self.sink.format()
+    }
+
+    fn start(&mut self, callback: Callback) -> Result<()> {
+        self.sink.start(callback)
+    }
+
+    fn stop(&mut self) -> Option<Callback> {
+        self.sink.stop()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+}
+
+struct Stage {
+    engine: Engine,
+    recorder: Recorder,
+    gone: Arc<AtomicBool>,
+}
+
+fn stage(options: EngineOptions) -> Stage {
+    stage_with(options, || Ok(Fake::default()))
+}
+
+fn stage_with(options: EngineOptions, open: impl FnMut() -> Result<Fake> + Send + 'static) -> Stage {
+    let (recorder, gone) = (Recorder::default(), Arc::default());
+    let sink = recorder.open(&gone);
+    let engine = Engine::assemble(&PACK.1, options, sink, Box::new(open)).unwrap();
+    Stage { engine, recorder, gone }
+}
+
+fn options() -> EngineOptions {
+    EngineOptions { start_frames: Some(CLAUSE_FRAMES), whole_sentences: true, ..EngineOptions::default() }
+}
+
+fn speak(stage: &Stage, lane: Lane, text: &str) -> Utterance {
+    let options = SpeakOptions { seed: Some(0), ..SpeakOptions::default() };
+    stage.engine.speak(lane, text, &options).unwrap()
+}
+
+/// All events, the last one too.
+fn events(utterance: &Utterance) -> Vec<Event> {
+    let mut events = Vec::new();
+    while !events.last().is_some_and(Event::is_last) {
+        events.push(utterance.next_event(LONG).expect("an event comes"));
+    }
+    events
+}
+
+fn clauses(events: &[Event]) -> Vec<std::ops::Range<usize>> {
+    let chars = |event: &Event| if let Event::Clause { chars } = event { Some(chars.clone()) } else { None };
+    events.iter().filter_map(chars).collect()
+}
+
+fn wait_for(utterance: &Utterance, wanted: impl Fn(&Event) -> bool) {
+    while !wanted(&utterance.next_event(LONG).expect("an event comes")) {}
+}
+
+const THREE: &str = "The first one is here. The second one is here. The third one is here.";
+
+#[test]
+fn every_clause_is_heard_once_and_in_order() {
+    let stage = stage(options());
+    let events = events(&speak(&stage, Lane::Answer, THREE));
+    assert_eq!(events.first(), Some(&Event::Started));
+    assert_eq!(events.last(), Some(&Event::Finished));
+    assert_eq!(clauses(&events), [0..22, 22..46, 46..69]);
+    assert_eq!(stage.engine.underruns(), 0);
+    let sounding = stage.recorder.sounding();
+    assert!(sounding.abs_diff(3 * CLAUSE_FRAMES * FRAME) < 600, "{sounding} samples");
+}
+
+#[test]
+fn a_slow_model_pauses_between_clauses_only() {
+    let stage = stage(options());
+    let text = "The slow one is here. The slow one is here.";
+    assert_eq!(speak(&stage, Lane::Answer, text).wait(LONG), Some(Event::Finished));
+    assert_eq!(stage.engine.underruns(), 0);
+    let samples = stage.recorder.samples();
+    let sounding = samples.split(|&x| x == 0.0).filter(|run| run.len() > 200).map(<[f32]>::len);
+    let sounding: Vec<usize> = sounding.collect();
+    assert_eq!(sounding.len(), 2, "{sounding:?}");
+    assert!(sounding.iter().all(|run| run.abs_diff(CLAUSE_FRAMES * FRAME) < 200), "{sounding:?}");
+}
+
+#[test]
+fn a_cancel_of_what_has_not_been_heard_leaves_alone_what_is_heard() {
+    let stage = stage(options());
+    for generated in [false, true] {
+        let before = stage.recorder.sounding();
+        let first = speak(&stage, Lane::Answer, "The first one is here.");
+        let text = if generated { "The second one is here." } else { "The slow one is here." };
+        let second = speak(&stage, Lane::Answer, text);
+        wait_for(&first, |event| *event == Event::Started);
+        second.cancel();
+        let rest = events(&first);
+        assert_eq!(rest.last(), Some(&Event::Finished));
+        assert_eq!(clauses(&rest).len(), 1, "{rest:?}");
+        assert_eq!(second.wait(LONG), Some(Event::Cancelled { position: 0 }));
+        let sounding = stage.recorder.sounding() - before;
+        assert!(sounding.abs_diff(CLAUSE_FRAMES * FRAME) < 300, "{sounding} samples");
+    }
+}
+
+#[test]
+fn an_alert_is_spoken_at_once_and_the_answer_resumes_at_its_clause() {
+    let stage = stage(options());
+    let answer = speak(&stage, Lane::Answer, THREE);
+    wait_for(&answer, |event| *event == Event::Clause { chars: 22..46 });
+    let alert = speak(&stage, Lane::Alert, "Brake now please.");
+    assert_eq!(alert.wait(LONG), Some(Event::Finished));
+    let rest = events(&answer);
+    assert!(matches!(rest.first(), Some(Event::Interrupted { position: 22..=46 })), "{rest:?}");
+    assert_eq!(clauses(&rest), [22..46, 46..69]);
+    assert_eq!(rest.last(), Some(&Event::Finished));
+}
+
+#[test]
+fn an_answer_takes_over_from_chatter_after_the_clause() {
+    let stage = stage(options());
+    let chatter = speak(&stage, Lane::Chatter, "The slow one is here. The second one is here.");
+    wait_for(&chatter, |event| matches!(event, Event::Started));
+    let answer = speak(&stage, Lane::Answer, "Here is what you asked for.");
+    assert_eq!(answer.wait(LONG), Some(Event::Finished));
+    assert_eq!(events(&chatter).last(), Some(&Event::Finished));
+}
+
+#[test]
+fn a_panic_of_the_model_fails_what_is_open_and_the_next_utterance_is_spoken() {
+    let stage = stage(options());
+    let doomed = speak(&stage, Lane::Answer, "Do not panic now.");
+    assert!(matches!(doomed.wait(LONG), Some(Event::Failed { position: 0, .. })));
+    assert_eq!(stage.recorder.sounding(), 0);
+    assert_eq!(speak(&stage, Lane::Answer, "All is well again.").wait(LONG), Some(Event::Finished));
+    assert!(stage.recorder.sounding() > 4 * FRAME);
+}
+
+#[test]
+fn a_model_that_cannot_be_opened_again_says_so() {
+    let mut first = Some(Fake::default());
+    let open = move || first.take().ok_or_else(|| Error::new(ErrorKind::BadPack, "the pack is gone"));
+    let stage = stage_with(options(), open);
+    assert!(matches!(speak(&stage, Lane::Answer, "Do panic now.").wait(LONG), Some(Event::Failed { .. })));
+    let deadline = Instant::now() + LONG;
+    let refused = loop {
+        match stage.engine.utterance(Lane::Answer, &SpeakOptions::default()) {
+            Err(e) => break e,
+            Ok(_) => assert!(Instant::now() < deadline, "it is not refused"),
+        }
+    };
+    assert_eq!(refused.kind(), ErrorKind::Backend);
+    assert!(refused.message().contains("the pack is gone"), "{refused}");
+}
+
+#[test]
+fn a_clause_that_goes_round_is_spoken_once_more_with_another_seed() {
+    let guards = Guards { frames_per_char: None, ..Guards::default() };
+    let stage = stage(EngineOptions { guards, ..options() });
+    let events = events(&speak(&stage, Lane::Answer, "It goes round again."));
+    assert!(events.contains(&Event::Guard { trip: Trip::Repetition, retried: true }), "{events:?}");
+    assert_eq!(events.last(), Some(&Event::Finished));
+    assert_eq!(clauses(&events).len(), 2, "once astray, once well");
+}
+
+#[test]
+fn a_stuck_model_fails_the_utterance() {
+    let guards = Guards { stuck_ms: 50, ..Guards::default() };
+    let stage = stage(EngineOptions { guards, ..options() });
+    let last = speak(&stage, Lane::Answer, "It is so slow today.").wait(LONG);
+    assert!(matches!(&last, Some(Event::Failed { message, .. }) if message.contains("50 ms")), "{last:?}");
+}
+
+#[test]
+fn speech_waits_for_a_lost_device_and_resumes_at_its_clause() {
+    let stage = stage(options());
+    let utterance = speak(&stage, Lane::Answer, THREE);
+    wait_for(&utterance, |event| *event == Event::Clause { chars: 22..46 });
+    stage.gone.store(true, Ordering::Relaxed);
+    wait_for(&utterance, |event| *event == Event::DeviceLost);
+    let before = stage.recorder.samples().len();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(stage.recorder.samples().len(), before, "nothing is given to a lost device");
+    stage.gone.store(false, Ordering::Relaxed);
+    let rest = events(&utterance);
+    assert_eq!(rest.first(), Some(&Event::DeviceBack));
+    assert_eq!(clauses(&rest), [22..46, 46..69]);
+    assert_eq!(rest.last(), Some(&Event::Finished));
+}
+
+#[test]
+fn a_cancel_without_a_device_ends_the_utterance() {
+    let stage = stage(options());
+    let utterance = speak(&stage, Lane::Answer, THREE);
+    wait_for(&utterance, |event| *event == Event::Started);
+    stage.gone.store(true, Ordering::Relaxed);
+    wait_for(&utterance, |event| *event == Event::DeviceLost);
+    utterance.cancel();
+    assert!(matches!(utterance.wait(LONG), Some(Event::Cancelled { position: 0..=22 })));
+}
+
+#[test]
+fn a_feeder_that_falls_silent_is_spoken_up_to_its_last_word() {
+    let stage = stage(EngineOptions { whole_sentences: false, start_frames: None, ..EngineOptions::default() });
+    let utterance = stage.engine.utterance(Lane::Answer, &SpeakOptions::default()).unwrap();
+    utterance.push("Hello my dear fri").unwrap();
+    let mut heard = Vec::new();
+    wait_for(&utterance, |event| matches!(event, Event::Clause { .. }));
+    utterance.push("end. Goodbye for now.").unwrap();
+    utterance.finish();
+    heard.extend(events(&utterance));
+    assert_eq!(clauses(&heard).last().map(|chars| chars.end), Some(38));
+    assert_eq!(heard.last(), Some(&Event::Finished));
+}
+
+#[test]
+fn a_phrase_is_heard_while_the_model_is_busy() {
+    let stage = stage(options());
+    let busy = speak(&stage, Lane::Answer, "It is so slow today.");
+    let samples: Arc<[f32]> = vec![0.5; 2400].into();
+    let phrase = Phrase { text: "Ding.".into(), sample_rate_hz: RATE_HZ, samples };
+    stage.engine.play(&phrase, 0.0).unwrap();
+    let deadline = Instant::now() + LONG;
+    while stage.recorder.sounding() < 2400 {
+        assert!(Instant::now() < deadline, "the phrase is not heard");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(stage.recorder.samples().iter().filter(|&&x| x == 0.5).count(), 2400);
+    assert!(busy.next_event(Duration::ZERO).is_none(), "the model has not spoken yet");
+}
+
+#[test]
+fn a_phrase_holds_speech_and_speech_loses_nothing() {
+    let stage = stage(options());
+    let utterance = speak(&stage, Lane::Answer, THREE);
+    wait_for(&utterance, |event| *event == Event::Started);
+    let phrase = Phrase { text: "Hm.".into(), sample_rate_hz: RATE_HZ, samples: vec![0.0; 4800].into() };
+    stage.engine.play(&phrase, 0.0).unwrap();
+    assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+    let sounding = stage.recorder.sounding();
+    assert!(sounding.abs_diff(3 * CLAUSE_FRAMES * FRAME) < 600, "{sounding} samples");
+    let longest = stage.recorder.samples().split(|&x| x != 0.0).map(<[f32]>::len).skip(1).max();
+    assert!(longest.is_some_and(|gap| gap > 4000), "the phrase was a gap in speech: {longest:?}");
+}
+
+#[test]
+fn the_volume_is_a_factor_and_comes_by_a_ramp() {
+    let stage = stage(options());
+    stage.engine.set_volume(0.0);
+    assert_eq!(speak(&stage, Lane::Answer, THREE).wait(LONG), Some(Event::Finished));
+    assert_eq!(stage.recorder.sounding(), 0, "silent, but spoken to its end");
+    stage.engine.set_volume(f32::NAN);
+    stage.engine.set_volume(7.0);
+    assert_eq!(speak(&stage, Lane::Answer, "And now aloud again.").wait(LONG), Some(Event::Finished));
+    assert!(stage.recorder.sounding() > 4 * FRAME);
+}

@@ -1,0 +1,153 @@
+//! Devices, packs, disks and pipes that fail in the midst of speech.
+
+#[path = "support/live.rs"]
+mod live;
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use live::*;
+use support::{TinyPack, command, success};
+use syrinx::ErrorKind;
+use syrinx::device::{DeviceChoice, DeviceOptions};
+use syrinx::engine::{Engine, EngineOptions, Event, Lane, PhraseStore, Session, SessionOptions};
+use syrinx_quant::Recipe;
+
+#[test]
+fn a_device_that_is_not_there_is_named_with_a_remedy() {
+    let (_files, pack) = tiny();
+    for id in ["alsa:no-such-device", "nonsense", ""] {
+        let device = DeviceOptions { device: DeviceChoice::Id(id.to_owned()), ..DeviceOptions::default() };
+        let error = Engine::open(&pack, EngineOptions { device, ..options() }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Device, "{error}");
+        assert!(error.message().contains("syrinx devices"), "{error}");
+    }
+}
+
+#[test]
+fn a_pack_that_is_replaced_while_open_is_spoken_to_the_end() {
+    let (files, pack) = tiny();
+    let (engine, recorder) = engine(&pack, options());
+    assert_eq!(engine.speak(Lane::Answer, "Before.", &frames(5)).unwrap().wait(LONG), Some(Event::Finished));
+    let other = TinyPack::import(Recipe::F32);
+    std::fs::rename(files.dir(), files.beside("old")).unwrap();
+    std::fs::rename(other.dir(), files.dir()).unwrap();
+    std::fs::remove_dir_all(files.beside("old")).unwrap();
+    let before = recorder.length();
+    assert_eq!(engine.speak(Lane::Answer, "After it.", &frames(5)).unwrap().wait(LONG), Some(Event::Finished));
+    assert!(recorder.length() > before + 4 * 1920);
+}
+
+#[test]
+fn caches_that_cannot_be_written_are_done_without() {
+    let (files, pack) = tiny();
+    let no_folder = files.beside("a-file");
+    std::fs::write(&no_folder, "not a folder").unwrap();
+    let session = SessionOptions { prefix_folder: Some(no_folder.clone()), ..SessionOptions::default() };
+    let (engine, recorder) = engine(&pack, EngineOptions { session: session.clone(), ..options() });
+    engine.warm(None).unwrap();
+    assert_eq!(engine.speak(Lane::Answer, "Still heard.", &frames(5)).unwrap().wait(LONG), Some(Event::Finished));
+    assert!(recorder.length() > 4 * 1920);
+    let mut session = Session::open(&pack, &session).unwrap();
+    let phrase = PhraseStore::new(&no_folder).prepare(&pack, &mut session, "Ding.", &frames(3)).unwrap();
+    assert_eq!(phrase.samples.len(), 3 * 1920);
+}
+
+#[test]
+fn a_prepared_phrase_is_the_same_after_a_restart_and_needs_no_model() {
+    let (files, pack) = tiny();
+    let store = PhraseStore::new(files.beside("phrases"));
+    let mut session = Session::open(&pack, &SessionOptions::default()).unwrap();
+    assert_eq!(store.load(&pack, "Ding.", &frames(3)).unwrap_err().kind(), ErrorKind::Io);
+    let spoken = store.prepare(&pack, &mut session, "Ding.", &frames(3)).unwrap();
+    drop(session);
+    assert_eq!(store.load(&pack, "Ding.", &frames(3)).unwrap(), spoken);
+    assert!(store.load(&pack, "Dong.", &frames(3)).is_err());
+    assert!(store.load(&pack, "Ding.", &frames(4)).is_err());
+}
+
+#[test]
+fn the_engine_may_go_in_the_midst_of_speech() {
+    let (_files, pack) = tiny();
+    let (engine, _) = engine(&pack, options());
+    let utterance = engine.speak(Lane::Answer, "It goes on and on and on.", &frames(500)).unwrap();
+    while utterance.next_event(LONG) != Some(Event::Started) {}
+    drop(engine);
+    assert_eq!(utterance.wait(Duration::from_millis(50)), None);
+}
+
+/// `say --stream` on a clock, with a pipe for its text.
+fn stream(files: &TinyPack, arguments: &[&str]) -> Child {
+    let pack = files.dir().display().to_string();
+    let common = ["say", "--stream", "--device", "null", "--pack", &pack];
+    let mut command = command(&[&common, arguments].concat());
+    command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn standard_input_that_closes_in_mid_word_is_spoken() {
+    let files = TinyPack::import(Recipe::Q8);
+    let mut child = stream(&files, &["--max-seconds", "1"]);
+    child.stdin.take().unwrap().write_all(b"Hello wonderful wor").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn input_that_is_no_text_does_not_end_the_program() {
+    let files = TinyPack::import(Recipe::Q8);
+    let mut child = stream(&files, &["--max-seconds", "1"]);
+    child.stdin.take().unwrap().write_all(b"Hello \xff\xfe\x00 \xe2\x82").unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn an_interrupt_cancels_and_says_what_was_spoken() {
+    let files = TinyPack::import(Recipe::Q8);
+    let mut child = stream(&files, &["--max-seconds", "60"]);
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"One two three four five six seven. ").unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let lines: Vec<String> = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap).collect();
+    let line = lines.iter().find(|line| line.starts_with("cancelled after")).expect("it says so");
+    assert!(line.contains("One two"), "{line}");
+    assert!(child.wait().unwrap().success());
+    drop(input);
+}
+
+#[test]
+fn a_tape_holds_what_the_device_would_have_played() {
+    let files = TinyPack::import(Recipe::Q8);
+    let (pack, tape) = (files.dir().display().to_string(), files.beside("tape.wav").display().to_string());
+    success(&["say", "One two three.", "--play", "--tape", &tape, "--pack", &pack, "--max-seconds", "1"]);
+    let samples: Vec<i16> = hound::WavReader::open(&tape).unwrap().into_samples().map(Result::unwrap).collect();
+    let sounding = samples.iter().filter(|&&x| x != 0).count();
+    assert!(sounding > 20_000, "{sounding} samples of 1 s");
+}
+
+#[test]
+fn the_devices_are_listed_as_json() {
+    let output = success(&["devices", "--json"]);
+    let devices: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(devices.as_array().is_some());
+}
+
+#[test]
+fn the_bench_of_live_speech_gives_every_figure() {
+    let files = TinyPack::import(Recipe::Q8);
+    let pack = files.dir().display().to_string();
+    let arguments = ["bench", "realtime", "--json", "--runs", "1", "--cancels", "2", "--minutes", "0.02"];
+    let output = success(&[&arguments[..], &["--stolen", "0", "--pack", &pack]].concat());
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for key in ["ttfa_ms", "cancel_ms"] {
+        for part in ["p50", "p95", "p99", "max"] {
+            assert!(report[key][part].is_number(), "{key}.{part} in {report}");
+        }
+    }
+    assert!(report["ftts_ms"]["20"]["p95"].is_number(), "{report}");
+    assert!(report["underruns"][0]["underruns"].is_number(), "{report}");
+}
