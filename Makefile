@@ -7,14 +7,24 @@ TEXT ?= Hello. This is Syrinx, speaking on your device.
 PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/tiny)
 SYRINX = target/release/syrinx
 
-.PHONY: say test build setup fmt clippy fuzz clean
+.PHONY: say test test-sink build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
+# The text goes through the environment: quotes and dollars in it stay what they are.
+say: export SAY_TEXT = $(value TEXT)
 say: build $(PACK)/pack.toml
-	$(SYRINX) say "$(TEXT)" --pack $(PACK) -o out.wav $(SAY)
+	@$(SYRINX) say "$$SAY_TEXT" --pack $(PACK) -o out.wav
+	@if $(SYRINX) devices --default >/dev/null 2>&1; \
+	then $(SYRINX) say "$$SAY_TEXT" --pack $(PACK) --play; \
+	else echo "no sound device here: listen to out.wav"; fi
 
 test: setup fmt clippy
 	cargo test --release --workspace
+
+# What arrives at a virtual sound device, in real time: on a machine that has nothing else to do.
+test-sink: setup
+	@boards/setup.sh pulseaudio pulseaudio-utils
+	cargo test --release --test realtime_sink -- --ignored --test-threads 1
 
 build: setup
 	cargo build --release

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what a build needs and is missing, on Debian and Ubuntu; elsewhere says what that is.
+# Arguments name further packages to have.
 set -eu
 
 if ! command -v cargo >/dev/null; then
@@ -18,6 +19,7 @@ need "command -v pkg-config" pkg-config
 need "pkg-config --exists alsa" libasound2-dev
 # The library for the bindings' generator, with its own headers.
 need "ls /usr/lib/llvm-*/lib/libclang*.so* && ls /usr/lib/llvm-*/lib/clang/*/include/stddef.h" libclang-dev
+for package in "$@"; do need "dpkg -s $package" "$package"; done
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null; then

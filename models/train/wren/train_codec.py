@@ -24,6 +24,7 @@ from .teacher import UNIT_SAMPLES, VOICES
 CROP_FRAMES = 20
 ZERO_SHARE, GUESS_SHARE = 0.15, 0.25
 PEAK_RATE, WARMUP_STEPS = 8e-4, 300
+SAVE_STEPS = 250
 WEIGHTS = {"wave": 0.5, "phones": 0.1, "predict": 0.1}
 VOICE_IDS = {name: i for i, name in enumerate(VOICES)}
 
@@ -124,7 +125,7 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
                 f"predict {mean[2]:.4f} of {mean[3]:.4f}",
                 flush=True,
             )
-        if state.step % 500 == 0:
+        if state.step % SAVE_STEPS == 0:
             state.save()
             speech = Speech(home, codes)
     state.save()

@@ -18,6 +18,7 @@ from .language import Language
 from .teacher import VOICES
 
 PEAK_RATE, WARMUP_STEPS = 1e-3, 300
+SAVE_STEPS = 250
 WEIGHT_DECAY = 0.02
 GUIDED_LAYERS, GUIDE_WIDTH, GUIDE_WEIGHT = (3, 4), 2.0, 0.3
 WRONG_CODES, MOVED_LEVELS, SILENT_FEEDBACK = 0.1, 0.5, 0.3
@@ -199,7 +200,7 @@ def run(home, minutes, tokens, threads, decay_steps=None, flow_only=False, share
                 f"flow {mean[2]:.4f} right {mean[3]:.3f}",
                 flush=True,
             )
-        if state.step % 500 == 0:
+        if state.step % SAVE_STEPS == 0:
             state.save()
             for name, kind in zip(("corpus", "script"), utterances):
                 if kind.kept_back:
