@@ -5,6 +5,8 @@
 TEXT ?= Hello. This is Syrinx, speaking on your device.
 # The default pack, or noise of the same form where there is none.
 PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/tiny)
+# Random weights have no end of their own.
+LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
 .PHONY: say test test-sink build setup fmt clippy fuzz clean
@@ -13,9 +15,9 @@ SYRINX = target/release/syrinx
 # The text goes through the environment: quotes and dollars in it stay what they are.
 say: export SAY_TEXT = $(value TEXT)
 say: build $(PACK)/pack.toml
-	@$(SYRINX) say "$$SAY_TEXT" --pack $(PACK) -o out.wav
+	@$(SYRINX) say "$$SAY_TEXT" --pack $(PACK) $(LIMIT) -o out.wav
 	@if $(SYRINX) devices --default >/dev/null 2>&1; \
-	then $(SYRINX) say "$$SAY_TEXT" --pack $(PACK) --play; \
+	then $(SYRINX) say "$$SAY_TEXT" --pack $(PACK) $(LIMIT) --play; \
 	else echo "no sound device here: listen to out.wav"; fi
 
 test: setup fmt clippy

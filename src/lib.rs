@@ -12,11 +12,12 @@
 //!                                             ▼
 //!        codec decoder (exact streaming state) ─► 80 ms of samples                codec/
 //!                                             ▼
-//!        WAV file, standard output, sound device                                  device/
+//!        WAV file, standard output; or ring ─► device callback                    ring/, device/
 //! ```
 //!
 //! A [`pack::Pack`] brings the model, a [`engine::Session`] speaks with it: [`engine::Synthesis`] is an iterator of
-//! PCM blocks that computes each one when it is asked for.
+//! PCM blocks that computes each one when it is asked for. An [`engine::Engine`] is the same with threads, rings and a
+//! device around it: text in pieces, sound at once, cancel within a period.
 //!
 //! ```no_run
 //! use syrinx::engine::{Session, SessionOptions, SpeakOptions};

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgGroup, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -72,7 +74,7 @@ impl Pack {
                 synthetic::write(&SyntheticOptions { preset, to, recipe, seed: self.seed, overwrite }, &bar)?
             }
         };
-        bar.0.finish_and_clear();
+        bar.bar.finish_and_clear();
         report(&self.to, &written);
         Ok(())
     }
@@ -95,28 +97,39 @@ fn report(to: &std::path::Path, written: &Written) {
     }
 }
 
-/// A bar on a terminal, nothing elsewhere.
-struct Bar(ProgressBar);
+/// A bar on a terminal, nothing elsewhere. Ctrl-C ends the work, which leaves nothing behind then.
+struct Bar {
+    bar: ProgressBar,
+    interrupted: Arc<AtomicBool>,
+}
 
 impl Bar {
     fn new() -> Self {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let interrupt = interrupted.clone();
+        // A second handler cannot be set in one process; the program sets its only one here.
+        let _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
         if !std::io::stderr().is_terminal() {
-            return Self(ProgressBar::hidden());
+            return Self { bar: ProgressBar::hidden(), interrupted };
         }
         let bar = ProgressBar::no_length();
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {binary_bytes}/{binary_total_bytes} {eta}") {
             bar.set_style(style);
         }
-        Self(bar)
+        Self { bar, interrupted }
     }
 }
 
 impl Progress for Bar {
     fn start(&self, total_bytes: u64) {
-        self.0.set_length(total_bytes);
+        self.bar.set_length(total_bytes);
     }
 
     fn advance(&self, bytes: u64) {
-        self.0.inc(bytes);
+        self.bar.inc(bytes);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 }
