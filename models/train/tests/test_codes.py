@@ -1,6 +1,6 @@
 """Frames are named after the phones that are heard in them."""
 
-from wren.codes import SILENCE, TAIL_FRAMES, Frames, halves, units
+from wren.frames import SILENCE, TAIL_FRAMES, Frames, halves, units
 
 
 def entry(phonemes, durations):

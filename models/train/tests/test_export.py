@@ -22,8 +22,8 @@ LANGUAGE = LanguageSizes(
 
 
 @pytest.fixture
-def trained(codes):
-    codec, language = Codec(codes, CODEC), Language(codes, len(VOICES), LANGUAGE, CODEC)
+def trained(codes, acoustics):
+    codec, language = Codec(codes, acoustics, CODEC), Language(codes, len(VOICES), LANGUAGE, CODEC)
     for model in (codec, language):
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, parameter.mean().item(), 0.05)

@@ -29,11 +29,11 @@ def main():
         stage.add_argument("--hours", type=float, default=10.0)
     stage = stages.add_parser("codes", help="choose the phone pairs that get a code")
     stage.add_argument("--size", type=int, default=1022)
-    stage = stages.add_parser("codec", help="train the codec")
+    stages.add_parser("acoustics", help="fit what the acoustic values mean")
+    stage = stages.add_parser("codec", help="train the codec's decoder")
     training(stage, batch=6)
     stage = stages.add_parser("tokens", help="encode corpus or script for the language model")
     stage.add_argument("kind", choices=("corpus", "script"))
-    stage.add_argument("--threads", type=int, default=1)
     stage = stages.add_parser("language", help="train backbone and flow head")
     training(stage, batch=2000)
     stage.add_argument("--flow-only", action="store_true", help="train the flow head on frozen states")
@@ -65,6 +65,10 @@ def main():
         from . import codes
 
         codes.build(home, args.size)
+    elif args.stage == "acoustics":
+        from . import train_codec
+
+        train_codec.fit(home)
     elif args.stage == "codec":
         from . import train_codec
 
@@ -89,7 +93,7 @@ def main():
     elif args.stage == "tokens":
         from . import tokens
 
-        tokens.run(home, args.kind, args.threads)
+        tokens.run(home, args.kind)
     elif args.stage == "language":
         from . import train_language
 

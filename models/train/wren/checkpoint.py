@@ -7,6 +7,32 @@ import time
 import torch
 
 
+class Optimisers:
+    """Several optimisers, each with its own parameters, as one."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    @property
+    def param_groups(self):
+        return [group for part in self.parts for group in part.param_groups]
+
+    def zero_grad(self):
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self):
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self):
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, saved):
+        for part, state in zip(self.parts, saved, strict=True):
+            part.load_state_dict(state)
+
+
 class State:
     """Model, optimiser, averaged weights and step under one file, replaced in one rename."""
 

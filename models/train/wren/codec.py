@@ -1,8 +1,8 @@
 """The codec: a causal decoder exactly as the Voxtral format has it, and an encoder that may look ahead.
 
 In: audio at 24 kHz, whole frames of 1,920 samples. Between: one semantic code and `acoustic_dim` values in
-[-1, 1] per frame. Out: audio. The semantic code is given by the phones (`codes`), so the encoder only learns to
-recognise it; rows of the codebook are sums of phone factors and a row of their own.
+[-1, 1] per frame. Out: audio. Code and values are given by the phones and by `acoustics`, so the encoder only learns to
+recognise them; rows of the codebook are sums of phone factors and a row of their own.
 """
 
 import torch
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from .acoustics import SPECTRUM, cosine_basis
 from .layers import WindowLayer
 from .sizes import FRAME_SAMPLES, PATCH_SAMPLES, CodecSizes
 from .spectra import LogMel
@@ -35,6 +36,23 @@ class CausalUpsample(nn.Module):
         return self.conv(x.transpose(1, 2))[..., : -self.extra].transpose(1, 2)
 
 
+class Output(CausalConv):
+    """The last convolution, learnt as cosine coefficients of a patch in units of their spread in speech: a step of the optimiser
+    then disturbs the weak high frequencies as little, for their size, as the strong low ones."""
+
+    def __init__(self, sizes, spread):
+        super().__init__(sizes.dim, PATCH_SAMPLES, sizes.output_kernel, "reflect")
+        self.register_buffer("basis", torch.from_numpy(spread)[:, None] * cosine_basis(), persistent=False)
+
+    def forward(self, x):
+        y = super().forward(x)
+        return y @ self.basis.to(y.dtype)
+
+    def folded(self):
+        """The convolution's weight [patch, dim, kernel] in samples."""
+        return torch.einsum("fs,fct->sct", self.basis, self.conv.weight.detach())
+
+
 class Stage(nn.Module):
     def __init__(self, sizes, count, window):
         super().__init__()
@@ -49,7 +67,7 @@ class Stage(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, sizes):
+    def __init__(self, sizes, patch_spread):
         super().__init__()
         self.decoder_blocks = nn.ModuleList()
         window = sizes.window
@@ -62,7 +80,7 @@ class Decoder(nn.Module):
                 CausalUpsample(sizes.dim, kernel, stride) if i else CausalConv(latent, sizes.dim, kernel, "replicate")
             )
             self.decoder_blocks.append(Stage(sizes, count, window))
-        self.output_proj = CausalConv(sizes.dim, PATCH_SAMPLES, sizes.output_kernel, "reflect")
+        self.output_proj = Output(sizes, patch_spread)
 
     def forward(self, latent):
         """[batch, frames, semantic_dim + acoustic_dim] -> [batch, samples]."""
@@ -122,10 +140,10 @@ class Codebook(nn.Module):
 
 
 class Codec(nn.Module):
-    def __init__(self, codes, sizes=CodecSizes()):
+    def __init__(self, codes, acoustics, sizes=CodecSizes()):
         super().__init__()
         self.sizes = sizes
-        self.decoder, self.encoder = Decoder(sizes), Encoder(sizes)
+        self.decoder, self.encoder = Decoder(sizes, acoustics.arrays["patch_spread"]), Encoder(sizes)
         self.codebook = Codebook(codes, sizes.semantic_dim, 0.4)
         self.log_sharpness = nn.Parameter(torch.zeros(()))
 
@@ -153,8 +171,8 @@ class Codec(nn.Module):
 
 
 class Predictor(nn.Module):
-    """Guesses the acoustic values from the phones around a frame and the voice. Training only: its error, passed
-    back to the encoder, keeps out of the latent what nothing could predict."""
+    """Guesses the spectral values from the phones around a frame and the voice, in training only: the decoder must also speak from
+    values as smooth as the flow head's."""
 
     def __init__(self, codes, voices, sizes, reach=3, dim=192):
         super().__init__()
@@ -166,7 +184,7 @@ class Predictor(nn.Module):
             nn.SiLU(),
             nn.Linear(dim, dim),
             nn.SiLU(),
-            nn.Linear(dim, sizes.acoustic_dim),
+            nn.Linear(dim, sizes.acoustic_dim - SPECTRUM),
         )
 
     def forward(self, codes, voice):

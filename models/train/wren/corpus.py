@@ -1,22 +1,27 @@
 """Stage `corpus`: utterances spoken by the teacher; `script`: the same without audio, durations alone;
 `heldout`: the sentences kept for evaluation, each in one voice, spoken by the teacher and never trained on.
 
-In: sentences. Out: `corpus/<part>.jsonl`, one line per utterance {text, voice, phonemes, durations, start, samples},
-with 16-bit 24 kHz samples in `corpus/<part>.pcm`; or `script/<part>.jsonl` without the last two. Both files only
+In: sentences. Out: `corpus/<part>.jsonl`, one line per utterance {text, voice, phonemes, durations, start, samples, quarters,
+pitch_hz, shaken},
+with 16-bit 24 kHz samples in `corpus/<part>.pcm`; or `script/<part>.jsonl` without the last five. Both files only
 grow, and a stage started again goes on where the last whole line ended.
 """
 
 import json
 import time
+import zlib
 
 import numpy as np
 
+from .frames import Frames
 from .g2p import ACCENTS, Phonemes
 from .home import eval_sentences
+from .pitch import snapped
 from .sentences import Script
 from .teacher import MAX_SYMBOLS, UNIT_SAMPLES, VOICES, Teacher
 
 BATCH = 64
+SHAKEN_ONE_IN = 4
 DEFINITIONS_SHARE = {"corpus": 0.25, "script": 0.65}
 
 
@@ -64,6 +69,21 @@ def entries(folder):
                 yield json.loads(line) | {"part": path.stem}
 
 
+def speak(teacher, entry):
+    """The utterance's audio; its durations, phase and pitch go into the entry. One in four is shaken (see `snapped`)."""
+    entry["shaken"] = zlib.crc32(entry["text"].encode()) % SHAKEN_ONE_IN == 0
+    shake = np.random.default_rng(len(entry["text"])) if entry["shaken"] else None
+
+    def phase(pitch_hz, durations):
+        entry["durations"] = durations.tolist()
+        frames = Frames(entry)
+        turns, quarters, mean_hz = snapped(pitch_hz, frames.first_unit * UNIT_SAMPLES, len(frames.pairs), shake)
+        entry["quarters"], entry["pitch_hz"] = quarters.tolist(), np.rint(mean_hz).astype(int).reshape(-1).tolist()
+        return turns
+
+    return teacher.speak(entry["phonemes"], entry["voice"], phase)[0]
+
+
 def run(home, stage, part, hours):
     """Extend one part until it holds `hours` of speech. A part's number is its seed: parts may run side by side."""
     folder, with_audio = home.folder(stage), stage != "script"
@@ -89,9 +109,11 @@ def run(home, stage, part, hours):
         for text, voice, phonemes in source:
             if units * UNIT_SAMPLES >= hours * 3600 * 24_000:
                 break
-            audio, durations = teacher(phonemes, voice)
-            entry = {"text": text, "voice": voice, "phonemes": phonemes, "durations": durations.tolist()}
-            if with_audio:
+            entry = {"text": text, "voice": voice, "phonemes": phonemes}
+            if not with_audio:
+                entry["durations"] = teacher.durations(phonemes, voice).tolist()
+            else:
+                audio = speak(teacher, entry)
                 pcm = np.rint(audio.clip(-1, 1) * 32_767).astype("<i2")
                 samples_out.write(pcm.tobytes())
                 samples_out.flush()
@@ -99,8 +121,8 @@ def run(home, stage, part, hours):
                 end += len(pcm)
             lines_out.write(json.dumps(entry, ensure_ascii=False) + "\n")
             lines_out.flush()
-            units += int(durations.sum())
-            made += durations.sum() * UNIT_SAMPLES / 24_000
+            units += sum(entry["durations"])
+            made += sum(entry["durations"]) * UNIT_SAMPLES / 24_000
             done += 1
             if done % 200 == 0:
                 print(

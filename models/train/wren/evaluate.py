@@ -11,13 +11,15 @@ import soundfile
 import torch
 from rapidfuzz.distance import Levenshtein
 
+from . import acoustics
 from . import codes as code_table
+from .acoustics import SPECTRUM, VOICE_IDS
 from .checkpoint import load_average
-from .codes import SILENCE
+from .frames import SILENCE
 from .judge import Words, quality
 from .language import Language, text_tokens
 from .teacher import VOICES
-from .train_codec import VOICE_IDS, Speech, Trained
+from .train_codec import Speech, Trained
 
 
 class Bench:
@@ -27,24 +29,21 @@ class Bench:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         self.home, codes = home, code_table.load(home)
-        trained = Trained(codes)
+        values = acoustics.load(home)
+        trained = Trained(codes, values)
         self.codec_step = load_average(home.folder("codec") / "codec.pt", trained)
         self.codec, self.predictor, self.codes = trained.codec, trained.predictor, codes
-        self.speech = Speech(home, codes, "heldout")
+        self.speech = Speech(home, codes, values, "heldout")
         self.clips = self.speech.clips[:count]
         self.judge = Words(home, threads)
         self.sounds = {}
 
     def clip(self, i):
         """(entry, teacher's audio, codes, acoustic values as the format keeps them)."""
-        audio, codes = self.speech.cut(i, 0, len(self.clips[i][1]))
-        _, acoustic = self.codec.encode(torch.from_numpy(audio)[None])
-        return (
-            self.clips[i][0],
-            audio,
-            torch.from_numpy(codes).long(),
-            self.codec.values(self.codec.levels(acoustic[0])),
-        )
+        clip = self.clips[i]
+        audio, _ = self.speech.cut(clip, 0, len(clip))
+        values = self.codec.values(self.codec.levels(torch.from_numpy(clip.values)))
+        return clip.entry, audio, torch.from_numpy(clip.codes).long(), values
 
     def decode(self, codes, acoustic):
         return self.codec.decode(codes[None], acoustic[None])[0].numpy()
@@ -66,18 +65,14 @@ class Bench:
 @torch.inference_mode()
 def codec(home, count, threads):
     bench = Bench(home, count, threads)
-    right = total = 0
     for i in range(len(bench.clips)):
-        entry, audio, codes, acoustic = bench.clip(i)
-        semantic, _ = bench.codec.encode(torch.from_numpy(audio)[None])
-        right += int((bench.codec.recognise(semantic)[0].argmax(-1) == codes).sum())
-        total += len(codes)
+        entry, audio, codes, values = bench.clip(i)
         bench.add("teacher", entry["text"], audio)
-        bench.add("codec", entry["text"], bench.decode(codes, acoustic))
+        bench.add("codec", entry["text"], bench.decode(codes, values))
         guess = bench.predictor(codes[None], torch.tensor([VOICE_IDS[entry["voice"]]]))[0]
-        bench.add("guessed", entry["text"], bench.decode(codes, guess))
-        bench.add("zero", entry["text"], bench.decode(codes, torch.zeros_like(acoustic)))
-    bench.report(f"codec step {bench.codec_step}, codes recognised {right / total:.1%}")
+        for kind, spectrum in (("guessed", guess), ("zero", torch.zeros_like(guess))):
+            bench.add(kind, entry["text"], bench.decode(codes, torch.cat([values[:, :SPECTRUM], spectrum], -1)))
+    bench.report(f"codec step {bench.codec_step}")
 
 
 def language_model(bench):
@@ -126,7 +121,8 @@ def reading(home, count, threads, show=False):
     step = load_average(home.folder("language") / "language.pt", model)
     wrong = total = 0
     ratio, endless = [], []
-    for i, (entry, codes, _) in enumerate(Speech(home, table, "heldout").clips[:count]):
+    for i, clip in enumerate(Speech(home, table, stage="heldout").clips[:count]):
+        entry, codes = clip.entry, clip.codes
         made, _, ended = model.speak(entry["text"], VOICE_IDS[entry["voice"]], 3 * len(codes) + 10, mute=True)
         wanted, said = phones(codes, table), phones(made, table)
         wrong, total = wrong + Levenshtein.distance(wanted, said), total + len(wanted)

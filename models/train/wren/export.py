@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from . import acoustics
 from . import codes as code_table
 from .checkpoint import load_average
 from .language import AUDIO, BEGIN_AUDIO, BOS, NEXT_AUDIO_TEXT, REPEAT_AUDIO_TEXT, Language
@@ -65,6 +66,9 @@ def tensors(codec, language):
             out["acoustic_transformer." + name.removeprefix("flow.")] = value
     for name, value in codec.decoder.state_dict().items():
         out["audio_tokenizer." + name] = value
+    folded = codec.decoder.output_proj.folded()
+    weight = "audio_tokenizer.output_proj.conv.parametrizations.weight.original"
+    out[weight + "0"], out[weight + "1"] = folded.flatten(1).norm(dim=1)[:, None, None], folded
     for name, value in codec.encoder.state_dict().items():
         out["audio_tokenizer.encoder." + name] = value
     rows = codec.codebook.rows()
@@ -258,7 +262,7 @@ def write(folder, codec, language, code_count, facts):
 
 def run(home):
     codes = code_table.load(home)
-    trained, language = Trained(codes), Language(codes, len(VOICES))
+    trained, language = Trained(codes, acoustics.load(home)), Language(codes, len(VOICES))
     codec_step = load_average(home.folder("codec") / "codec.pt", trained)
     language_step = load_average(home.folder("language") / "language.pt", language)
     facts = {

@@ -18,7 +18,7 @@ class CodecSizes:
     hidden_dim: int = 768
     kernels: tuple = (3, 4, 4, 4)
     strides: tuple = (1, 2, 2, 2)
-    lengths: tuple = (2, 2, 2, 1)
+    lengths: tuple = (2, 1, 1, 2)
     window: int = 16
     norm_eps: float = 0.01
     qk_norm_eps: float = 1e-6

@@ -1,21 +1,20 @@
 """Stage `tokens`: everything the language model reads, in one array file per part.
 
-In: `script/` and `corpus/` with `codes.json`, and for the corpus `codec.pt`. Out: `tokens/<stage>-<part>.npz` with
+In: `script/` and `corpus/` with `codes.json`, and for the corpus `acoustics.npz`. Out: `tokens/<stage>-<part>.npz` with
 text bytes, codes, the text position each frame speaks (-1 in silence) and, for the corpus, acoustic levels.
 """
 
 import re
 
 import numpy as np
-import torch
 
+from . import acoustics
 from . import codes as code_table
-from .checkpoint import load_average
-from .codes import Frames
+from .acoustics import VOICE_IDS, levels
 from .corpus import entries, key
+from .frames import Frames
 from .home import eval_sentences
-from .sizes import FRAME_SAMPLES
-from .train_codec import VOICE_IDS, Speech, Trained
+from .train_codec import Speech
 
 
 def spans(text, pattern):
@@ -37,31 +36,17 @@ def symbol_places(text, phonemes):
     return places
 
 
-def acoustics(codec, speech, index):
-    """Acoustic levels [frames, acoustic_dim] of one utterance."""
-    count = len(speech.clips[index][1])
-    audio, _ = speech.cut(index, 0, count)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        _, values = codec.encode(torch.from_numpy(audio)[None])
-    assert len(audio) == count * FRAME_SAMPLES
-    return codec.levels(values[0]).to(torch.uint8).numpy()
-
-
-def run(home, stage, threads):
-    torch.set_num_threads(threads)
+def run(home, stage):
     codes = code_table.load(home)
     held_out = {key(s) for group in eval_sentences().values() for s in group}
-    codec = speech = None
-    if stage == "corpus":
-        model = Trained(codes)
-        step = load_average(home.folder("codec") / "codec.pt", model)
-        codec, speech = model.codec, Speech(home, codes)
+    speech = Speech(home, codes, acoustics.load(home)) if stage == "corpus" else None
     parts, seen = {}, -1
     for entry in entries(home.folder(stage)):
-        if speech is not None:
-            seen += 1
-            if seen >= len(speech.clips):
-                break
+        seen += 1
+        if speech is not None and seen >= len(speech.clips):
+            break
+        if entry.get("shaken"):
+            continue
         if key(entry["text"]) in held_out:
             continue
         frames = Frames(entry)
@@ -72,8 +57,8 @@ def run(home, stage, threads):
         made["codes"].append(codes.encode(frames))
         made["places"].append(np.array([places[o] if o >= 0 else -1 for o in frames.owners], dtype=np.float16))
         made["voice"].append(VOICE_IDS[entry["voice"]])
-        if codec is not None:
-            made["levels"].append(acoustics(codec, speech, seen))
+        if speech is not None:
+            made["levels"].append(levels(speech.clips[seen].values))
     for part, made in parts.items():
         arrays = {
             "voice": np.array(made["voice"], dtype=np.uint8),
@@ -86,5 +71,4 @@ def run(home, stage, threads):
         np.savez(home.folder("tokens") / f"{stage}-{part}.npz", **arrays)
         home.log(
             f"tokens: {stage} {part}, {len(made['voice'])} utterances, {arrays['frame_ends'][-1] / 45_000:.2f} h"
-            + (f", codec step {step}" if codec else "")
         )

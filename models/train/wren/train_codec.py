@@ -1,8 +1,7 @@
-"""Stage `codec`: train encoder and decoder on 1.6 s crops of the corpus.
+"""Stage `codec`: train the decoder on 1.6 s crops of the corpus; stage `acoustics`: fit the values it speaks from.
 
-In: `corpus/`, `codes.json`. Out: `codec.pt`. In 40 % of the clips the decoder has to speak from the codes: the acoustic
-values are zero, or what phones and voice let one guess (zero alone leaves four voices averaged, which no judge
-understands). Elsewhere they are rounded, noised by half a level or left alone, so discrete and continuous values serve.
+In: `corpus/`, `codes.json`, `acoustics.npz`. Out: `codec.pt`. The decoder hears its values rounded, noised, or drawn towards what
+phones and voice let one guess, because the flow head's will be like that.
 """
 
 import time
@@ -12,121 +11,156 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from . import acoustics as acoustic_values
 from . import codes as code_table
+from .acoustics import SPECTRUM, VOICE, VOICE_IDS
 from .checkpoint import State, rate
 from .codec import Codec, Predictor
-from .codes import Frames
 from .corpus import entries
+from .frames import Frames
 from .sizes import FRAME_SAMPLES
 from .spectra import MelDistance
 from .teacher import UNIT_SAMPLES, VOICES
 
 CROP_FRAMES = 20
-ZERO_SHARE, GUESS_SHARE = 0.15, 0.25
-PEAK_RATE, WARMUP_STEPS = 8e-4, 300
+GUESS_SHARE, NOISE = 0.3, 0.12
+PEAK_RATE, WARMUP_STEPS = 1e-3, 300
 SAVE_STEPS = 250
-WEIGHTS = {"wave": 0.5, "phones": 0.1, "predict": 0.1}
-VOICE_IDS = {name: i for i, name in enumerate(VOICES)}
+WEIGHTS = {"mel": 5.0, "wave": 1.0, "predict": 1.0}
+
+
+class Clip:
+    """One utterance: its entry, codes and acoustic values per frame, and where its first frame starts in the samples."""
+
+    def __init__(self, entry, codes):
+        frames = Frames(entry)
+        self.entry, self.codes = entry, codes.encode(frames)
+        self.start = entry["start"] + frames.first_unit * UNIT_SAMPLES
+        self.voice = VOICE_IDS[entry["voice"]]
+        self.values = None
+
+    def __len__(self):
+        return len(self.codes)
 
 
 class Speech:
-    """The corpus as (audio, codes, voice) per utterance; silence before and after is trimmed to the frames."""
+    """The corpus as clips; silence before and after is trimmed to the frames."""
 
-    def __init__(self, home, codes, stage="corpus"):
-        self.folder, self.clips, self.pcm = home.folder(stage), [], {}
-        for entry in entries(self.folder):
-            frames = Frames(entry)
-            self.clips.append((entry, codes.encode(frames), entry["start"] + frames.first_unit * UNIT_SAMPLES))
+    def __init__(self, home, codes, acoustics=None, stage="corpus"):
+        self.folder, self.codes, self.acoustics = home.folder(stage), codes, acoustics
+        self.clips, self.pcm = [], {}
+        self.extend()
+
+    def extend(self):
+        """Take in what the corpus has gained."""
+        self.pcm = {}
+        for i, entry in enumerate(entries(self.folder)):
+            if i < len(self.clips):
+                continue
+            clip = Clip(entry, self.codes)
+            if self.acoustics is not None:
+                audio, _ = self.cut(clip, 0, len(clip))
+                clip.values = self.acoustics.values(audio, clip.codes, self.codes, clip.voice, entry["quarters"], entry["pitch_hz"])
+            self.clips.append(clip)
+        self.lengths = np.array([len(clip) for clip in self.clips])
 
     def audio(self, part):
         if part not in self.pcm:
             self.pcm[part] = np.memmap(self.folder / f"{part}.pcm", dtype="<i2", mode="r")
         return self.pcm[part]
 
-    def cut(self, index, first, count):
-        """Frames first .. first + count of one utterance, padded with silence: (audio, codes)."""
-        entry, codes, start = self.clips[index]
-        start += first * FRAME_SAMPLES
-        stop = min(start + count * FRAME_SAMPLES, entry["start"] + entry["samples"])
-        audio = self.audio(entry["part"])[start:stop].astype(np.float32) / 32_768
-        return np.pad(audio, (0, count * FRAME_SAMPLES - len(audio))), codes[first : first + count]
+    def cut(self, clip, first, count):
+        """Audio of the frames first .. first + count, padded with silence, and how many frames there are."""
+        start = clip.start + first * FRAME_SAMPLES
+        stop = min(start + count * FRAME_SAMPLES, clip.entry["start"] + clip.entry["samples"])
+        audio = self.audio(clip.entry["part"])[start:stop].astype(np.float32) / 32_768
+        return np.pad(audio, (0, count * FRAME_SAMPLES - len(audio))), min(count, len(clip) - first)
 
     def batch(self, rng, size, silence):
-        """Crops drawn in proportion to length: audio [size, samples], codes [size, frames], voices [size]."""
-        lengths = np.array([len(codes) for _, codes, _ in self.clips])
-        audio, codes, voices = [], [], []
-        for index in rng.choice(len(self.clips), size, p=lengths / lengths.sum()):
-            first = rng.integers(0, max(1, lengths[index] - CROP_FRAMES + 1))
-            sound, named = self.cut(index, first, CROP_FRAMES)
-            audio.append(sound)
-            codes.append(np.pad(named, (0, CROP_FRAMES - len(named)), constant_values=silence))
-            voices.append(VOICE_IDS[self.clips[index][0]["voice"]])
-        return (torch.from_numpy(np.stack(audio)), torch.from_numpy(np.stack(codes)).long(), torch.tensor(voices))
+        """Crops drawn in proportion to length: audio [size, samples], codes [size, frames], values [size, frames,
+        acoustic_dim], voices [size], and whether a crop is the beginning of its utterance [size]."""
+        made = []
+        for index in rng.choice(len(self.clips), size, p=self.lengths / self.lengths.sum()):
+            clip = self.clips[index]
+            first = int(rng.integers(0, max(1, len(clip) - CROP_FRAMES + 1)))
+            audio, count = self.cut(clip, first, CROP_FRAMES)
+            rest = CROP_FRAMES - count
+            codes = np.pad(clip.codes[first : first + count], (0, rest), constant_values=silence)
+            values = np.pad(clip.values[first : first + count], ((0, rest), (0, 0)), mode="edge")
+            values[count:, VOICE + 1 :] = 0
+            made.append((audio, codes.astype(np.int64), values, clip.voice, first == 0))
+        return tuple(torch.from_numpy(np.stack(arrays)) for arrays in zip(*made))
 
 
-def disturbed(codec, acoustic, guess):
-    """Per clip: zero, the guess, rounded (gradient passed through), noised, or as it is."""
-    half = 1 / (codec.sizes.acoustic_levels - 1)
-    rounded = acoustic + (codec.values(codec.levels(acoustic)) - acoustic).detach()
-    noised = acoustic + (torch.rand_like(acoustic) * 2 - 1) * half
-    kind, part = torch.rand(2, len(acoustic), 1, 1)
-    spoken = torch.where(kind < 0.5, rounded, torch.where(kind < 0.75, noised, acoustic))
-    spoken = torch.where(part < ZERO_SHARE + GUESS_SHARE, guess.detach().to(spoken.dtype), spoken)
-    return spoken * (part >= ZERO_SHARE)
+def disturbed(codec, values, guess):
+    """Per clip: drawn towards the guess, noised, rounded; phase and voice stay what they are."""
+    share, amount, kind = torch.rand(3, len(values), 1, 1)
+    draw = (torch.rand(len(values), 1, 1) < GUESS_SHARE) * share
+    spectrum = torch.lerp(values[..., SPECTRUM:], guess.detach().to(values.dtype), draw)
+    free = torch.cat([values[..., VOICE + 1 : SPECTRUM], spectrum], -1)
+    free = torch.where(kind < 0.5, free + torch.randn_like(free) * NOISE * amount, codec.values(codec.levels(free)))
+    return torch.cat([values[..., : VOICE + 1], free], -1)
 
 
 class Trained(nn.Module):
-    def __init__(self, codes):
+    def __init__(self, codes, acoustics):
         super().__init__()
-        self.codec = Codec(codes)
+        self.codec = Codec(codes, acoustics)
         self.predictor = Predictor(codes, len(VOICES), self.codec.sizes)
+
+
+def fit(home):
+    """Stage `acoustics`."""
+    codes = code_table.load(home)
+    speech = Speech(home, codes)
+    acoustic_values.fit(
+        home, codes, ((speech.cut(clip, 0, len(clip))[0], clip.codes, clip.voice, clip.entry["pitch_hz"]) for clip in speech.clips)
+    )
 
 
 def run(home, minutes, batch_size, threads, decay_steps=None):
     torch.set_num_threads(threads)
-    codes = code_table.load(home)
-    model = Trained(codes)
+    codes, acoustics = code_table.load(home), acoustic_values.load(home)
+    model = Trained(codes, acoustics)
     codec = model.codec
-    optimiser = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.8, 0.99), weight_decay=1e-3, fused=True)
+    learnt = [p for name, p in model.named_parameters() if ".encoder." not in name]
+    optimiser = torch.optim.AdamW(learnt, lr=PEAK_RATE, betas=(0.8, 0.99), weight_decay=1e-3, fused=True)
     state = State(home.folder("codec") / "codec.pt", model, optimiser)
     distance = MelDistance()
-    speech = Speech(home, codes)
+    speech = Speech(home, codes, acoustics)
     rng = np.random.default_rng(state.step)
     decay_from = state.step if decay_steps else None
     began, reported = time.time(), []
     while state.goes_on(began, minutes, decay_from, decay_steps):
         for group in optimiser.param_groups:
             group["lr"] = rate(state.step, PEAK_RATE, WARMUP_STEPS, decay_from, decay_steps or 1)
-        audio, named, voices = speech.batch(rng, batch_size, codes.silence)
+        audio, named, values, voices, begins = speech.batch(rng, batch_size, codes.silence)
         with torch.autocast("cpu", torch.bfloat16):
-            semantic, acoustic = codec.encode(audio)
             guess = model.predictor(named, voices)
-            made = codec.decode(named, disturbed(codec, acoustic, guess))
+            made = codec.decode(named, disturbed(codec, values, guess))
         made = made.float()
+        # what came before a crop is unknown: its first frame counts only where nothing came before
+        unknown = (torch.arange(made.shape[1]) < FRAME_SAMPLES) & ~begins[:, None]
+        made, audio = made.masked_fill(unknown, 0), audio.masked_fill(unknown, 0)
         mel = distance(made, audio)
-        phones = F.cross_entropy(codec.recognise(semantic).flatten(0, 1), named.flatten())
-        predict = F.mse_loss(guess.float(), acoustic)
-        loss = (
-            5 * mel
-            + WEIGHTS["wave"] * F.l1_loss(made, audio)
-            + WEIGHTS["phones"] * phones
-            + WEIGHTS["predict"] * predict * codec.sizes.acoustic_dim
-        )
+        wave = F.l1_loss(made, audio) / audio.abs().mean()
+        predict = F.mse_loss(guess.float(), values[..., SPECTRUM:])
+        loss = WEIGHTS["mel"] * mel + WEIGHTS["wave"] * wave + WEIGHTS["predict"] * predict
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(learnt, 1.0)
         optimiser.step()
         state.advance()
-        reported.append([mel.item(), phones.item(), predict.item(), acoustic.detach().var(0).mean().item()])
+        reported.append([mel.item(), wave.item(), predict.item(), values[..., SPECTRUM:].var().item()])
         if state.step % 50 == 0:
             mean = np.mean(reported[-50:], 0)
             print(
-                f"{state.step} {(time.time() - began) / 60:.1f} min mel {mean[0]:.3f} phones {mean[1]:.3f} "
+                f"{state.step} {(time.time() - began) / 60:.1f} min mel {mean[0]:.3f} wave {mean[1]:.3f} "
                 f"predict {mean[2]:.4f} of {mean[3]:.4f}",
                 flush=True,
             )
         if state.step % SAVE_STEPS == 0:
             state.save()
-            speech = Speech(home, codes)
+            speech.extend()
     state.save()
     home.log(f"codec: step {state.step}, {(time.time() - began) / 60:.0f} minutes, mel {np.mean(reported[-200:], 0)[0]:.3f}")

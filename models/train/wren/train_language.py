@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import codes as code_table
-from .checkpoint import State, rate
+from .checkpoint import Optimisers, State, rate
 from .language import Language
 from .teacher import VOICES
 
@@ -169,10 +169,20 @@ def measure(model, utterances):
     return np.mean(results, 0)
 
 
+def optimisers(model):
+    """Muon for the matrices of the layers, AdamW for everything else; one learning rate fits both."""
+    matrices = [p for name, p in model.named_parameters() if "layers." in name and p.ndim == 2]
+    rest = [p for name, p in model.named_parameters() if not ("layers." in name and p.ndim == 2)]
+    return Optimisers(
+        torch.optim.Muon(matrices, lr=PEAK_RATE, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True),
+    )
+
+
 def run(home, minutes, tokens, threads, decay_steps=None, flow_only=False, share_spoken=0.3):
     torch.set_num_threads(threads)
     model = Language(code_table.load(home), len(VOICES))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
+    optimiser = optimisers(model)
     state = State(home.folder("language") / "language.pt", model, optimiser)
     if flow_only:
         for name, parameter in model.named_parameters():
