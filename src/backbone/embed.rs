@@ -22,6 +22,11 @@ impl FrameEmbedding {
         Ok(Self { table: Table::open(pack.speech(), name, audio.audio_rows, dim)?, audio })
     }
 
+    /// Bytes of a code's row.
+    pub fn row_bytes(&self) -> usize {
+        self.table.row_bytes()
+    }
+
     /// Writes the frame's embedding to `out`, `[dim]`. Errors: `BadPack` for a code beyond the table.
     pub fn embed(&mut self, frame: &Frame, out: &mut [f32]) -> Result<()> {
         out.fill(0.0);

@@ -12,7 +12,7 @@ use std::sync::{Arc, Once};
 
 use llama_cpp_sys_2 as sys;
 
-use super::Output;
+use super::{Output, pages};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Rows per call while a prompt is fed. Fixed, because a row's result depends on the shape of its batch.
@@ -58,6 +58,14 @@ pub struct LlamaOptions {
     pub threads: usize,
 }
 
+/// The instruction sets that llama.cpp was built for, and what it does with them: `AVX2 FMA REPACK`.
+pub fn instruction_sets() -> String {
+    // SAFETY: the function returns a static string.
+    let info = unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy();
+    let is_on = |item: &str| Some(item.rsplit(':').next()?.trim().strip_suffix("= 1")?.trim_end().to_owned());
+    info.split('|').filter_map(is_on).collect::<Vec<_>>().join(" ")
+}
+
 /// Weights. Immutable once loaded.
 #[derive(Debug)]
 pub(super) struct Model {
@@ -87,9 +95,14 @@ impl Model {
             Error::new(ErrorKind::Backend, message)
         };
         let c_path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| refused())?;
-        // SAFETY: default parameters, a NUL-terminated path that outlives the call.
+        let mut before = pages::Before::now();
+        // SAFETY: default parameters, a NUL-terminated path and a `Before` that outlive the call.
         let raw = unsafe {
-            let params = sys::llama_model_default_params();
+            let mut params = sys::llama_model_default_params();
+            // Read, not mapped: weights that are laid out anew for the processor would be in memory twice.
+            params.load_mode = sys::LLAMA_LOAD_MODE_NONE;
+            params.progress_callback = Some(pages::on_progress);
+            params.progress_callback_user_data = ptr::from_mut(&mut before).cast();
             NonNull::new(sys::llama_model_load_from_file(c_path.as_ptr(), params)).ok_or_else(refused)?
         };
         // SAFETY: `raw` is a loaded model.

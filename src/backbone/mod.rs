@@ -7,6 +7,7 @@
 
 mod embed;
 mod llama;
+mod pages;
 mod prefix;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::pack::Pack;
 pub use embed::FrameEmbedding;
 use llama::{Context, Model};
-pub use llama::{KvType, LlamaOptions};
+pub use llama::{KvType, LlamaOptions, instruction_sets};
 pub use prefix::{PrefixCache, user_cache_folder};
 
 /// How the backbone is run.
@@ -37,6 +38,8 @@ impl Default for BackboneOptions {
 }
 
 const DEFAULT_CONTEXT: usize = 2048;
+/// The tensor of `backbone.gguf` that llama.cpp wants and Syrinx does not use.
+const TOKEN_TABLE: &str = "token_embd.weight";
 
 /// One utterance's worth of llama.cpp state.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ pub struct Backbone {
     prefix: Option<(String, usize)>,
     cache: PrefixCache,
     identity: String,
+    step_bytes: usize,
 }
 
 /// What a step leaves behind, valid until the next.
@@ -76,7 +80,7 @@ impl Backbone {
         check_memory(kv_bytes, positions, options.memory_budget_bytes)?;
         // llama.cpp aborts on some contradictions; the bounded reader refuses a damaged file before it sees it.
         let path = pack.backbone_path();
-        check_backbone(pack, &path)?;
+        let step_bytes = check_backbone(pack, &path)?;
         let model = Arc::new(Model::load(&path)?);
         model.expect(shape.dim, shape.audio.audio_rows)?;
         let llama = LlamaOptions { positions, kv, threads: options.threads };
@@ -88,6 +92,7 @@ impl Backbone {
             prefix: None,
             cache,
             identity: format!("{}-{kv:?}-{positions}", pack.identity()),
+            step_bytes,
         })
     }
 
@@ -99,6 +104,11 @@ impl Backbone {
     /// Positions that are left.
     pub fn remaining(&self) -> usize {
         self.positions - self.used
+    }
+
+    /// Bytes of weights that one step reads.
+    pub fn step_bytes(&self) -> usize {
+        self.step_bytes
     }
 
     /// Starts an utterance: the rows of a voice's prefix (`[n][dim]`) come into effect, from the cache if they are
@@ -172,8 +182,9 @@ impl Backbone {
     }
 }
 
-/// The backbone's own sizes must be those of the pack's shape, or its rows would be misread.
-fn check_backbone(pack: &Pack, path: &std::path::Path) -> Result<()> {
+/// The backbone's own sizes must be those of the pack's shape, or its rows would be misread. Gives the bytes of all
+/// tensors that a step multiplies with.
+fn check_backbone(pack: &Pack, path: &std::path::Path) -> Result<usize> {
     let file = syrinx_quant::GgufFile::open(path)?;
     let shape = pack.shape();
     let expected = [
@@ -190,7 +201,9 @@ fn check_backbone(pack: &Pack, path: &std::path::Path) -> Result<()> {
             return Err(Error::new(ErrorKind::BadPack, format!("{message}: import the pack again")));
         }
     }
-    Ok(())
+    // Rows come in as embeddings: the table of tokens is never looked at.
+    let read = file.tensors().iter().filter(|tensor| tensor.spec.name != TOKEN_TABLE);
+    Ok(read.map(|tensor| tensor.range.len()).sum())
 }
 
 fn check_memory(kv_bytes: u64, positions: usize, budget: Option<u64>) -> Result<()> {

@@ -37,6 +37,11 @@ impl Table {
         self.columns
     }
 
+    /// Bytes of a row.
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
     /// Row `index`, valid until the next call. Errors: `BadPack` where there is no such row.
     pub fn row(&mut self, index: usize) -> Result<&[f32]> {
         let start = self.info.range.start + index * self.row_bytes;
