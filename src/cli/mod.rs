@@ -37,9 +37,8 @@ enum Command {
     Pack(pack::Pack),
     /// Write what every stage computes, with the tensor names of the reference goldens.
     Trace(trace::Trace),
-    /// Measure.
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measure: the time of each stage of a frame, memory, bytes, and what this machine can read.
+    Bench(Box<bench::Bench>),
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {

@@ -10,9 +10,11 @@
 //! specification sections 4.3 and 5.1).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use syrinx_quant::shape::Audio;
 
+use super::cost::FrameTimes;
 use super::session::SessionOptions;
 use crate::backbone::{Backbone, BackboneOptions, FrameEmbedding, Output, PrefixCache};
 use crate::error::Result;
@@ -54,6 +56,7 @@ pub struct Generator {
     /// Frames of the utterance so far: the noise's counter.
     frames: u64,
     ends_withheld: u64,
+    times: FrameTimes,
 }
 
 impl Generator {
@@ -79,6 +82,7 @@ impl Generator {
             clause_frames: 0,
             frames: 0,
             ends_withheld: 0,
+            times: FrameTimes::default(),
         })
     }
 
@@ -112,6 +116,7 @@ impl Generator {
 
     /// Feeds the prompt of a clause. Errors: `BadText`, `OutOfBudget`, `Backend`.
     pub fn start_clause(&mut self, text: &str, voice: &Voice) -> Result<()> {
+        let started = Instant::now();
         let rows = self.prompter.text(text)?;
         log::trace!("clause of {} tokens: {text}", rows.ids.len());
         self.warm(voice)?;
@@ -121,6 +126,7 @@ impl Generator {
         self.feedback_due = false;
         self.clause_frames = 0;
         self.ends_withheld += u64::from(self.semantic.end_withheld);
+        self.times = FrameTimes { prompt: started.elapsed(), ..FrameTimes::default() };
         Ok(())
     }
 
@@ -138,16 +144,20 @@ impl Generator {
     /// The next frame, or `None` at the clause's end. Errors: `OutOfBudget` where the context is full, `Backend`.
     pub fn next_frame(&mut self) -> Result<Option<Frame>> {
         if self.feedback_due {
+            let started = Instant::now();
             let Output { hidden, logits } = self.backbone.step(&self.feedback)?;
             self.semantic = choose_semantic(logits, &self.audio, false);
             self.hidden.copy_from_slice(hidden);
+            self.times = FrameTimes { backbone: started.elapsed(), ..FrameTimes::default() };
         }
         if self.semantic.code == crate::frame::END {
             self.feedback_due = false;
             return Ok(None);
         }
         noise::fill(self.request.seed, self.frames, &mut self.x);
+        let started = Instant::now();
         self.flow.solve(&self.hidden, self.request.solver, &mut self.x, &self.pool, |_| {});
+        self.times.flow = started.elapsed();
         let mut frame = Frame::default();
         let acoustic = self.x.iter().map(|&x| quantise_acoustic(x, &self.audio));
         frame.codes.extend(std::iter::once(self.semantic.code).chain(acoustic));
@@ -166,6 +176,17 @@ impl Generator {
     /// Frames of this clause so far.
     pub fn clause_frames(&self) -> u64 {
         self.clause_frames
+    }
+
+    /// Times of the last frame.
+    pub fn times(&self) -> FrameTimes {
+        self.times
+    }
+
+    /// Bytes of weights that the backbone reads for a frame, and the flow head with a solver.
+    pub fn frame_bytes(&self, solver: Solver) -> (usize, usize) {
+        let fed_back = self.audio.codes_per_frame() * self.embedding.row_bytes();
+        (self.backbone.step_bytes() + fed_back, self.flow.frame_bytes(solver))
     }
 
     /// How often END had to be withheld on a first frame since the utterance began.

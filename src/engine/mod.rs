@@ -4,6 +4,7 @@
 //! pulls does the work. [`Engine`] puts the same stages on threads, with rings between them and a device at the end.
 
 mod codec_thread;
+mod cost;
 mod course;
 mod desk;
 mod frames;
@@ -23,6 +24,7 @@ mod utterance;
 mod watch_thread;
 
 pub use codec_thread::Preroll;
+pub use cost::{FrameBytes, FrameTimes};
 pub use generator::{Generator, Request};
 pub use guard::{Guards, Trip};
 pub use lane::{Arrival, Lane, Lanes};

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::cost::FrameBytes;
 use super::generator::{Generator, Request, default_solver};
 use super::synthesis::{Canceller, Synthesis};
 use crate::backbone::KvType;
@@ -128,10 +129,7 @@ impl Session {
             return Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word"));
         }
         let voice = self.voice(options.voice.as_deref())?.clone();
-        let solver = Solver {
-            steps: options.steps.unwrap_or(self.solver.steps),
-            guidance: options.guidance.unwrap_or(self.solver.guidance),
-        };
+        let solver = self.solver(options);
         let max_frames = options.max_frames.unwrap_or(self.max_frames);
         if max_frames == 0 {
             return Err(Error::new(ErrorKind::BadOption, "a frame budget of 0 leaves nothing to hear: raise it"));
@@ -140,6 +138,19 @@ impl Session {
         self.codec.reset();
         self.canceller.rearm();
         Ok(Synthesis::new(self, clauses, voice, max_frames))
+    }
+
+    /// Bytes of weights that a frame reads.
+    pub fn frame_bytes(&self, options: &SpeakOptions) -> FrameBytes {
+        let (backbone, flow) = self.generator.frame_bytes(self.solver(options));
+        FrameBytes { backbone, flow, codec: self.codec.pass_bytes() }
+    }
+
+    fn solver(&self, options: &SpeakOptions) -> Solver {
+        Solver {
+            steps: options.steps.unwrap_or(self.solver.steps),
+            guidance: options.guidance.unwrap_or(self.solver.guidance),
+        }
     }
 
     fn voice(&self, name: Option<&str>) -> Result<&Voice> {

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use super::cost::FrameTimes;
 use super::frames::{FrameLoop, Next, Step};
 use super::session::Session;
 use crate::error::{Error, Result};
@@ -59,11 +61,12 @@ pub struct Synthesis<'s> {
     session: &'s mut Session,
     clauses: Vec<String>,
     frames: FrameLoop,
+    codec: Duration,
 }
 
 impl<'s> Synthesis<'s> {
     pub(super) fn new(session: &'s mut Session, clauses: Vec<String>, voice: Voice, max_frames: u64) -> Self {
-        Self { session, clauses, frames: FrameLoop::new(voice, max_frames) }
+        Self { session, clauses, frames: FrameLoop::new(voice, max_frames), codec: Duration::ZERO }
     }
 
     /// Computes the next block into `pcm`, which has the session's samples per frame. False at the end.
@@ -71,8 +74,15 @@ impl<'s> Synthesis<'s> {
     /// Errors: `OutOfBudget` where a clause does not fit the context, `Backend`. After an error it has ended.
     pub fn next_block(&mut self, pcm: &mut [f32]) -> Result<bool> {
         let Some(frame) = self.next_frame()? else { return Ok(false) };
+        let started = Instant::now();
         self.session.codec.decode(std::slice::from_ref(&frame), pcm, &self.session.pool);
+        self.codec = started.elapsed();
         Ok(true)
+    }
+
+    /// Times of the last block's frame.
+    pub fn times(&self) -> FrameTimes {
+        FrameTimes { codec: self.codec, ..self.session.generator.times() }
     }
 
     /// How it stands.

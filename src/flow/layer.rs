@@ -106,6 +106,11 @@ impl Layer {
         [&self.query, &self.key_value, &self.output, &self.gate_up, &self.down].map(Matrix::bytes).iter().sum()
     }
 
+    /// Bytes of weights that [`Layer::project`] reads.
+    pub fn projection_bytes(&self) -> usize {
+        self.query.bytes() + self.key_value.bytes()
+    }
+
     /// Norms `tokens` (`[n][dim]`) and projects them. With [`Keep::First`] only the first token of each branch gets a
     /// query, at its own place.
     pub fn project(&self, flow: &Flow, tokens: &[f32], keep: Keep, scratch: &mut Scratch, out: &mut Qkv, pool: &Pool) {

@@ -144,6 +144,12 @@ impl FlowHead {
         self.layers.iter().map(Layer::bytes).sum::<usize>() + self.input.bytes() + self.output.bytes()
     }
 
+    /// Bytes of weights that one frame reads: its steps, and once what the hidden state goes through.
+    pub fn frame_bytes(&self, solver: Solver) -> usize {
+        let projected = self.layers.first().map_or(0, Layer::projection_bytes);
+        solver.steps * self.step_bytes() + self.condition.bytes() + projected
+    }
+
     /// Moves `x` (in: `width` standard normals, out: the end point) along the flow that `hidden` (`[input_dim]`)
     /// conditions. `watch` sees each step.
     pub fn solve(

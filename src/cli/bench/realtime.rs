@@ -1,6 +1,5 @@
 //! `syrinx bench realtime`: what a listener waits for, and what he misses.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use syrinx::{Error, ErrorKind, Result};
 
 use super::ear::Ear;
 use super::steal::Thief;
+use super::{resident_kb, spread};
 use crate::cli::PackArguments;
 use crate::cli::say::{MachineArguments, SpeechArguments};
 
@@ -227,23 +227,6 @@ impl Bench {
             "resident_kb": { "warm": rss_warm, "end": resident_kb() },
         }))
     }
-}
-
-/// Median and tail of a latency.
-fn spread(mut values: Vec<f64>) -> Value {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let i = (share * values.len() as f64).ceil() as usize;
-        values.get(i.saturating_sub(1)).map(|ms| (ms * 100.0).round() / 100.0)
-    };
-    json!({ "p50": at(0.5), "p95": at(0.95), "p99": at(0.99), "max": at(1.0), "n": values.len() })
-}
-
-/// Memory that this process holds, where the system says so.
-fn resident_kb() -> Option<u64> {
-    let status = std::fs::read_to_string(Path::new("/proc/self/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 fn print_table(report: &Value, pack: &Pack) {
