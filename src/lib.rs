@@ -43,6 +43,7 @@ pub mod engine;
 mod error;
 pub mod flow;
 pub mod frame;
+mod ggml;
 pub mod kernel;
 pub mod pack;
 pub mod ring;

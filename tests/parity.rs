@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use support::{Golden, TinyPack, assert_close};
-use syrinx::flow::{FlowHead, Solver};
+use syrinx::flow::{FlowEngine, FlowHead, Solver};
 use syrinx::frame::{END, choose_semantic, quantise_acoustic};
 use syrinx::kernel::Pool;
 use syrinx::pack::{OpenOptions, Pack};
@@ -18,8 +18,8 @@ fn every_stage_of_generation_equals_the_reference() {
     for golden in GOLDENS {
         let expected = golden.tensors();
         let pack = TinyPack::import_from(golden.checkpoint, Recipe::F32);
-        for threads in ["1", "2"] {
-            let traced = pack.trace(golden, &["--threads", threads]);
+        for (engine, threads) in [("native", "1"), ("native", "2"), ("ggml", "1")] {
+            let traced = pack.trace(golden, &["--threads", threads, "--flow-engine", engine]);
             for name in ["prompt.ids", "frame.codes"] {
                 assert_eq!(traced.i32(name), expected.i32(name), "{name}");
             }
@@ -63,7 +63,7 @@ fn masks_and_the_end_of_audio_equal_the_reference() {
         let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
         let (shape, audio) = (pack.shape(), &pack.shape().audio);
         let pool = Arc::new(Pool::new(1));
-        let mut flow = FlowHead::open(pack.speech(), shape, &pool).unwrap();
+        let mut flow = FlowHead::open(pack.speech(), shape, FlowEngine::Native, &pool).unwrap();
         let solver = Solver { steps: shape.flow.steps, guidance: shape.flow.guidance };
         for edge in ["end", "empty", "pad"] {
             let codes = expected.i32(&format!("edge.{edge}.codes")).values;
@@ -77,9 +77,47 @@ fn masks_and_the_end_of_audio_equal_the_reference() {
             }
             let hidden = expected.f32(&format!("edge.{edge}.hidden")).values;
             let mut x = expected.f32("noise").values[..audio.n_acoustic].to_vec();
-            flow.solve(&hidden, solver, &mut x, &pool, |_| {});
+            flow.solve(&hidden, solver, &mut x, &pool, |_| {}).unwrap();
             let acoustic: Vec<i32> = x.iter().map(|&x| i32::from(quantise_acoustic(x, audio))).collect();
             assert_eq!(acoustic, codes[1..], "{edge}");
+        }
+    }
+}
+
+/// The velocities of all steps from the reference's noise and state, conditional and unconditional, and the end point.
+fn velocities(pack: &Pack, golden: Golden, engine: FlowEngine, threads: usize, solver: Solver) -> Vec<f32> {
+    let pool = Pool::new(threads);
+    let mut flow = FlowHead::open(pack.speech(), pack.shape(), engine, &pool).unwrap();
+    let tensors = golden.tensors();
+    let mut x = tensors.f32("unit.x").values[..flow.width()].to_vec();
+    let mut all = Vec::new();
+    flow.solve(&tensors.f32("unit.hidden").values, solver, &mut x, &pool, |step| {
+        all.extend_from_slice(step.conditional);
+        all.extend_from_slice(step.unconditional);
+    })
+    .unwrap();
+    all.extend(x);
+    all
+}
+
+#[test]
+fn the_ggml_engine_computes_what_the_native_one_does_from_the_same_weights() {
+    for golden in GOLDENS {
+        // ggml rounds activations to F16 where weights are, the native kernels do not. Both round them to 8 bits where
+        // weights are quantised; a value on the edge may go either way, and the layers after it amplify that.
+        for (recipe, tolerance) in [(Recipe::F32, 1e-4), (Recipe::F16, 5e-3), (Recipe::Q8, 0.15), (Recipe::Q4All, 0.15)]
+        {
+            let imported = TinyPack::import_from(golden.checkpoint, recipe);
+            let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
+            for (steps, guidance, threads) in [(7, 1.2, 1), (3, 1.2, 2), (7, 1.0, 1)] {
+                let solver = Solver { steps, guidance };
+                let native = velocities(&pack, golden, FlowEngine::Native, 1, solver);
+                let ggml = velocities(&pack, golden, FlowEngine::Ggml, threads, solver);
+                assert_eq!(ggml.len(), native.len());
+                let worst = native.iter().zip(&ggml).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                println!("{recipe:?} {solver:?}: max |difference| {worst:.2e}");
+                assert!(worst <= tolerance, "{recipe:?} {solver:?}: {worst}");
+            }
         }
     }
 }
@@ -89,7 +127,7 @@ fn guidance_of_one_is_the_conditional_flow() {
     let imported = TinyPack::import(Recipe::F32);
     let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
     let pool = Pool::new(1);
-    let mut flow = FlowHead::open(pack.speech(), pack.shape(), &pool).unwrap();
+    let mut flow = FlowHead::open(pack.speech(), pack.shape(), FlowEngine::Native, &pool).unwrap();
     let hidden = Golden::TINY.tensors().f32("unit.hidden").values;
     let noise = Golden::TINY.tensors().f32("unit.x").values;
     let mut solve = |guidance: f32, steps: usize| {
@@ -99,7 +137,8 @@ fn guidance_of_one_is_the_conditional_flow() {
             if first.is_empty() {
                 first = step.conditional.to_vec();
             }
-        });
+        })
+        .unwrap();
         (x, first)
     };
     let (unguided, conditional) = solve(1.0, 7);

@@ -5,15 +5,16 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::CString;
 use std::path::Path;
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
 
 use super::{Output, pages};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ggml::{self, Threads};
 
 /// Rows per call while a prompt is fed. Fixed, because a row's result depends on the shape of its batch.
 const BATCH: usize = 64;
@@ -81,14 +82,7 @@ unsafe impl Sync for Model {}
 
 impl Model {
     pub fn load(path: &Path) -> Result<Self> {
-        static INIT: Once = Once::new();
-        INIT.call_once(|| {
-            // SAFETY: called once, before any other call; the log function is thread-safe and takes no data.
-            unsafe {
-                sys::llama_log_set(Some(log_line), ptr::null_mut());
-                sys::llama_backend_init();
-            }
-        });
+        ggml::init()?;
         let refused = || {
             let message =
                 format!("llama.cpp cannot load {}: import the pack again (RUST_LOG=warn says more)", path.display());
@@ -131,27 +125,6 @@ impl Drop for Model {
     }
 }
 
-/// llama.cpp's threads, kept alive between calls: starting them anew for each frame costs more than some frames.
-#[derive(Debug)]
-struct ThreadPool(NonNull<sys::ggml_threadpool>);
-
-impl ThreadPool {
-    fn new(threads: usize) -> Option<Self> {
-        // SAFETY: parameters from the default constructor; the pool is copied from them during the call.
-        unsafe {
-            let mut params = sys::ggml_threadpool_params_default(i32::try_from(threads).ok()?);
-            NonNull::new(sys::ggml_threadpool_new(&mut params)).map(Self)
-        }
-    }
-}
-
-impl Drop for ThreadPool {
-    fn drop(&mut self) {
-        // SAFETY: made in `new`, freed once; `Context` frees its llama context first.
-        unsafe { sys::ggml_threadpool_free(self.0.as_ptr()) }
-    }
-}
-
 /// A key/value cache, compute buffers and the arrays that a batch points into.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -163,7 +136,7 @@ pub(super) struct Context {
     sequence: Vec<sys::llama_seq_id>,
     wants_output: Vec<i8>,
     /// Freed after the context.
-    _threads: Option<ThreadPool>,
+    _threads: Option<Threads>,
 }
 
 // SAFETY: a context may move between threads as long as one uses it at a time, which `&mut self` ensures.
@@ -193,10 +166,10 @@ impl Context {
             params.pooling_type = sys::LLAMA_POOLING_TYPE_NONE;
             NonNull::new(sys::llama_init_from_model(model.raw.as_ptr(), params)).ok_or_else(|| failed("the context"))?
         };
-        let pool = (threads > 1).then(|| ThreadPool::new(threads)).flatten();
+        let pool = (threads > 1).then(|| Threads::new(threads)).flatten();
         if let Some(pool) = &pool {
             // SAFETY: both are alive; the pool is freed after the context.
-            unsafe { sys::llama_attach_threadpool(raw.as_ptr(), pool.0.as_ptr(), ptr::null_mut()) }
+            unsafe { sys::llama_attach_threadpool(raw.as_ptr(), pool.as_ptr(), ptr::null_mut()) }
         }
         Ok(Self {
             raw,
@@ -318,23 +291,5 @@ impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: made in `new`, freed once, before the thread pool and the model.
         unsafe { sys::llama_free(self.raw.as_ptr()) }
-    }
-}
-
-/// llama.cpp's messages, as log records.
-///
-/// # Safety
-/// `text` is a NUL-terminated string, as llama.cpp passes it.
-unsafe extern "C" fn log_line(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
-    // SAFETY: see above; the text is not kept.
-    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-    let text = text.trim_end();
-    let level = match level {
-        sys::GGML_LOG_LEVEL_ERROR => log::Level::Error,
-        sys::GGML_LOG_LEVEL_WARN => log::Level::Debug, // llama.cpp warns of what we do on purpose
-        _ => log::Level::Trace,
-    };
-    if !text.is_empty() {
-        log::log!(target: "llama.cpp", level, "{text}");
     }
 }

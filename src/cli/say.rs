@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use syrinx::backbone::KvType;
 use syrinx::device::wav::{self, WavFile};
 use syrinx::engine::{Ending, Session, SessionOptions, SpeakOptions};
+use syrinx::flow::FlowEngine;
 use syrinx::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 
@@ -66,6 +67,9 @@ pub struct MachineArguments {
     /// Type of the key/value cache.
     #[arg(long, value_enum)]
     kv: Option<Kv>,
+    /// What computes the flow head.
+    #[arg(long, value_enum, default_value_t = Engine::Auto)]
+    flow_engine: Engine,
     /// Most memory that the key/value cache may take.
     #[arg(long, value_name = "MB")]
     memory_mb: Option<u64>,
@@ -88,6 +92,26 @@ impl From<Kv> for KvType {
             Kv::F32 => Self::F32,
             Kv::F16 => Self::F16,
             Kv::Q8_0 => Self::Q8_0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Engine {
+    /// The GPU where this build and machine have one, else native.
+    Auto,
+    /// Syrinx's kernels, on the processor.
+    Native,
+    /// ggml, on the GPU or, without one, on the processor.
+    Ggml,
+}
+
+impl From<Engine> for FlowEngine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Auto => Self::Auto,
+            Engine::Native => Self::Native,
+            Engine::Ggml => Self::Ggml,
         }
     }
 }
@@ -131,6 +155,7 @@ impl MachineArguments {
             threads: self.threads,
             context: self.context,
             kv: self.kv.map(KvType::from),
+            flow_engine: self.flow_engine.into(),
             memory_budget_bytes: self.memory_mb.map(|mb| mb << 20),
             prefix_folder: self.cache.clone().or_else(syrinx::backbone::user_cache_folder),
             ..Default::default()

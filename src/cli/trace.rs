@@ -52,6 +52,9 @@ pub struct Trace {
     /// Type of the key/value cache.
     #[arg(long, value_enum)]
     kv: Option<super::say::Kv>,
+    /// What computes the flow head.
+    #[arg(long, value_enum, default_value_t = super::say::Engine::Auto)]
+    flow_engine: super::say::Engine,
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -113,7 +116,7 @@ impl Trace {
             Rows { ids: [&prefix.ids[..], &words.ids].concat(), embeds: [&prefix.embeds[..], &words.embeds].concat() };
         let options = BackboneOptions { kv: self.kv.map(KvType::from), threads: self.threads, ..Default::default() };
         let mut backbone = Backbone::open(pack, &options, PrefixCache::in_memory())?;
-        let mut flow = FlowHead::open(pack.speech(), shape, pool)?;
+        let mut flow = FlowHead::open(pack.speech(), shape, self.flow_engine.into(), pool)?;
         let mut embedding = FrameEmbedding::open(pack)?;
         let prefill = backbone.all_hidden(&all.embeds)?;
 
@@ -142,7 +145,7 @@ impl Trace {
                 t.extend("frame.v_uncond", step.unconditional);
                 t.extend("frame.v", step.velocity);
                 t.extend("frame.x", step.x);
-            });
+            })?;
             let mut frame = Frame::default();
             frame.codes.extend(std::iter::once(semantic.code).chain(x.iter().map(|&x| quantise_acoustic(x, audio))));
             t.extend_i32("frame.codes", frame.codes.iter().map(|&c| i32::from(c)));

@@ -18,7 +18,7 @@ use super::cost::FrameTimes;
 use super::session::SessionOptions;
 use crate::backbone::{Backbone, BackboneOptions, FrameEmbedding, Output, PrefixCache};
 use crate::error::Result;
-use crate::flow::{FlowHead, Solver, noise};
+use crate::flow::{FlowEngine, FlowHead, Solver, noise};
 use crate::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
 use crate::kernel::Pool;
 use crate::pack::{Pack, Voice};
@@ -61,10 +61,16 @@ pub struct Generator {
 
 impl Generator {
     /// Errors: `BadPack`, `BadOption`, `OutOfMemory`, `Backend`, `Unsupported`.
-    pub fn open(pack: &Pack, options: &BackboneOptions, cache: PrefixCache, pool: Arc<Pool>) -> Result<Self> {
+    pub fn open(
+        pack: &Pack,
+        options: &BackboneOptions,
+        flow: FlowEngine,
+        cache: PrefixCache,
+        pool: Arc<Pool>,
+    ) -> Result<Self> {
         let shape = pack.shape();
         let request = Request { solver: default_solver(pack), seed: pack.manifest().defaults.seed };
-        let flow = FlowHead::open(pack.speech(), shape, &pool)?;
+        let flow = FlowHead::open(pack.speech(), shape, flow, &pool)?;
         Ok(Self {
             prompter: Prompter::open(pack)?,
             backbone: Backbone::open(pack, options, cache)?,
@@ -95,7 +101,7 @@ impl Generator {
             memory_budget_bytes: options.memory_budget_bytes,
         };
         let cache = options.prefix_folder.clone().map_or_else(PrefixCache::in_memory, PrefixCache::on_disk);
-        Self::open(pack, &backbone, cache, pool)
+        Self::open(pack, &backbone, options.flow_engine, cache, pool)
     }
 
     /// Begins an utterance: the noise starts over. Errors: `BadOption`.
@@ -156,7 +162,7 @@ impl Generator {
         }
         noise::fill(self.request.seed, self.frames, &mut self.x);
         let started = Instant::now();
-        self.flow.solve(&self.hidden, self.request.solver, &mut self.x, &self.pool, |_| {});
+        self.flow.solve(&self.hidden, self.request.solver, &mut self.x, &self.pool, |_| {})?;
         self.times.flow = started.elapsed();
         let mut frame = Frame::default();
         let acoustic = self.x.iter().map(|&x| quantise_acoustic(x, &self.audio));

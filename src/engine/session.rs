@@ -10,7 +10,7 @@ use super::synthesis::{Canceller, Synthesis};
 use crate::backbone::KvType;
 use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::flow::Solver;
+use crate::flow::{FlowEngine, Solver};
 use crate::kernel::Pool;
 use crate::pack::{Pack, Voice};
 use crate::text::Speller;
@@ -24,6 +24,8 @@ pub struct SessionOptions {
     pub context: Option<usize>,
     /// Type of the key/value cache. `None`: F32 for the recipe `f32`, else F16.
     pub kv: Option<KvType>,
+    /// What computes the flow head.
+    pub flow_engine: FlowEngine,
     /// Bytes that the key/value cache may take. `None`: what the system says is available.
     pub memory_budget_bytes: Option<u64>,
     /// Folder for voice prefixes; `None` keeps them in memory only.
@@ -38,6 +40,7 @@ impl Default for SessionOptions {
             threads: 1,
             context: None,
             kv: None,
+            flow_engine: FlowEngine::Auto,
             memory_budget_bytes: None,
             prefix_folder: None,
             frames_per_block: 1,
