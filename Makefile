@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test test-sink build setup fmt clippy fuzz clean
+.PHONY: say test test-sink deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -27,6 +27,17 @@ test: setup fmt clippy
 test-sink: setup
 	@boards/setup.sh pulseaudio pulseaudio-utils
 	cargo test --release --test realtime_sink -- --ignored --test-threads 1
+
+# Debian packages: for this machine, and for arm64 where a cross build is there (boards/deb/README.md).
+ARM64 = $(firstword $(wildcard target/cross-armv8-a/aarch64-unknown-linux-gnu/release/syrinx))
+deb: build
+	boards/deb/build.sh $$(dpkg --print-architecture) $(SYRINX)
+	@if [ -n "$(ARM64)" ]; then boards/deb/build.sh arm64 $(ARM64); \
+	else echo "no cross build: no package for arm64"; fi
+
+test-deb: deb $(PACK)/pack.toml
+	@boards/setup.sh debootstrap
+	boards/deb/check.sh target/deb/syrinx_*_$$(dpkg --print-architecture).deb $(PACK)
 
 build: setup
 	cargo build --release

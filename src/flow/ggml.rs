@@ -96,6 +96,10 @@ impl VelocityField for GgmlField {
         self.weights.step_bytes()
     }
 
+    fn condition_bytes(&self) -> usize {
+        self.weights.condition_bytes()
+    }
+
     fn device(&self) -> &str {
         &self.name
     }

@@ -88,6 +88,8 @@ trait VelocityField: std::fmt::Debug + Send {
     fn velocities(&mut self, step: usize, x: &[f32], branches: usize, pool: &Pool) -> Result<&[f32]>;
     /// Bytes of weights that one step reads.
     fn step_bytes(&self) -> usize;
+    /// Bytes of weights that one frame reads once: what the hidden state goes through.
+    fn condition_bytes(&self) -> usize;
     /// Where it computes, for people.
     fn device(&self) -> &str;
 }
@@ -138,8 +140,7 @@ impl FlowHead {
 
     /// Bytes of weights that one frame reads: its steps, and once what the hidden state goes through.
     pub fn frame_bytes(&self, solver: Solver) -> usize {
-        let projected = self.layers.first().map_or(0, Layer::projection_bytes);
-        solver.steps * self.step_bytes() + self.condition.bytes() + projected
+        solver.steps * self.step_bytes() + self.field.condition_bytes()
     }
 
     /// Moves `x` (in: `width` standard normals, out: the end point) along the flow that `hidden` (`[input_dim]`)

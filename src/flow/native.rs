@@ -147,6 +147,10 @@ impl VelocityField for NativeField {
         self.layers.iter().map(Layer::bytes).sum::<usize>() + self.input.bytes() + self.output.bytes()
     }
 
+    fn condition_bytes(&self) -> usize {
+        self.condition.bytes() + self.layers.first().map_or(0, Layer::projection_bytes)
+    }
+
     fn device(&self) -> &str {
         "native"
     }

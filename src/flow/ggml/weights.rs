@@ -37,6 +37,7 @@ pub(super) struct Weights {
     /// Projected conditioning tokens `[2][dim]`: of this frame's state, and zeros.
     pub conditions: Tensor,
     step_bytes: usize,
+    condition_bytes: usize,
     _buffer: Buffer,
     _context: Context,
 }
@@ -66,7 +67,9 @@ impl Weights {
         }
         let step_bytes = loader.bytes;
         let time = loader.tensor("time_projection", &[flow.dim, flow.dim])?;
+        let before = loader.bytes;
         let condition = loader.tensor("llm_projection", &[flow.dim, flow.input_dim])?;
+        let condition_bytes = loader.bytes - before;
         // SAFETY: the context has room for this tensor.
         let conditions =
             unsafe { sys::ggml_new_tensor_2d(loader.context.as_ptr(), sys::GGML_TYPE_F32, flow.dim as i64, 2) };
@@ -80,6 +83,7 @@ impl Weights {
             output,
             conditions,
             step_bytes,
+            condition_bytes,
             _buffer: buffer,
             _context: loader.context,
         })
@@ -88,6 +92,11 @@ impl Weights {
     /// Bytes of weights that one step reads.
     pub fn step_bytes(&self) -> usize {
         self.step_bytes
+    }
+
+    /// Bytes of weights that one frame reads once.
+    pub fn condition_bytes(&self) -> usize {
+        self.condition_bytes
     }
 }
 
