@@ -4,6 +4,9 @@
 
 mod cli;
 
+#[global_allocator]
+static ALLOCATOR: cli::Counting = cli::Counting;
+
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {

@@ -141,7 +141,7 @@ fn the_bench_of_live_speech_gives_every_figure() {
     let files = TinyPack::import(Recipe::Q8);
     let pack = files.dir().display().to_string();
     let arguments = ["bench", "realtime", "--json", "--runs", "1", "--cancels", "2", "--minutes", "0.02"];
-    let output = success(&[&arguments[..], &["--stolen", "0", "--pack", &pack]].concat());
+    let output = success(&[&arguments[..], &["--load", "0", "--memory-minutes", "0.1", "--pack", &pack]].concat());
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     for key in ["ttfa_ms", "cancel_ms"] {
         for part in ["p50", "p95", "p99", "max"] {
@@ -150,4 +150,8 @@ fn the_bench_of_live_speech_gives_every_figure() {
     }
     assert!(report["ftts_ms"]["20"]["p95"].is_number(), "{report}");
     assert!(report["underruns"][0]["underruns"].is_number(), "{report}");
+    assert_eq!(report["allocations"]["callback"], 0, "{report}");
+    assert_eq!(report["allocations"]["codec_per_frame"], 0.0, "{report}");
+    assert_eq!(report["allocations"]["generator_per_frame"], 0.0, "{report}");
+    assert!(report["memory"]["slope_kb_per_hour"].is_number(), "{report}");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result, corrupt};
-use crate::manifest::{Defaults, Licence, Text};
+use crate::manifest::{Defaults, Guards, Licence, Text};
 
 pub const ABOUT_FILE: &str = "syrinx.toml";
 
@@ -28,6 +28,8 @@ pub struct About {
     pub licence: Licence,
     #[serde(default)]
     pub text: Text,
+    #[serde(default)]
+    pub guards: Guards,
     #[serde(default)]
     pub defaults: DefaultsOverride,
     #[serde(default)]

@@ -39,6 +39,8 @@ pub struct Manifest {
     pub defaults: Defaults,
     #[serde(default)]
     pub text: Text,
+    #[serde(default, skip_serializing_if = "Guards::is_usual")]
+    pub guards: Guards,
     /// Where the weights come from: free keys, one line each.
     #[serde(default)]
     pub provenance: BTreeMap<String, toml::Value>,
@@ -94,6 +96,43 @@ pub enum LetterCase {
     #[default]
     Keep,
     Lower,
+}
+
+/// How this model speaks when all is well, measured on its own speech. A clause that leaves these bounds has gone astray.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guards {
+    /// Frames per character of spoken text at the usual pace.
+    pub frames_per_char: f32,
+    /// Most frames of a clause, for each of its characters and beside that; 0 for each turns the guard off.
+    pub most_frames_per_char: f32,
+    pub spare_frames: u32,
+    /// Frames for which a pattern of semantic codes may repeat itself; 0 turns the guard off.
+    pub repetition_frames: u32,
+    /// Frames of silence within a clause; 0 turns the guard off.
+    pub silence_frames: u32,
+    /// Root mean square of a frame, against full scale, below which it is silent.
+    pub silence_dbfs: f32,
+}
+
+impl Default for Guards {
+    /// 15 characters per second at 12.5 frames, and three times as many frames as that.
+    fn default() -> Self {
+        Self {
+            frames_per_char: 0.83,
+            most_frames_per_char: 2.5,
+            spare_frames: 25,
+            repetition_frames: 40,
+            silence_frames: 38,
+            silence_dbfs: -60.0,
+        }
+    }
+}
+
+impl Guards {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A file of the pack.

@@ -134,6 +134,7 @@ fn manifest(contents: &Contents, files: Vec<PackFile>) -> Manifest {
         licence: about.licence.clone(),
         defaults: about.defaults(shape.flow.steps, shape.flow.guidance),
         text: about.text.clone(),
+        guards: about.guards,
         provenance: about.provenance.clone(),
         files,
     }

@@ -9,6 +9,8 @@ mod say;
 mod trace;
 mod voices;
 
+pub use bench::Counting;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};

@@ -37,6 +37,12 @@ pub struct PlayArguments {
     /// Silence before the first word, for devices that swallow the beginning when they wake up.
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=5000))]
     preroll_ms: u32,
+    /// Inaudible pulses while nothing is spoken, for devices that sleep when they are given nothing but silence.
+    #[arg(long)]
+    keep_alive: bool,
+    /// Begin with a whole sentence, rather than with its first words as soon as they are there.
+    #[arg(long)]
+    whole_sentences: bool,
     /// Lower the quality by reported steps where the machine cannot keep up.
     #[arg(long)]
     governor: bool,
@@ -73,6 +79,8 @@ impl PlayArguments {
             session,
             device: DeviceOptions { device, period_ms: self.period_ms },
             preroll: Preroll { silence_ms: self.preroll_ms, ..Preroll::default() },
+            keep_alive: self.keep_alive,
+            whole_sentences: self.whole_sentences,
             governor: self.governor,
             ..EngineOptions::default()
         };

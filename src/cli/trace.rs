@@ -109,8 +109,9 @@ impl Trace {
         let solver = Solver { steps: defaults.steps as usize, guidance: defaults.guidance };
 
         let mut prompter = Prompter::open(pack)?;
-        let voice = pack.voice(self.voice.as_deref())?;
-        let prefix = prompter.prefix(&voice)?;
+        let voices = pack.load_voices()?;
+        let voice = voices.get(self.voice.as_deref())?;
+        let prefix = prompter.prefix(voice)?;
         let words = prompter.text(text)?;
         let all =
             Rows { ids: [&prefix.ids[..], &words.ids].concat(), embeds: [&prefix.embeds[..], &words.embeds].concat() };

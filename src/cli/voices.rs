@@ -11,9 +11,8 @@ pub struct Voices {
 impl Voices {
     pub fn run(self) -> Result<()> {
         let pack = self.pack.open()?;
-        for name in pack.voices() {
-            let rows = pack.voice(Some(name))?.rows.len() / pack.shape().dim;
-            println!("{name}\t{rows} rows");
+        for voice in pack.load_voices()?.iter() {
+            println!("{}\t{} rows", voice.name, voice.rows.len() / pack.shape().dim);
         }
         Ok(())
     }

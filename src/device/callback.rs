@@ -18,6 +18,10 @@ use crate::ring::gate::Run;
 pub const FADE_MS: u32 = 5;
 /// Time in which the volume goes from 0 to 1.
 const VOLUME_MS: u32 = 40;
+/// Time between two pulses of a kept-alive silence, and their height: one step of 16-bit samples, so that they are the
+/// least that is not zero. They alternate, so that nothing drifts.
+const PULSE_MS: u32 = 20;
+const PULSE: f32 = 1.0 / 32767.0;
 /// Samples that are converted at a time.
 const CHUNK: usize = 256;
 
@@ -51,6 +55,10 @@ pub struct Callback {
     decay: u32,
     fade: u32,
     volume_step: f32,
+    /// Samples between two pulses, samples until the next, and its value.
+    pulse_every: u32,
+    pulse_in: u32,
+    pulse: f32,
 }
 
 impl std::fmt::Debug for Callback {
@@ -79,6 +87,9 @@ impl Callback {
             decay: 0,
             fade: 1,
             volume_step: 1.0,
+            pulse_every: 1,
+            pulse_in: 0,
+            pulse: PULSE,
         };
         callback.set_sample_rate(sample_rate_hz);
         callback
@@ -87,6 +98,7 @@ impl Callback {
     /// Before the first period of a stream.
     pub fn set_sample_rate(&mut self, sample_rate_hz: u32) {
         self.fade = (sample_rate_hz * FADE_MS / 1000).max(1);
+        self.pulse_every = (sample_rate_hz * PULSE_MS / 1000).max(1);
         self.volume_step = 1000.0 / (sample_rate_hz * VOLUME_MS).max(1) as f32;
     }
 
@@ -121,8 +133,22 @@ impl Callback {
         }
         let trailing = silence.len();
         self.overlay.mix(out, &self.control, self.fade);
+        if self.control.keeps_awake() {
+            self.keep_awake(out);
+        }
         self.reader.publish(dry);
         self.control.count(out.len(), trailing);
+    }
+
+    /// Puts a pulse into silence now and then.
+    fn keep_awake(&mut self, out: &mut [f32]) {
+        for sample in out.iter_mut() {
+            self.pulse_in = self.pulse_in.checked_sub(1).unwrap_or(self.pulse_every - 1);
+            if self.pulse_in == 0 && *sample == 0.0 {
+                *sample = self.pulse;
+                self.pulse = -self.pulse;
+            }
+        }
     }
 
     /// As much speech as there is for `out`, and whether there should have been more.
@@ -137,7 +163,8 @@ impl Callback {
                 self.at_rest = true;
             }
             match run {
-                Run::Stale(count) if count > 0 && self.gain > 0.0 && !self.at_rest => {
+                // A fade plays the beginning of what is cut; where speech ends here anyhow, its last sample decays.
+                Run::Stale(count) if count > 0 && self.gain > 0.0 && !self.at_rest && !self.reader.is_at_cut() => {
                     at += self.play(rest, count, 0.0, fast);
                 }
                 Run::Stale(count) => {

@@ -17,6 +17,8 @@ pub type Tap = Box<dyn FnMut(&[f32], Instant) + Send>;
 
 pub struct ClockedSink {
     format: Format,
+    /// Seconds of samples per second.
+    speed: f64,
     tap: Option<Tap>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<(Callback, Option<Tap>)>>,
@@ -41,7 +43,13 @@ impl ClockedSink {
 
     fn new(sample_rate_hz: u32, period_frames: usize, tap: Option<Tap>) -> Self {
         let format = Format { sample_rate_hz, channels: 1, period_frames: period_frames.max(1) };
-        Self { format, tap, stop: Arc::default(), thread: None }
+        Self { format, speed: 1.0, tap, stop: Arc::default(), thread: None }
+    }
+
+    /// A clock that runs so many times as fast as time, to see in minutes what comes of hours.
+    pub fn at_speed(mut self, speed: f64) -> Self {
+        self.speed = speed;
+        self
     }
 
     /// What a device would have played, silence included, as a file. A write that fails ends the file there.
@@ -83,13 +91,13 @@ impl Sink for ClockedSink {
 
     fn start(&mut self, callback: Callback) -> Result<()> {
         let Format { sample_rate_hz, period_frames, .. } = self.format;
-        let (stop, mut tap) = (self.stop.clone(), self.tap.take());
+        let (stop, mut tap, speed) = (self.stop.clone(), self.tap.take(), self.speed.max(f64::MIN_POSITIVE));
         stop.store(false, Ordering::Relaxed);
         let run = move || {
             let mut callback = callback;
             let mut period = vec![0.0; period_frames];
             callback.control().set_latency(period_frames as u64);
-            let step = Duration::from_secs_f64(period_frames as f64 / f64::from(sample_rate_hz.max(1)));
+            let step = Duration::from_secs_f64(period_frames as f64 / f64::from(sample_rate_hz.max(1)) / speed);
             let mut due = Instant::now();
             while !stop.load(Ordering::Relaxed) {
                 callback.fill(&mut period);

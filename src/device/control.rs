@@ -10,6 +10,7 @@ use crate::ring::gate::Gate;
 pub struct Control {
     gate: Arc<Gate>,
     paused: AtomicBool,
+    keep_alive: AtomicBool,
     /// `f32` bits.
     volume: AtomicU32,
     duck: AtomicU32,
@@ -28,6 +29,7 @@ impl Default for Control {
         Self {
             gate: Arc::default(),
             paused: AtomicBool::new(false),
+            keep_alive: AtomicBool::new(false),
             volume: AtomicU32::new(1f32.to_bits()),
             duck: AtomicU32::new(1f32.to_bits()),
             phrases_cut: AtomicU64::new(0),
@@ -50,6 +52,15 @@ impl Control {
 
     pub fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Acquire)
+    }
+
+    /// Silence is given inaudible pulses, for sinks that sleep when they get nothing but zeros.
+    pub fn set_keep_alive(&self, keep_alive: bool) {
+        self.keep_alive.store(keep_alive, Ordering::Relaxed);
+    }
+
+    pub fn keeps_awake(&self) -> bool {
+        self.keep_alive.load(Ordering::Relaxed)
     }
 
     /// Volume in 0..=1, reached by a ramp.

@@ -156,9 +156,17 @@ impl SoundSink {
 
     fn error(&self, action: &str, e: cpal::Error) -> Error {
         let name = self.id.as_deref().unwrap_or("the default device");
-        Error::new(ErrorKind::Device, format!("cannot {action} {name}: {e}: choose another of `syrinx devices`"))
-            .with_source(e)
+        refused(action, name, e)
     }
+}
+
+fn refused(action: &str, name: &str, e: cpal::Error) -> Error {
+    let remedy = match e.kind() {
+        cpal::ErrorKind::DeviceBusy => "close the program that uses it, or choose another of `syrinx devices`",
+        cpal::ErrorKind::PermissionDenied => "allow this user to play sound (group audio)",
+        _ => "choose another of `syrinx devices`",
+    };
+    Error::new(ErrorKind::Device, format!("cannot {action} {name}: {e}: {remedy}")).with_source(e)
 }
 
 impl Sink for SoundSink {
@@ -236,4 +244,18 @@ fn choose(device: &cpal::Device, period_ms: u32, speech_hz: u32) -> Result<(Form
     };
     let format = Format { sample_rate_hz, channels: config.channels(), period_frames: period as usize };
     Ok((format, config.sample_format()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_another_program_uses_is_told_from_one_that_cannot_play() {
+        let busy = refused("open", "hw:0", cpal::Error::new(cpal::ErrorKind::DeviceBusy));
+        assert_eq!(busy.kind(), ErrorKind::Device);
+        assert!(busy.message().contains("hw:0") && busy.message().contains("close the program"), "{busy}");
+        let other = refused("open", "hw:0", cpal::Error::new(cpal::ErrorKind::UnsupportedConfig));
+        assert!(!other.message().contains("close the program"), "{other}");
+    }
 }

@@ -21,8 +21,6 @@ use crate::ring::SampleWriter;
 /// How long a full ring is left alone, and how long an empty one.
 const FULL: Duration = Duration::from_millis(4);
 const EMPTY: Duration = Duration::from_millis(100);
-/// Below this root mean square a frame counts as silent (-60 dB).
-const SILENCE: f32 = 1e-3;
 /// Frames that an interrupted clause waits for before it goes on: one more gap rather than many.
 const REBUFFER_FRAMES: u64 = 2;
 
@@ -60,6 +58,8 @@ pub(super) struct CodecThread {
     pub device_hz: Arc<AtomicU32>,
     pub rate_hz: u32,
     pub preroll: Preroll,
+    /// Below this root mean square a frame counts as silent.
+    pub silence: f32,
     pub desk: Arc<Desk>,
     pub control: Arc<Control>,
     pub signs: Arc<Signs>,
@@ -143,8 +143,9 @@ impl CodecThread {
         self.codec.reset();
         self.rate.reset();
         let idle_ms = self.control.trailing() * 1000 / u64::from(self.rate_hz.max(1));
-        let slept = self.writer.index() == 0 || idle_ms >= u64::from(self.preroll.after_ms);
-        if self.preroll.silence_ms > 0 && slept && self.writer.buffered() == 0 {
+        let fell_asleep = idle_ms >= u64::from(self.preroll.after_ms) && !self.control.keeps_awake();
+        let asleep = self.signs.new_device.swap(false, Ordering::Relaxed) || fell_asleep;
+        if self.preroll.silence_ms > 0 && asleep && self.writer.buffered() == 0 {
             let silence = vec![0.0; (self.rate_hz as usize * self.preroll.silence_ms as usize).div_ceil(1000)];
             self.writer.release();
             self.send(epoch, &silence);
@@ -155,7 +156,7 @@ impl CodecThread {
         self.writer.hold();
         self.spoken.silent_frames = 0;
         self.signs.silent_frames.store(0, Ordering::Relaxed);
-        self.desk.clause_at(span, self.writer.index());
+        self.desk.clause_starts(span, self.writer.index());
         let held_for = Some(start_frames as u64 * self.frame_samples());
         self.spoken.clause = Some(Clause { utterance, span, held_for });
     }
@@ -176,7 +177,7 @@ impl CodecThread {
         }
         self.codec.decode(std::slice::from_ref(frame), &mut self.pcm, &self.pool);
         let power = self.pcm.iter().map(|x| x * x).sum::<f32>() / self.pcm.len().max(1) as f32;
-        self.spoken.silent_frames = if power.sqrt() < SILENCE { self.spoken.silent_frames + 1 } else { 0 };
+        self.spoken.silent_frames = if power.sqrt() < self.silence { self.spoken.silent_frames + 1 } else { 0 };
         self.signs.silent_frames.store(self.spoken.silent_frames, Ordering::Relaxed);
         let samples = self.rate.convert(&self.pcm)?;
         let mut at = 0;

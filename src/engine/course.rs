@@ -16,8 +16,6 @@ use crate::text::clause::{Clauses, Policy};
 /// Text that has waited so long for its clause to end is spoken without: at the beginning, and later.
 const FIRST_LATE: Duration = Duration::from_millis(250);
 const LATE: Duration = Duration::from_millis(1500);
-/// Frames per character of spoken text at the usual pace: 15 characters and 12.5 frames per second.
-const FRAMES_PER_CHAR: f32 = 0.83;
 
 #[derive(Debug)]
 pub(super) struct Course {
@@ -38,11 +36,12 @@ pub(super) struct Course {
     pub span: u64,
     /// The next clause begins speech anew.
     pub fresh: bool,
+    guards: Guards,
     pub guard: Guard,
 }
 
 impl Course {
-    pub fn new(speller: &Speller, script: &Arc<Script>) -> Self {
+    pub fn new(speller: &Speller, script: &Arc<Script>, guards: Guards) -> Self {
         let policy = if script.sentences { Policy::sentences() } else { Policy::default() };
         Self {
             splitter: speller.splitter(policy),
@@ -56,7 +55,8 @@ impl Course {
             retried: None,
             span: 0,
             fresh: true,
-            guard: Guard::new(Guards::default(), 0),
+            guards,
+            guard: Guard::new(guards, 0),
         }
     }
 
@@ -119,23 +119,24 @@ impl Course {
         source: &mut dyn FrameSource,
         announce: impl Fn(usize, &Arc<ClauseText>, usize) -> Option<u64>,
     ) -> Result<Step> {
-        let Self { clauses, forgotten, start, finished, frames, span, .. } = self;
+        let Self { clauses, forgotten, start, finished, frames, span, guards, .. } = self;
         frames.step(source, |begun| {
             let clause = *start + begun;
             let Some(text) = clauses.get(clause.wrapping_sub(*forgotten)) else {
                 return if *finished { Next::NoMore } else { Next::NotYet };
             };
-            let Some(number) = announce(clause, text, expected_frames(text)) else { return Next::NotYet };
+            let Some(number) = announce(clause, text, expected_frames(text, guards)) else { return Next::NotYet };
             *span = number;
             Next::Clause(&text.spoken.text)
         })
     }
 
-    /// Characters and usual frames of the clause being spoken.
-    pub fn current(&self) -> Option<(usize, usize)> {
+    /// A clause has begun: watches it, and says how many frames it will take at the usual pace.
+    pub fn watch_clause(&mut self) -> Option<usize> {
         let clause = (self.start + self.frames.begun()).checked_sub(1)?;
         let text = self.clauses.get(clause.checked_sub(self.forgotten)?)?;
-        Some((text.spoken.text.len(), expected_frames(text)))
+        self.guard = Guard::new(self.guards, text.spoken.text.len());
+        Some(expected_frames(text, &self.guards))
     }
 
     /// The clause went astray. True if it is to be spoken again.
@@ -147,6 +148,6 @@ impl Course {
     }
 }
 
-fn expected_frames(text: &ClauseText) -> usize {
-    (text.spoken.text.len() as f32 * FRAMES_PER_CHAR).ceil() as usize
+fn expected_frames(text: &ClauseText, guards: &Guards) -> usize {
+    (text.spoken.text.len() as f32 * guards.frames_per_char).ceil() as usize
 }

@@ -1,83 +1,73 @@
-//! Who speaks, how far, and what was heard. In: calls of any thread. Out: turns for the generator's thread, events for
-//! listeners.
+//! Where callers, the generator and the ear meet. In: calls of any thread. Out: turns for the generator's thread,
+//! events for listeners.
 //!
-//! One short lock guards it; no real-time thread takes it. A cut (cancel, interruption, loss of the device) raises the
-//! epoch under the lock and sends every utterance that was not heard to its end back to the clause that was being
-//! heard: what lies in the rings is stale then, wherever it is.
+//! Three things are known here, each in its own place. The *floor* ([`floor`]): which utterances are open, and whose
+//! turn it is. The *trail* ([`Trail`]): which clauses are on their way to the ear, and how far they were heard. The
+//! *epoch* (`ring/gate.rs`): what is on its way counts only as long as nobody has raised it. A cut (cancel,
+//! interruption, loss of the device) raises it and sends every utterance back to its first clause that will not be
+//! heard to the end.
+//!
+//! One short lock guards floor and trail together; no real-time thread takes it.
 
-mod state;
+mod floor;
+mod turn;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::generator::Request;
 use super::lane::{Arrival, Lane, Lanes};
-use super::position::{ClauseText, Span};
-use super::utterance::{Event, Mailbox, Utterance};
+use super::position::{ClauseText, Heard, Trail};
+use super::utterance::{Event, Utterance};
 use crate::device::callback::Cut;
 use crate::device::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pack::Voice;
-use state::{Entry, State};
+use floor::{Entry, Floor};
+pub(super) use turn::{Job, Script, Starved, Turn};
 
 /// Utterances that may be open at a time.
 const MAX_UTTERANCES: usize = 4096;
 
-/// How an utterance is spoken, with nothing left to be looked up.
-#[derive(Clone, Debug)]
-pub(super) struct Script {
-    pub voice: Voice,
-    pub request: Request,
-    pub max_frames: u64,
-    /// Whole sentences, rather than an early first fragment.
-    pub sentences: bool,
-}
-
-/// What the generator's thread is to do.
-#[derive(Debug)]
-pub(super) enum Turn {
-    Speak(Job),
-    /// Nothing new has come within the time given.
-    Late,
-    Warm(Voice),
-    Close,
-}
-
-/// An utterance whose known text is used up.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Starved {
-    pub id: u64,
-    pub epoch: u64,
-    /// When it will not wait any longer.
-    pub until: Option<Instant>,
-}
-
-/// An utterance's turn to speak.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub id: u64,
-    pub epoch: u64,
-    /// The clause to begin with where the utterance is new to the generator, or was sent back.
-    pub clause: usize,
-    /// Text that has come since the last turn.
-    pub text: String,
-    pub finished: bool,
-    pub flush: bool,
-    /// Clauses before this one were heard and are not asked for again.
-    pub oldest: usize,
-}
-
 #[derive(Debug)]
 pub(super) struct Desk {
     control: Arc<Control>,
-    lanes: Lanes,
     state: Mutex<State>,
+    /// The generator's thread has something to do.
     changed: Condvar,
+    /// Another lane has the ear.
+    lane_changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    floor: Floor,
+    trail: Trail,
+    /// Voices whose prefix is to be computed.
+    warm: VecDeque<Voice>,
+    underruns: u64,
+    /// The lane that is heard, or about to be.
+    lane: Option<Lane>,
+    /// Nothing is generated meanwhile.
+    device_away: bool,
+    closing: bool,
+    /// Why nothing can be spoken any more.
+    broken: Option<String>,
 }
 
 impl Desk {
     pub fn new(control: Arc<Control>, lanes: Lanes) -> Self {
-        Self { control, lanes, state: Mutex::default(), changed: Condvar::new() }
+        let state = State {
+            floor: Floor::new(lanes),
+            trail: Trail::default(),
+            warm: VecDeque::new(),
+            underruns: 0,
+            lane: None,
+            device_away: false,
+            closing: false,
+            broken: None,
+        };
+        Self { control, state: Mutex::new(state), changed: Condvar::new(), lane_changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -90,33 +80,18 @@ impl Desk {
         if let Some(why) = &state.broken {
             return Err(Error::new(ErrorKind::Backend, format!("nothing can be spoken: {why}: open the engine again")));
         }
-        if state.entries.len() >= MAX_UTTERANCES {
+        if state.floor.entries().len() >= MAX_UTTERANCES {
             let message = format!("{MAX_UTTERANCES} utterances are open: finish or cancel some");
             return Err(Error::new(ErrorKind::BadOption, message));
         }
-        state.next_id += 1;
-        let (id, mailbox) = (state.next_id, Arc::<Mailbox>::default());
-        state.entries.push(Entry {
-            id,
-            lane,
-            script: Arc::new(script),
-            mailbox: mailbox.clone(),
-            inbox: String::new(),
-            has_text: false,
-            finished: false,
-            flush: false,
-            clause: 0,
-            complete: false,
-            stopped: None,
-            started: false,
-            position: 0,
-        });
+        let (id, mailbox) = state.floor.open(lane, script);
         Ok(Utterance { id, desk: self.clone(), mailbox })
     }
 
     pub fn push(&self, id: u64, text: &str) -> Result<()> {
         let mut state = self.lock();
-        let Some(entry) = state.entry(id).filter(|entry| entry.stopped.is_none() && !entry.finished) else {
+        let entry = state.floor.entry_mut(id).filter(|entry| entry.stopped.is_none() && !entry.finished);
+        let Some(entry) = entry else {
             return Err(Error::new(ErrorKind::Cancelled, "the utterance has ended: begin another"));
         };
         if entry.inbox.len() + text.len() > Utterance::MAX_WAITING_BYTES {
@@ -126,14 +101,14 @@ impl Desk {
         entry.inbox.push_str(text);
         if !text.is_empty() && !std::mem::replace(&mut entry.has_text, true) {
             let lane = entry.lane;
-            self.arrive(&mut state, id, lane);
+            self.arrive(&mut state, lane);
         }
         self.changed.notify_all();
         Ok(())
     }
 
     pub fn finish(&self, id: u64) {
-        if let Some(entry) = self.lock().entry(id) {
+        if let Some(entry) = self.lock().floor.entry_mut(id) {
             entry.finished = true;
             entry.has_text = true;
         }
@@ -141,7 +116,7 @@ impl Desk {
     }
 
     pub fn flush(&self, id: u64) {
-        if let Some(entry) = self.lock().entry(id) {
+        if let Some(entry) = self.lock().floor.entry_mut(id) {
             entry.flush = true;
         }
         self.changed.notify_all();
@@ -174,13 +149,18 @@ impl Desk {
     }
 
     fn stop(&self, state: &mut State, which: impl Fn(&Entry) -> bool, why: Option<&str>) {
-        let meant: Vec<u64> = state.entries.iter().filter(|e| e.stopped.is_none() && which(e)).map(|e| e.id).collect();
+        let meant = state.floor.going(which);
         if meant.is_empty() {
             return;
         }
-        let epoch = self.cut_from(state, &meant);
+        // What is heard before the first of them goes on. Where none of them has begun there is nothing to cut.
+        let epoch = match state.trail.edge(self.control.gate().epoch(), &meant) {
+            Ok(first) => self.cut(state, first),
+            Err(end) if state.floor.speaking.is_some_and(|id| meant.contains(&id)) => self.cut(state, end),
+            Err(_) => 0,
+        };
         for id in meant {
-            if let Some(entry) = state.entry(id) {
+            if let Some(entry) = state.floor.entry_mut(id) {
                 entry.stopped = Some((epoch, why.map(str::to_owned)));
                 entry.inbox = String::new();
             }
@@ -188,57 +168,50 @@ impl Desk {
         self.changed.notify_all();
     }
 
-    /// Cuts where the first of these utterances begins: what is heard before it goes on. The epoch, or 0 where none of
-    /// them has begun.
-    fn cut_from(&self, state: &mut State, meant: &[u64]) -> u64 {
-        let epoch = self.control.gate().epoch();
-        let mut edge = 0;
-        for span in state.spans.iter().filter(|span| span.epoch == epoch) {
-            if meant.contains(&span.utterance) {
-                return self.cut(state, span.first.unwrap_or(edge));
+    /// An utterance has its first text: lower lanes give way as its policy says.
+    fn arrive(&self, state: &mut State, lane: Lane) {
+        let lower = state.floor.going(|entry| entry.lane < lane);
+        let (epoch, taken) = (self.control.gate().epoch(), self.control.gate().taken());
+        let arrival = state.floor.arrival(lane);
+        let keep = match state.trail.edge(epoch, &lower) {
+            Ok(first) if first > taken => Some(first), // none of them is heard yet, but something before them
+            Ok(first) => match arrival {
+                Arrival::Interrupt => Some(first),
+                Arrival::AfterClause => state.trail.clause_end(epoch, taken),
+                Arrival::AfterUtterance => {
+                    let heard = state.trail.front().and_then(|id| state.floor.entry(id)).filter(|entry| entry.complete);
+                    heard.and_then(|entry| state.trail.utterance_end(epoch, entry.id))
+                }
+            },
+            Err(end) => {
+                let speaking = state.floor.speaking.is_some_and(|id| lower.contains(&id));
+                (speaking && arrival == Arrival::Interrupt).then_some(end)
             }
-            edge = span.end.unwrap_or(0);
-        }
-        match state.speaking.is_some_and(|id| meant.contains(&id)) {
-            true => self.cut(state, edge),
-            false => 0,
+        };
+        let Some(keep) = keep else { return };
+        self.cut(state, keep);
+        for id in lower {
+            let position = self.position_in(state, id);
+            if let Some(entry) = state.floor.entry(id).filter(|entry| entry.started && !entry.complete) {
+                entry.mailbox.put(Event::Interrupted { position });
+            }
         }
     }
 
-    /// Makes all stale that is on its way, but samples before index `keep`, and sends utterances back to the clauses
-    /// that are being heard.
+    /// Makes all stale that is on its way, but samples before index `keep`, and sends utterances back to the first
+    /// clause that will not be heard to its end.
     fn cut(&self, state: &mut State, keep: u64) -> u64 {
         let (old, heard) = (self.control.gate().epoch(), self.control.gate().taken().max(keep));
-        let unheard = |span: &&Span| span.epoch == old && span.end.is_none_or(|end| end > heard);
-        for entry in &mut state.entries {
-            let first = state.spans.iter().filter(unheard).filter(|span| span.utterance == entry.id);
-            if let Some(clause) = first.map(|span| span.clause).min() {
+        for entry in state.floor.entries_mut() {
+            if let Some(clause) = state.trail.unheard_clause(entry.id, old, heard) {
                 entry.clause = clause;
                 entry.complete = false;
             }
         }
-        state.speaking = None;
+        state.floor.speaking = None;
         let epoch = self.control.gate().cut(keep);
-        let kept = |span: &&mut Span| span.epoch == old && span.end.is_some_and(|end| end <= keep);
-        state.spans.iter_mut().filter(kept).for_each(|span| span.epoch = epoch);
+        state.trail.keep(keep, old, epoch);
         epoch
-    }
-
-    /// An utterance has its first text: it may interrupt a lower lane.
-    fn arrive(&self, state: &mut State, id: u64, lane: Lane) {
-        let heard = |state: &State, id: u64| state.spans.iter().any(|span| span.utterance == id);
-        let lower: Vec<u64> =
-            state.entries.iter().filter(|e| e.lane < lane && e.stopped.is_none()).map(|e| e.id).collect();
-        let speaking = lower.iter().any(|&other| other != id && (heard(state, other) || state.speaking == Some(other)));
-        if speaking && self.lanes.arrival(lane) == Arrival::Interrupt {
-            self.cut(state, 0);
-            for other in lower {
-                let position = self.position_in(state, other);
-                if let Some(entry) = state.entry(other).filter(|entry| entry.started) {
-                    entry.mailbox.put(Event::Interrupted { position });
-                }
-            }
-        }
     }
 
     pub fn position(&self, id: u64) -> usize {
@@ -246,60 +219,17 @@ impl Desk {
     }
 
     fn position_in(&self, state: &State, id: u64) -> usize {
-        let heard = self.control.heard();
-        let before = state.entries.iter().find(|e| e.id == id).map_or(0, |e| e.position);
-        let begun = |span: &&Span| span.utterance == id && span.first.is_some_and(|first| first < heard);
-        state.spans.iter().filter(begun).map(|span| span.chars_at(heard)).max().unwrap_or(0).max(before)
-    }
-
-    /// Waits for something to do. `within`: this utterance is in the midst of a clause.
-    pub fn turn(&self, starved: Option<Starved>, within: Option<u64>) -> Turn {
-        let mut state = self.lock();
-        loop {
-            if state.closing {
-                return Turn::Close;
-            }
-            if let Some(voice) = state.warm.pop_front() {
-                return Turn::Warm(voice);
-            }
-            let next = if state.waiting { None } else { state.floor(&self.lanes, within) };
-            let epoch = self.control.gate().epoch();
-            let spans = state.spans.iter().filter(|span| Some(span.utterance) == next && span.epoch == epoch);
-            let oldest = spans.map(|span| span.clause).min();
-            if let Some(entry) = next.and_then(|id| state.entry(id)) {
-                let new = !entry.inbox.is_empty() || entry.finished || entry.flush;
-                if new || starved.is_none_or(|starved| (starved.id, starved.epoch) != (entry.id, epoch)) {
-                    let job = Job {
-                        id: entry.id,
-                        epoch,
-                        clause: entry.clause,
-                        text: std::mem::take(&mut entry.inbox),
-                        finished: entry.finished,
-                        flush: std::mem::take(&mut entry.flush),
-                        oldest: oldest.unwrap_or(entry.clause).min(entry.clause),
-                    };
-                    state.speaking = Some(job.id);
-                    return Turn::Speak(job);
-                }
-            }
-            let wait = starved
-                .and_then(|starved| starved.until)
-                .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if wait.is_some_and(|wait| wait.is_zero()) {
-                return Turn::Late;
-            }
-            let waited = self.changed.wait_timeout(state, wait.unwrap_or(Duration::from_secs(3600)));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let before = state.floor.entry(id).map_or(0, |entry| entry.position);
+        state.trail.position(id, self.control.heard()).max(before)
     }
 
     pub fn script(&self, id: u64) -> Option<Arc<Script>> {
-        Some(self.lock().entry(id)?.script.clone())
+        Some(self.lock().floor.entry(id)?.script.clone())
     }
 
     /// Is there still anything to say in this utterance?
     pub fn is_open(&self, id: u64) -> bool {
-        self.lock().entry(id).is_some_and(|entry| entry.stopped.is_none())
+        self.lock().floor.entry(id).is_some_and(|entry| entry.stopped.is_none())
     }
 
     /// A clause is going to be generated. The number of its span, or `None` where it is stale.
@@ -308,39 +238,28 @@ impl Desk {
         if self.control.gate().is_past(job.epoch) {
             return None;
         }
-        let entry = state.entry(job.id)?;
-        entry.clause = clause + 1;
-        state.last_span += 1;
-        let number = state.last_span;
-        let (utterance, epoch, text) = (job.id, job.epoch, text.clone());
-        let (first, end, cut, announced) = (None, None, None, false);
-        state.spans.push_back(Span { number, utterance, clause, epoch, text, first, end, cut, expected, announced });
-        Some(number)
+        state.floor.entry_mut(job.id)?.clause = clause + 1;
+        Some(state.trail.begin(job.id, clause, job.epoch, text, expected))
     }
 
     /// The codec has reached a clause: its first sample has this index.
-    pub fn clause_at(&self, span: u64, first: u64) {
-        if let Some(span) = self.lock().span(span) {
-            span.first = Some(first);
-        }
+    pub fn clause_starts(&self, span: u64, first: u64) {
+        self.lock().trail.starts(span, first);
     }
 
     /// The codec has reached a clause's end.
     pub fn clause_ends(&self, span: u64, end: u64) {
-        if let Some(span) = self.lock().span(span) {
-            span.first.get_or_insert(end);
-            span.end = Some(end);
-        }
+        self.lock().trail.ends(span, end);
     }
 
     /// All of an utterance has been generated.
     pub fn complete(&self, id: u64, epoch: u64) {
         let mut state = self.lock();
         if self.control.gate().epoch() == epoch
-            && let Some(entry) = state.entry(id)
+            && let Some(entry) = state.floor.entry_mut(id)
         {
             entry.complete = true;
-            state.speaking = None;
+            state.floor.speaking = None;
         }
     }
 
@@ -349,7 +268,9 @@ impl Desk {
         let mut state = self.lock();
         state.underruns += 1;
         let position = self.position_in(&state, id);
-        state.tell(id, Event::Underrun { position });
+        if let Some(entry) = state.floor.entry(id) {
+            entry.mailbox.put(Event::Underrun { position });
+        }
     }
 
     pub fn underruns(&self) -> u64 {
@@ -357,7 +278,9 @@ impl Desk {
     }
 
     pub fn tell(&self, id: u64, event: Event) {
-        self.lock().tell(id, event);
+        if let Some(entry) = self.lock().floor.entry(id) {
+            entry.mailbox.put(event);
+        }
     }
 
     pub fn warm(&self, voice: Voice) {
@@ -369,8 +292,8 @@ impl Desk {
     pub fn device(&self, present: bool) {
         let mut state = self.lock();
         self.cut(&mut state, 0);
-        state.waiting = !present;
-        for entry in state.entries.iter().filter(|entry| entry.stopped.is_none()) {
+        state.device_away = !present;
+        for entry in state.floor.entries().iter().filter(|entry| entry.stopped.is_none()) {
             entry.mailbox.put(if present { Event::DeviceBack } else { Event::DeviceLost });
         }
         self.changed.notify_all();
@@ -379,23 +302,48 @@ impl Desk {
     pub fn close(&self) {
         self.lock().closing = true;
         self.changed.notify_all();
+        self.lane_changed.notify_all();
     }
 
     /// Somebody is to be heard.
     pub fn is_busy(&self) -> bool {
         let state = self.lock();
-        !state.spans.is_empty() || state.entries.iter().any(|entry| entry.has_text || entry.stopped.is_some())
+        state.trail.front().is_some() || state.floor.entries().iter().any(|e| e.has_text || e.stopped.is_some())
     }
 
     /// A cut has reached the device.
     pub fn apply(&self, cut: Cut) {
-        let mut state = self.lock();
-        state.cut_epoch = state.cut_epoch.max(cut.epoch);
-        state.spans.retain_mut(|span| span.epoch >= cut.epoch || span.cut(cut.index));
+        self.lock().trail.apply(cut);
     }
 
     /// Tells listeners what has been heard since the last call.
     pub fn report(&self) {
-        self.lock().report(self.control.heard());
+        let mut state = self.lock();
+        let State { floor, trail, .. } = &mut *state;
+        trail.hear(self.control.heard(), |id, heard| {
+            let Some(entry) = floor.entry_mut(id) else { return };
+            match heard {
+                Heard::Begins(chars) => {
+                    if !std::mem::replace(&mut entry.started, true) {
+                        entry.mailbox.put(Event::Started);
+                    }
+                    entry.mailbox.put(Event::Clause { chars });
+                }
+                Heard::Ends(chars) => entry.position = entry.position.max(chars),
+            }
+        });
+        floor.clear(|entry| if trail.holds(entry.id) { None } else { entry.last_event(trail.cut_epoch()) });
+        let heard = trail.front().or_else(|| floor.next(None));
+        let lane = heard.and_then(|id| floor.entry(id)).map(|entry| entry.lane);
+        if std::mem::replace(&mut state.lane, lane) != lane {
+            self.lane_changed.notify_all();
+        }
+    }
+
+    /// Waits until the lane that is heard is another than `known`, or the time is over; the lane it is then.
+    pub fn lane(&self, known: Option<Lane>, timeout: Duration) -> Option<Lane> {
+        let same = |state: &mut State| state.lane == known && !state.closing;
+        let waited = self.lane_changed.wait_timeout_while(self.lock(), timeout, same);
+        waited.unwrap_or_else(PoisonError::into_inner).0.lane
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use ringbuf::traits::{Observer, Producer};
 use super::course::Course;
 use super::desk::{Desk, Job, Script, Starved, Turn};
 use super::frames::{FrameSource, Step};
-use super::guard::{Guard, Guards};
+use super::guard::Guards;
 use super::pace::{Pace, Quality};
 use super::utterance::Event;
 use crate::device::control::Control;
@@ -57,6 +57,8 @@ pub(super) struct Signs {
     pub silent_frames: AtomicU64,
     /// When the frame being made was begun, in ms since the engine was opened, plus 1; 0 for none.
     pub busy_since_ms: AtomicU64,
+    /// The device was opened, and has played nothing since.
+    pub new_device: AtomicBool,
 }
 
 /// The thread's state; `S` is the generator.
@@ -75,7 +77,7 @@ pub(super) struct GeneratorThread<S> {
     pub governor: bool,
     pub quality: Quality,
     pub frame_seconds: f32,
-    pub samples_per_frame: u64,
+    pub device_hz: Arc<AtomicU32>,
     pub signs: Arc<Signs>,
     pub opened: Instant,
     pub courses: HashMap<u64, Course>,
@@ -146,7 +148,7 @@ impl<S: FrameSource> GeneratorThread<S> {
         let Some(script) = self.desk.script(job.id) else { return Ok(Step::ClauseEnd) };
         if anew {
             self.courses.retain(|&id, _| self.desk.is_open(id));
-            let course = self.courses.entry(job.id).or_insert_with(|| Course::new(&self.speller, &script));
+            let course = self.courses.entry(job.id).or_insert_with(|| Course::new(&self.speller, &script, self.guards));
             course.restart(job.clause);
             self.source.begin(script.request)?;
             self.pace.begin();
@@ -155,9 +157,10 @@ impl<S: FrameSource> GeneratorThread<S> {
         let Some(course) = self.courses.get_mut(&job.id) else { return Ok(Step::ClauseEnd) };
         course.forget(job.oldest);
         course.take_in(&job.text, job.finished, job.flush, &self.speller);
-        let (desk, samples) = (&self.desk, self.samples_per_frame);
-        let announce = |clause: usize, course_text: &_, frames: usize| {
-            desk.begin_clause(&job, clause, course_text, frames as u64 * samples)
+        let (desk, device_hz) = (&self.desk, self.device_hz.load(Ordering::Acquire));
+        let frame_samples = self.frame_seconds * device_hz as f32;
+        let announce = |clause: usize, text: &_, frames: usize| {
+            desk.begin_clause(&job, clause, text, (frames as f32 * frame_samples) as u64)
         };
         let begun = Instant::now();
         self.signs.busy_since_ms.store(self.opened.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
@@ -206,8 +209,7 @@ impl<S: FrameSource> GeneratorThread<S> {
         }
         self.source.set_solver(quality.solver(script.request.solver))?;
         let Some(course) = self.courses.get_mut(&job.id) else { return Ok(()) };
-        let Some((chars, frames)) = course.current() else { return Ok(()) };
-        course.guard = Guard::new(self.guards, chars);
+        let Some(frames) = course.watch_clause() else { return Ok(()) };
         let fresh = std::mem::take(&mut course.fresh);
         let (span, start_frames) = (course.span, self.pace.start_frames(frames));
         self.send(job.epoch, Part::Clause { utterance: job.id, span, start_frames, fresh });

@@ -1,6 +1,9 @@
 //! Whether a clause has gone astray. In: its frames. Out: nothing, or what is wrong.
 //!
-//! A model of this kind fails in few ways: it does not stop, it repeats itself, or it falls silent.
+//! A model of this kind fails in few ways: it does not stop, it repeats itself, or it falls silent. What is too much of
+//! these is the pack's to say ([`Guards`]).
+
+pub use syrinx_quant::manifest::Guards;
 
 use crate::frame::Frame;
 
@@ -16,27 +19,6 @@ pub enum Trip {
     Silence,
 }
 
-/// What is watched. `None` turns a guard off.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Guards {
-    /// Frames per character of text, beside a constant: 2.5 is a third of the usual pace.
-    pub frames_per_char: Option<f32>,
-    /// Frames for which codes may repeat themselves.
-    pub repetition_frames: Option<usize>,
-    /// Frames of silence.
-    pub silence_frames: Option<u64>,
-    /// Time that a frame may take.
-    pub stuck_ms: u64,
-}
-
-impl Default for Guards {
-    fn default() -> Self {
-        Self { frames_per_char: Some(2.5), repetition_frames: Some(40), silence_frames: Some(38), stuck_ms: 10_000 }
-    }
-}
-
-/// Frames that the shortest clause may have.
-const LEAST_FRAMES: u64 = 25;
 /// The longest pattern whose repetition is noticed, in frames.
 const PERIOD: usize = 8;
 /// Semantic codes that are remembered.
@@ -55,7 +37,11 @@ pub(super) struct Guard {
 
 impl Guard {
     pub fn new(guards: Guards, chars: usize) -> Self {
-        let budget = guards.frames_per_char.map_or(u64::MAX, |each| LEAST_FRAMES + (each * chars as f32).ceil() as u64);
+        let per_text = (guards.most_frames_per_char * chars as f32).ceil() as u64;
+        let budget = match guards.most_frames_per_char > 0.0 {
+            true => per_text.saturating_add(u64::from(guards.spare_frames)),
+            false => u64::MAX,
+        };
         Self { guards, budget, frames: 0, codes: [0; MEMORY], repeats: [0; PERIOD] }
     }
 
@@ -72,12 +58,13 @@ impl Guard {
             *slot = code;
         }
         self.frames += 1;
-        let repeated = |limit: usize| self.repeats.iter().any(|&repeats| repeats >= limit);
+        let repeats = self.repeats.iter().copied().max().unwrap_or(0) as u64;
+        let reached = |limit: u32, count: u64| limit > 0 && count >= u64::from(limit);
         if self.frames > self.budget {
             Some(Trip::Length)
-        } else if self.guards.repetition_frames.is_some_and(repeated) {
+        } else if reached(self.guards.repetition_frames, repeats) {
             Some(Trip::Repetition)
-        } else if self.guards.silence_frames.is_some_and(|limit| silent_frames.min(self.frames) >= limit) {
+        } else if reached(self.guards.silence_frames, silent_frames.min(self.frames)) {
             Some(Trip::Silence)
         } else {
             None
@@ -106,21 +93,21 @@ mod tests {
 
     #[test]
     fn codes_that_go_round_are_noticed() {
-        let long = Guards { frames_per_char: None, ..Guards::default() };
+        let long = Guards { most_frames_per_char: 0.0, ..Guards::default() };
         assert_eq!(trip(long, (0..500).map(|i| 40 + i % 3)).map(|found| found.1), Some(Trip::Repetition));
         assert_eq!(trip(long, (0..500).map(|i| 40 + i % 60)), None);
     }
 
     #[test]
     fn a_held_sound_is_no_repetition_yet() {
-        let long = Guards { frames_per_char: None, ..Guards::default() };
+        let long = Guards { most_frames_per_char: 0.0, ..Guards::default() };
         let held = (0..300).map(|i| if i % 30 < 20 { 5 } else { i });
         assert_eq!(trip(long, held), None);
     }
 
     #[test]
     fn silence_counts_from_the_clause_s_own_beginning() {
-        let mut guard = Guard::new(Guards { frames_per_char: None, ..Guards::default() }, 10);
+        let mut guard = Guard::new(Guards { most_frames_per_char: 0.0, ..Guards::default() }, 10);
         let trips: Vec<_> = frames((0..60).map(|i| i * 7)).map(|frame| guard.check(&frame, 1000)).collect();
         assert_eq!(trips.iter().position(Option::is_some), Some(37));
     }

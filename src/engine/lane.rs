@@ -1,4 +1,9 @@
 //! Who speaks first. In: utterances on lanes. Out: which of them has the floor.
+//!
+//! Speech is never put over speech: two voices at once hide each other, and a driver understands neither. A higher lane
+//! goes before a lower one, now or at the next clause or utterance; on the same lane, the first to come goes first.
+//! What is lowered instead: speech under a prepared phrase ([`super::Engine::play`]) or under a sound of the caller's
+//! ([`super::Engine::set_duck`]), and the caller's music under speech ([`super::Engine::wait_lane`]).
 
 /// Importance of an utterance; a later one in this list goes before an earlier one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,13 +20,14 @@ pub enum Lane {
 pub enum Arrival {
     /// Speaks now.
     Interrupt,
-    /// Speaks when the clause being spoken is over.
+    /// Speaks when the clause that is being heard is over.
     AfterClause,
-    /// Speaks when the utterance being spoken is over.
+    /// Speaks when the utterance that is being heard is over.
     AfterUtterance,
 }
 
-/// The policy of each lane.
+/// The policy of each lane. By default alerts and navigation speak at once, as they are about the next moment; an answer lets
+/// chatter finish its clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lanes {
     pub alert: Arrival,

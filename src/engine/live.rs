@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringbuf::HeapRb;
 use ringbuf::traits::Split;
@@ -34,7 +34,7 @@ use crate::device::{self, DeviceOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Solver;
 use crate::kernel::Pool;
-use crate::pack::{Pack, Voice};
+use crate::pack::{Pack, Voices};
 use crate::ring::sample_path;
 use crate::text::Speller;
 
@@ -44,6 +44,8 @@ const RING_SECONDS: f64 = 4.0;
 const PACKETS: usize = 32;
 /// Cuts that the callback may report before anybody looks.
 const CUTS: usize = 256;
+/// Time after which a frame is not waited for any more.
+const STUCK_MS: u64 = 10_000;
 /// Devices up to this rate find the ring large enough.
 const MAX_DEVICE_HZ: u32 = 48_000;
 
@@ -53,8 +55,13 @@ pub struct EngineOptions {
     pub session: SessionOptions,
     pub device: DeviceOptions,
     pub lanes: Lanes,
-    pub guards: Guards,
+    /// When a clause has gone astray; `None`: as the pack says.
+    pub guards: Option<Guards>,
+    /// Time that a frame may take before the model counts as stuck; `None`: 10 s.
+    pub stuck_ms: Option<u64>,
     pub preroll: Preroll,
+    /// Inaudible pulses in silence, for sinks that sleep when they are given nothing but zeros.
+    pub keep_alive: bool,
     /// Trade quality for continuity where the machine is too slow, by declared and reported steps.
     pub governor: bool,
     /// Frames to have before a clause begins; `None`: as many as the machine's pace asks for.
@@ -69,13 +76,13 @@ pub struct EngineOptions {
 #[derive(Debug)]
 pub struct Engine {
     desk: Arc<Desk>,
-    control: Arc<Control>,
+    pub(super) control: Arc<Control>,
     closing: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     phrases: Mutex<PhraseQueue>,
     phrase_number: AtomicU64,
     device_hz: Arc<AtomicU32>,
-    voices: Vec<Voice>,
+    voices: Voices,
     solver: Solver,
     seed: u64,
     max_frames: u64,
@@ -107,14 +114,11 @@ impl Engine {
     ) -> Result<Self> {
         let manifest = pack.manifest();
         let model_hz = manifest.sample_rate_hz;
-        // The codes of random weights mean nothing; only their number does.
-        let guards = match manifest.synthetic {
-            true => Guards { repetition_frames: None, silence_frames: None, ..options.guards },
-            false => options.guards,
-        };
+        let guards = options.guards.unwrap_or(manifest.guards);
         let mut sink = open_sink()?;
         let rate_hz = sink.format().sample_rate_hz;
         let control = Arc::new(Control::default());
+        control.set_keep_alive(options.keep_alive);
         let desk = Arc::new(Desk::new(control.clone(), options.lanes));
         let capacity = (RING_SECONDS * f64::from(rate_hz.max(MAX_DEVICE_HZ))) as usize;
         let (writer, reader) = sample_path(control.gate().clone(), capacity);
@@ -125,7 +129,7 @@ impl Engine {
         let samples_per_frame = codec.samples_per_frame();
         let source = open_source()?;
         let (device_hz, closing, opened) = (Arc::new(AtomicU32::new(rate_hz)), Arc::default(), Instant::now());
-        let signs = Arc::<Signs>::default();
+        let signs = Arc::new(Signs { new_device: AtomicBool::new(true), ..Signs::default() });
         let speller = Speller::new(&manifest.text)?;
         let rate = crate::device::rate::RateConverter::new(model_hz, rate_hz, samples_per_frame)?;
         sink.start(Callback::new(reader, overlay, control.clone(), cuts_in, rate_hz))?;
@@ -138,7 +142,7 @@ impl Engine {
             phrases: Mutex::new(phrases),
             phrase_number: AtomicU64::new(0),
             device_hz: device_hz.clone(),
-            voices: pack.voices().iter().map(|name| pack.voice(Some(name))).collect::<Result<_>>()?,
+            voices: pack.load_voices()?,
             solver: default_solver(pack),
             seed: manifest.defaults.seed,
             max_frames: u64::from(manifest.defaults.frame_budget),
@@ -154,6 +158,7 @@ impl Engine {
             device_hz: device_hz.clone(),
             rate_hz,
             preroll: options.preroll,
+            silence: 10f32.powf(guards.silence_dbfs / 20.0),
             desk: desk.clone(),
             control: control.clone(),
             signs: signs.clone(),
@@ -176,7 +181,7 @@ impl Engine {
             governor: options.governor,
             quality: Quality::Full,
             frame_seconds,
-            samples_per_frame: (samples_per_frame as u64 * u64::from(rate_hz)) / u64::from(model_hz.max(1)),
+            device_hz: device_hz.clone(),
             signs: signs.clone(),
             opened,
             courses: HashMap::new(),
@@ -184,7 +189,7 @@ impl Engine {
             underruns: 0,
         };
         engine.spawn("syrinx-generator", move || generator.run())?;
-        let (stuck_ms, closing) = (guards.stuck_ms, engine.closing.clone());
+        let (stuck_ms, closing) = (options.stuck_ms.unwrap_or(STUCK_MS), engine.closing.clone());
         let watch =
             WatchThread { desk, cuts, sink, open: open_sink, device_hz, signs, stuck_ms, opened, closing, lost: None };
         engine.spawn("syrinx-watch", move || watch.run())?;
@@ -217,7 +222,7 @@ impl Engine {
         self.desk.open(
             lane,
             Script {
-                voice: self.voice(options.voice.as_deref())?.clone(),
+                voice: self.voices.get(options.voice.as_deref())?.clone(),
                 request: Request { solver, seed: options.seed.unwrap_or(self.seed) },
                 max_frames,
                 sentences: self.sentences,
@@ -235,7 +240,7 @@ impl Engine {
 
     /// Computes a voice's prefix in the background, so that the first text in it starts sooner. Errors: `UnknownVoice`.
     pub fn warm(&self, voice: Option<&str>) -> Result<()> {
-        self.desk.warm(self.voice(voice)?.clone());
+        self.desk.warm(self.voices.get(voice)?.clone());
         Ok(())
     }
 
@@ -283,6 +288,15 @@ impl Engine {
         self.control.set_duck(gain);
     }
 
+    /// Waits until the lane that has the ear is another than `known`, or the time is over, and says which has it then.
+    ///
+    /// This is the hook for whoever plays something else: `Some` comes before the first sample of speech is heard, to
+    /// lower music for it, and `None` when nothing more is to be heard. Prepared phrases do not count: who plays one
+    /// knows.
+    pub fn wait_lane(&self, known: Option<Lane>, timeout: Duration) -> Option<Lane> {
+        self.desk.lane(known, timeout)
+    }
+
     /// How often samples ran out within a clause.
     pub fn underruns(&self) -> u64 {
         self.desk.underruns()
@@ -291,10 +305,6 @@ impl Engine {
     /// Samples per second of the device.
     pub fn device_hz(&self) -> u32 {
         self.device_hz.load(Ordering::Acquire)
-    }
-
-    fn voice(&self, name: Option<&str>) -> Result<&Voice> {
-        super::session::find_voice(&self.voices, name)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{FlowEngine, Solver};
 use crate::kernel::Pool;
-use crate::pack::{Pack, Voice};
+use crate::pack::{Pack, Voices};
 use crate::text::Speller;
 
 /// How a session uses the machine.
@@ -70,7 +70,7 @@ pub struct Session {
     pub(super) speller: Speller,
     pub(super) canceller: Canceller,
     pub(super) sample_rate_hz: u32,
-    voices: Vec<Voice>,
+    voices: Voices,
     solver: Solver,
     seed: u64,
     max_frames: u64,
@@ -91,7 +91,7 @@ impl Session {
             speller: Speller::new(&pack.manifest().text)?,
             canceller: Canceller::default(),
             sample_rate_hz: pack.manifest().sample_rate_hz,
-            voices: pack.voices().iter().map(|name| pack.voice(Some(name))).collect::<Result<_>>()?,
+            voices: pack.load_voices()?,
             solver: default_solver(pack),
             seed: defaults.seed,
             max_frames: u64::from(defaults.frame_budget),
@@ -115,7 +115,7 @@ impl Session {
 
     /// Computes a voice's prefix now, so that the first text in it starts sooner. Errors: `UnknownVoice`, `Backend`.
     pub fn warm(&mut self, voice: Option<&str>) -> Result<()> {
-        let voice = self.voice(voice)?.clone();
+        let voice = self.voices.get(voice)?.clone();
         self.generator.warm(&voice)
     }
 
@@ -131,7 +131,7 @@ impl Session {
         if clauses.is_empty() {
             return Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word"));
         }
-        let voice = self.voice(options.voice.as_deref())?.clone();
+        let voice = self.voices.get(options.voice.as_deref())?.clone();
         let solver = self.solver(options);
         let max_frames = options.max_frames.unwrap_or(self.max_frames);
         if max_frames == 0 {
@@ -155,21 +155,4 @@ impl Session {
             guidance: options.guidance.unwrap_or(self.solver.guidance),
         }
     }
-
-    fn voice(&self, name: Option<&str>) -> Result<&Voice> {
-        find_voice(&self.voices, name)
-    }
-}
-
-/// A voice by its name; the first for `None`. Errors: `UnknownVoice`.
-pub(super) fn find_voice<'v>(voices: &'v [Voice], name: Option<&str>) -> Result<&'v Voice> {
-    let found = match name {
-        None => voices.first(),
-        Some(name) => voices.iter().find(|v| v.name == name),
-    };
-    found.ok_or_else(|| {
-        let names: Vec<&str> = voices.iter().map(|v| v.name.as_str()).collect();
-        let message = format!("unknown voice \"{}\": choose {}", name.unwrap_or_default(), names.join(", "));
-        Error::new(ErrorKind::UnknownVoice, message)
-    })
 }

@@ -88,6 +88,7 @@ impl WatchThread {
         match sink.start(callback) {
             Ok(()) => {
                 self.device_hz.store(sink.format().sample_rate_hz, Ordering::Release);
+                self.signs.new_device.store(true, Ordering::Relaxed);
                 self.sink = sink;
                 self.lost = None;
                 self.desk.device(true);

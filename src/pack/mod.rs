@@ -5,6 +5,7 @@
 
 mod table;
 mod verify;
+mod voice;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use syrinx_quant::{GgufFile, Manifest, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::MAX_CODES;
 pub use table::Table;
+pub use voice::{Voice, Voices};
 
 /// How strictly a pack is opened.
 #[derive(Clone, Copy, Debug)]
@@ -38,14 +40,6 @@ pub struct Pack {
     manifest: Manifest,
     shape: Shape,
     speech: Arc<GgufFile>,
-}
-
-/// A voice: the rows that take the place of the prompt's audio tokens.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Voice {
-    pub name: String,
-    /// `[rows][dim]`.
-    pub rows: Vec<f32>,
 }
 
 impl Pack {
@@ -106,28 +100,9 @@ impl Pack {
         &self.shape.voices
     }
 
-    /// A voice by its name; the first for `None`. Errors: `UnknownVoice`, with the names that exist.
-    pub fn voice(&self, name: Option<&str>) -> Result<Voice> {
-        let known = self.voices();
-        let found = match name {
-            None => known.first(),
-            Some(name) => known.iter().find(|v| *v == name),
-        };
-        let Some(found) = found else {
-            let asked = name.unwrap_or_default();
-            let message = format!("unknown voice \"{asked}\": pack {} has {}", self.manifest.name, known.join(", "));
-            return Err(Error::new(ErrorKind::UnknownVoice, message));
-        };
-        let tensor = self.speech.tensor(&format!("voice.{found}"))?;
-        match tensor.shape[..] {
-            [rows, width] if rows > 0 && width == self.shape.dim => {}
-            _ => {
-                let message =
-                    format!("voice {found} has shape {:?}, expected rows of {}", tensor.shape, self.shape.dim);
-                return Err(Error::new(ErrorKind::BadPack, format!("{message}: import the pack again")));
-            }
-        }
-        Ok(Voice { name: found.clone(), rows: tensor.to_f32()? })
+    /// Reads the voices. Errors: `BadPack`.
+    pub fn load_voices(&self) -> Result<Voices> {
+        Voices::load(self)
     }
 
     /// Tells packs apart: the hash of the file's hashes, in hexadecimal digits.

@@ -186,6 +186,11 @@ impl<S: Pop<f32>, M: Pop<Mark>> Reader<S, M> {
         self.epoch
     }
 
+    /// A cut was made to begin right here: what was kept has been heard, and nothing of what follows.
+    pub fn is_at_cut(&self) -> bool {
+        self.gate.keep.load(Ordering::Acquire) == self.taken
+    }
+
     /// What comes next, seen from a caller who wants at least epoch `wanted`.
     ///
     /// The order of the loads matters. A mark is in its ring before the limit that goes with it is lifted and before

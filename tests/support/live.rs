@@ -48,8 +48,8 @@ pub fn tiny() -> (TinyPack, Arc<Pack>) {
 }
 
 /// The tiny model never ends a clause and repeats itself, so it is only watched where a test says so.
-pub fn unwatched() -> Guards {
-    Guards { frames_per_char: None, repetition_frames: None, silence_frames: None, ..Guards::default() }
+pub fn unwatched() -> Option<Guards> {
+    Some(Guards { most_frames_per_char: 0.0, repetition_frames: 0, silence_frames: 0, ..Guards::default() })
 }
 
 pub fn options() -> EngineOptions {

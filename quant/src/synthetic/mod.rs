@@ -10,7 +10,7 @@ use crate::about::{About, DefaultsOverride, ImportRules};
 use crate::block::DType;
 use crate::error::Result;
 use crate::layout::Planned;
-use crate::manifest::{Licence, Text};
+use crate::manifest::{Guards, Licence, Text};
 use crate::pack::{self, Contents, Progress, Written};
 use crate::recipe::Recipe;
 use crate::shape::Shape;
@@ -61,6 +61,8 @@ fn about(preset: Preset, seed: u64) -> About {
             note: "Synthetic: random weights, the sound is noise".into(),
         },
         text: Text::default(),
+        // Random weights may say the same for ever, or nothing; only the number of frames means something.
+        guards: Guards { repetition_frames: 0, silence_frames: 0, ..Guards::default() },
         defaults: DefaultsOverride::default(),
         provenance: [("weights".to_owned(), "random".into()), ("seed".to_owned(), seed)].into(),
         import: ImportRules::default(),

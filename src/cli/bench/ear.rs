@@ -38,13 +38,13 @@ impl Ear {
         })
     }
 
-    /// A clock at `rate_hz` that this ear listens to.
-    pub fn sink(self: &Arc<Self>, rate_hz: u32, period_frames: usize) -> OpenSink {
+    /// A clock at `rate_hz`, so many times as fast as time, that this ear listens to.
+    pub fn sink(self: &Arc<Self>, rate_hz: u32, period_frames: usize, speed: f64) -> OpenSink {
         let ear = self.clone();
         Box::new(move || {
             let (ear, mut last, mut silent) = (ear.clone(), 0f32, 0u64);
             let tap = move |samples: &[f32], _: Instant| ear.hear(samples, rate_hz, &mut last, &mut silent);
-            Ok(Box::new(ClockedSink::tapped(rate_hz, period_frames, Box::new(tap))))
+            Ok(Box::new(ClockedSink::tapped(rate_hz, period_frames, Box::new(tap)).at_speed(speed)))
         })
     }
 

@@ -1,10 +1,12 @@
 //! `syrinx bench`: figures, as a table or as JSON.
 
+mod allocation;
 mod ear;
 mod frames;
 mod realtime;
 mod steal;
 
+pub use allocation::Counting;
 use serde_json::{Value, json};
 use syrinx::Result;
 

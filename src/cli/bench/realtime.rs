@@ -9,6 +9,7 @@ use syrinx::engine::{Engine, EngineOptions, Event, Lane, SpeakOptions, Utterance
 use syrinx::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 
+use super::allocation;
 use super::ear::Ear;
 use super::steal::Thief;
 use super::{resident_kb, spread};
@@ -43,8 +44,14 @@ pub struct Realtime {
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// Shares of one core that another process takes, in percent.
-    #[arg(long, value_delimiter = ',', default_values_t = [0, 50, 90])]
-    stolen: Vec<u32>,
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_values_t = [0, 50, 90])]
+    load: Vec<u32>,
+    /// Minutes of speech over which memory is watched, on a clock that runs faster than time.
+    #[arg(long, value_name = "MINUTES", default_value_t = 60.0)]
+    memory_minutes: f64,
+    /// How many times as fast.
+    #[arg(long, value_name = "TIMES", default_value_t = 10.0)]
+    memory_speed: f64,
     /// Lower the quality where the machine cannot keep up.
     #[arg(long)]
     governor: bool,
@@ -74,10 +81,12 @@ impl Realtime {
         let ear = Ear::new();
         let options =
             EngineOptions { session: self.machine.options()?, governor: self.governor, ..EngineOptions::default() };
-        let engine = Engine::open_with(&pack, options, ear.sink(rate_hz, (rate_hz * PERIOD_MS / 1000) as usize))?;
-        let options = SpeakOptions { max_frames: Some(u64::MAX), ..self.speech.options(&pack)? };
-        let mut bench = Bench { engine, ear, options, random: 1 };
+        let period = (rate_hz * PERIOD_MS / 1000) as usize;
+        let engine = Engine::open_with(&pack, options.clone(), ear.sink(rate_hz, period, 1.0))?;
+        let speak = SpeakOptions { max_frames: Some(u64::MAX), ..self.speech.options(&pack)? };
+        let mut bench = Bench { engine, ear, options: speak, random: 1 };
         bench.ttfa(0)?; // the first start is not a warm one
+        let allocations = bench.allocations()?;
 
         let ttfa = bench.repeat(self.runs, |bench, i| bench.ttfa(i))?;
         let mut ftts = serde_json::Map::new();
@@ -86,8 +95,19 @@ impl Realtime {
         }
         let cancel = bench.repeat(self.cancels, |bench, i| bench.cancel(i))?;
         let underruns: Vec<Value> = match self.minutes > 0.0 {
-            true => self.stolen.iter().map(|&stolen| bench.long(self.minutes, stolen)).collect::<Result<_>>()?,
+            true => self.load.iter().map(|&percent| bench.long(self.minutes, percent)).collect::<Result<_>>()?,
             false => Vec::new(),
+        };
+        let memory = match self.memory_minutes > 0.0 {
+            true => {
+                let Bench { engine, options: speak, .. } = bench;
+                drop(engine); // one model in memory is enough to watch
+                let ear = Ear::new();
+                let engine = Engine::open_with(&pack, options, ear.sink(rate_hz, period, self.memory_speed))?;
+                let bench = Bench { engine, ear, options: speak, random: 1 };
+                bench.memory(rate_hz, self.memory_minutes, self.memory_speed)?
+            }
+            false => Value::Null,
         };
         let report = json!({
             "pack": pack.manifest().name,
@@ -97,7 +117,9 @@ impl Realtime {
             "ttfa_ms": spread(ttfa),
             "ftts_ms": ftts,
             "cancel_ms": spread(cancel),
+            "allocations": allocations,
             "underruns": underruns,
+            "memory": memory,
         });
         if self.json {
             println!("{report}");
@@ -182,6 +204,63 @@ impl Bench {
         Ok(self.ear.last_ms(begun).unwrap_or_default().max(0.0))
     }
 
+    /// Allocations of the callback in all, and of the other threads per frame in the midst of a clause: what a longer
+    /// piece of the same clause takes beyond a shorter one.
+    fn allocations(&mut self) -> Result<Value> {
+        const SHORT: u64 = 8;
+        const LONG: u64 = 32;
+        let text = SENTENCES.concat().replace(['.', ','], " ");
+        let counts = || ["syrinx-clock", "syrinx-generator", "syrinx-codec"].map(allocation::of_thread);
+        let spent = |max_frames: u64| -> Result<[Option<u64>; 3]> {
+            let before = counts();
+            let options = SpeakOptions { max_frames: Some(max_frames), ..self.options.clone() };
+            let utterance = self.engine.speak(Lane::Answer, &text, &options)?;
+            if let Some(Event::Failed { message, .. }) = utterance.wait(PATIENCE) {
+                return Err(Error::new(ErrorKind::Backend, message));
+            }
+            let after = counts();
+            Ok([0, 1, 2].map(|i| Some(after.get(i).copied()?? - before.get(i).copied()??)))
+        };
+        spent(LONG)?; // what grows once has grown
+        let ([clock, generator, codec], [clock_long, generator_long, codec_long]) = (spent(SHORT)?, spent(LONG)?);
+        let each = |short: Option<u64>, long: Option<u64>| Some((long? as f64 - short? as f64) / (LONG - SHORT) as f64);
+        Ok(json!({
+            "callback": clock.zip(clock_long).map(|(short, long)| short + long),
+            "generator_per_frame": each(generator, generator_long),
+            "codec_per_frame": each(codec, codec_long),
+            "frames": LONG - SHORT,
+        }))
+    }
+
+    /// Speech without an end while memory is looked at; the slope leaves out the first fifth.
+    fn memory(&self, rate_hz: u32, minutes: f64, speed: f64) -> Result<Value> {
+        let utterance = self.engine.utterance(Lane::Answer, &self.options)?;
+        let heard = || self.ear.samples.load(Ordering::Relaxed) as f64 / f64::from(rate_hz) / 60.0;
+        let (mut pushed, mut i, mut seen) = (0, 0, Vec::new());
+        while heard() < minutes {
+            while pushed < utterance.position() + 600 {
+                let text = self.sentence(i);
+                utterance.push(&text)?;
+                (pushed, i) = (pushed + text.chars().count(), i + 1);
+            }
+            if let Some(Event::Failed { message, .. }) = utterance.next_event(Duration::from_millis(20)) {
+                return Err(Error::new(ErrorKind::Backend, message));
+            }
+            if let Some(kb) = resident_kb().filter(|_| heard() > minutes / 5.0) {
+                seen.push((heard(), kb as f64));
+            }
+        }
+        let characters = utterance.position();
+        self.stop(&utterance)?;
+        Ok(json!({
+            "minutes": minutes,
+            "speed": speed,
+            "characters_heard": characters,
+            "resident_kb": { "warm": seen.first().map(|at| at.1), "end": seen.last().map(|at| at.1) },
+            "slope_kb_per_hour": slope(&seen).map(|kb_per_minute| (kb_per_minute * 60.0).round()),
+        }))
+    }
+
     /// Continuous speech while another process takes a share of a core.
     fn long(&mut self, minutes: f64, stolen: u32) -> Result<Value> {
         let _thief = (stolen > 0).then(|| Thief::start(stolen)).transpose()?;
@@ -229,6 +308,15 @@ impl Bench {
     }
 }
 
+/// Of the straight line through these points that fits best.
+fn slope(points: &[(f64, f64)]) -> Option<f64> {
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
+    let (x_mean, y_mean) = (mean(|p| p.0), mean(|p| p.1));
+    let square: f64 = points.iter().map(|p| (p.0 - x_mean).powi(2)).sum();
+    let product: f64 = points.iter().map(|p| (p.0 - x_mean) * (p.1 - y_mean)).sum();
+    (square > 0.0).then(|| product / square)
+}
+
 fn print_table(report: &Value, pack: &Pack) {
     println!("pack {} {}, period {PERIOD_MS} ms", pack.manifest().name, pack.manifest().recipe);
     println!("{:<24}{:>9}{:>9}{:>9}{:>9}", "ms", "p50", "p95", "p99", "max");
@@ -241,6 +329,8 @@ fn print_table(report: &Value, pack: &Pack) {
         row(&format!("{rate} tokens/s, first audio"), &report["ftts_ms"][rate.to_string()]);
     }
     row("cancel to silence", &report["cancel_ms"]);
+    println!("allocations {}", report["allocations"]);
+    println!("memory {}", report["memory"]);
     for long in report["underruns"].as_array().into_iter().flatten() {
         println!(
             "{} min with {} % of a core stolen: {} underruns, {} gaps (longest {} ms), {} clicks, memory {} kB to {} kB",
