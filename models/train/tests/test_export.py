@@ -10,6 +10,7 @@ from voxtral_ref import Model, Tokenizer
 
 from wren import export
 from wren.codec import Codec
+from wren.encoder import Listener
 from wren.language import Language, text_tokens
 from wren.sizes import CodecSizes, LanguageSizes, StackSizes
 from wren.teacher import VOICES
@@ -92,3 +93,15 @@ def test_a_voice_file_holds_the_rows_that_were_learnt(trained, written):
         rows = load_file(written / "voice_embedding" / f"{name}.safetensors")["rows"]
         assert len(rows) == sizes[name]
         np.testing.assert_array_equal(rows, trained[1].voices[i].detach().numpy())
+
+
+def test_an_encoder_travels_where_there_is_one(trained, codes, tmp_path):
+    listener = Listener(CODEC)
+    audio = torch.randn(1, 6 * 1920) * 0.1
+    semantic, acoustic = listener.encode(audio)
+    assert semantic.shape == (1, 6, CODEC.semantic_dim) and acoustic.abs().max() <= 1
+    for encoder in (None, listener.encoder):
+        export.write(tmp_path, *trained, len(codes), {}, encoder)
+        names = [name for name in load_file(tmp_path / "consolidated.safetensors") if ".encoder." in name]
+        declared = json.loads((tmp_path / "params.json").read_text())["multimodal"]["audio_tokenizer_args"]
+        assert bool(names) == ("encoder" in declared) == (encoder is not None)

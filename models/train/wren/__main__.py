@@ -32,6 +32,8 @@ def main():
     stages.add_parser("acoustics", help="fit what the acoustic values mean")
     stage = stages.add_parser("codec", help="train the codec's decoder")
     training(stage, batch=6)
+    stage = stages.add_parser("encoder", help="train the codec's encoder, on a finished codec")
+    training(stage, batch=12)
     stage = stages.add_parser("tokens", help="encode corpus or script for the language model")
     stage.add_argument("kind", choices=("corpus", "script"))
     stage = stages.add_parser("language", help="train backbone and flow head")
@@ -44,6 +46,8 @@ def main():
     stage.add_argument("--threads", type=int, default=1)
     stage.add_argument("--zero", action="store_true", help="free: decode with the acoustic part zero")
     stage.add_argument("--show", action="store_true", help="reading, free: print what was said")
+    stage = stages.add_parser("warm", help="go on training from a finished pack")
+    stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
     stages.add_parser("export", help="write a checkpoint in the Voxtral file format")
     stage = stages.add_parser("voice-eval", help="judge a finished pack through the runtime")
     stage.add_argument("--syrinx", default="../../target/release/syrinx")
@@ -73,6 +77,10 @@ def main():
         from . import train_codec
 
         train_codec.run(home, args.minutes, args.batch, args.threads, args.decay)
+    elif args.stage == "encoder":
+        from . import encoder
+
+        encoder.run(home, args.minutes, args.batch, args.threads, args.decay)
     elif args.stage == "evaluate":
         from . import evaluate
 
@@ -86,6 +94,10 @@ def main():
         from . import voice_eval
 
         voice_eval.run(home, args.syrinx, args.pack, args.count, args.threads)
+    elif args.stage == "warm":
+        from . import warm
+
+        warm.run(home, args.pack)
     elif args.stage == "export":
         from . import export
 

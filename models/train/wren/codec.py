@@ -1,8 +1,7 @@
-"""The codec: a causal decoder exactly as the Voxtral format has it, and an encoder that may look ahead.
+"""The codec: a causal decoder exactly as the Voxtral format has it.
 
-In: audio at 24 kHz, whole frames of 1,920 samples. Between: one semantic code and `acoustic_dim` values in
-[-1, 1] per frame. Out: audio. Code and values are given by the phones and by `acoustics`, so the encoder only learns to
-recognise them; rows of the codebook are sums of phone factors and a row of their own.
+In: one semantic code and `acoustic_dim` values in [-1, 1] per frame. Out: audio at 24 kHz, 1,920 samples per frame. Code and
+values are given by the phones and by `acoustics`; rows of the codebook are sums of phone factors and a row of their own.
 """
 
 import torch
@@ -13,7 +12,6 @@ from torch.nn.utils.parametrizations import weight_norm
 from .acoustics import SPECTRUM, cosine_basis
 from .layers import WindowLayer
 from .sizes import FRAME_SAMPLES, PATCH_SAMPLES, CodecSizes
-from .spectra import LogMel
 
 
 class CausalConv(nn.Module):
@@ -90,40 +88,6 @@ class Decoder(nn.Module):
         return self.output_proj(x).flatten(1)
 
 
-class Encoder(nn.Module):
-    """Log-mel at 100 Hz, three times halved to 12.5 Hz, with attention to both sides between."""
-
-    def __init__(self, sizes):
-        super().__init__()
-        self.mel = LogMel(1024, PATCH_SAMPLES, sizes.encoder_bands)
-        self.input_proj = nn.Conv1d(sizes.encoder_bands, sizes.dim, 7, padding=3, bias=False)
-        self.layers, self.down = nn.ModuleList(), nn.ModuleList()
-        for i in range(4):
-            self.layers.append(
-                WindowLayer(
-                    sizes.dim,
-                    sizes.n_heads,
-                    sizes.encoder_hidden_dim,
-                    max(4, 16 >> i),
-                    sizes.norm_eps,
-                    sizes.qk_norm_eps,
-                    causal=False,
-                )
-            )
-            if i < 3:
-                self.down.append(nn.Conv1d(sizes.dim, sizes.dim, 4, stride=2, padding=1, bias=False))
-        self.output_proj = nn.Conv1d(sizes.dim, sizes.semantic_dim + sizes.acoustic_dim, 3, padding=1, bias=False)
-
-    def forward(self, audio):
-        """[batch, samples] -> [batch, frames, semantic_dim + acoustic_dim]."""
-        x = self.input_proj((self.mel(audio) + 4) / 3)
-        for i, layer in enumerate(self.layers):
-            x = layer(x.transpose(1, 2)).transpose(1, 2)
-            if i < len(self.down):
-                x = self.down[i](F.silu(x))
-        return self.output_proj(x).transpose(1, 2)
-
-
 class Codebook(nn.Module):
     """Rows first[a] + second[b] + own[code] for the code of phones (a, b)."""
 
@@ -143,20 +107,8 @@ class Codec(nn.Module):
     def __init__(self, codes, acoustics, sizes=CodecSizes()):
         super().__init__()
         self.sizes = sizes
-        self.decoder, self.encoder = Decoder(sizes, acoustics.arrays["patch_spread"]), Encoder(sizes)
+        self.decoder = Decoder(sizes, acoustics.arrays["patch_spread"])
         self.codebook = Codebook(codes, sizes.semantic_dim, 0.4)
-        self.log_sharpness = nn.Parameter(torch.zeros(()))
-
-    def encode(self, audio):
-        """Semantic vectors and acoustic values in (-1, 1)."""
-        semantic, acoustic = self.encoder(audio).float().split((self.sizes.semantic_dim, self.sizes.acoustic_dim), -1)
-        return semantic, torch.tanh(acoustic)
-
-    def recognise(self, semantic):
-        """Logits over codes: minus the scaled squared distance to each row, so the nearest row wins."""
-        rows = self.codebook.rows().detach()
-        distance = semantic.square().sum(-1, keepdim=True) - 2 * semantic @ rows.T + rows.square().sum(-1)
-        return -self.log_sharpness.exp() * distance
 
     def levels(self, acoustic):
         """Integers 0 .. acoustic_levels - 1."""

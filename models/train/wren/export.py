@@ -1,7 +1,8 @@
 """Stage `export`: the trained model as a checkpoint in the Voxtral file format, for `syrinx pack --from`.
 
-In: `codec.pt`, `language.pt`. Out: `export/` with consolidated.safetensors (float32), params.json, tekken.json,
-voice_embedding/ and syrinx.toml. Factored rows are added up here: the runtime only knows plain tables.
+In: `codec.pt`, `language.pt` and, where there is one, `encoder.pt`. Out: `export/` with consolidated.safetensors
+(float32), params.json, tekken.json, voice_embedding/ and syrinx.toml. Factored rows are added up here: the runtime only
+knows plain tables.
 """
 
 import base64
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 from . import acoustics
 from . import codes as code_table
 from .checkpoint import load_average
+from .encoder import Listener
 from .language import AUDIO, BEGIN_AUDIO, BOS, NEXT_AUDIO_TEXT, REPEAT_AUDIO_TEXT, Language
 from .sizes import FIRST_CODE, FRAME_SAMPLES, PATCH_SAMPLES, SAMPLE_RATE_HZ
 from .teacher import VOICES
@@ -50,7 +52,7 @@ def audio_table(language):
     return padded(torch.cat(blocks))
 
 
-def tensors(codec, language):
+def tensors(codec, language, encoder=None):
     """{name in the checkpoint: tensor}."""
     out = {
         "mm_audio_embeddings.tok_embeddings.weight": language.tok_embeddings.weight,
@@ -69,7 +71,7 @@ def tensors(codec, language):
     folded = codec.decoder.output_proj.folded()
     weight = "audio_tokenizer.output_proj.conv.parametrizations.weight.original"
     out[weight + "0"], out[weight + "1"] = folded.flatten(1).norm(dim=1)[:, None, None], folded
-    for name, value in codec.encoder.state_dict().items():
+    for name, value in encoder.state_dict().items() if encoder else ():
         out["audio_tokenizer.encoder." + name] = value
     rows = codec.codebook.rows()
     out["audio_tokenizer.quantizer.semantic_codebook.embedding_sum"] = rows
@@ -77,7 +79,7 @@ def tensors(codec, language):
     return {name: value.detach().float().contiguous().clone() for name, value in out.items()}
 
 
-def params(codec, language, code_count):
+def params(codec, language, code_count, encoder=None):
     backbone, flow, sizes = language.sizes.backbone, language.sizes.flow, codec.sizes
     frame_rate = SAMPLE_RATE_HZ / FRAME_SAMPLES
 
@@ -145,7 +147,9 @@ def params(codec, language, code_count):
         "decoder_convs_kernels_str": listed(sizes.kernels),
         "decoder_convs_strides_str": listed(sizes.strides),
         "voice": {name: i for i, name in enumerate(VOICES)},
-        "encoder": {
+    }
+    if encoder:
+        tokenizer["encoder"] = {
             "mel_bands": sizes.encoder_bands,
             "mel_window_samples": 1024,
             "mel_hop_samples": PATCH_SAMPLES,
@@ -156,8 +160,7 @@ def params(codec, language, code_count):
             "strides": [1, 2, 2, 2, 1],
             "windows": [16, 8, 4, 4],
             "causal": False,
-        },
-    }
+        }
     return stack(backbone) | {
         "causal": True,
         "norm_eps": backbone.norm_eps,
@@ -247,10 +250,10 @@ def hours(home, stage):
     return round(sum(int(np.load(path)["frame_ends"][-1]) for path in paths) / 45_000, 2)
 
 
-def write(folder, codec, language, code_count, facts):
+def write(folder, codec, language, code_count, facts, encoder=None):
     (folder / "voice_embedding").mkdir(parents=True, exist_ok=True)
-    save_file(tensors(codec, language), folder / "consolidated.safetensors")
-    (folder / "params.json").write_text(json.dumps(params(codec, language, code_count), indent=4))
+    save_file(tensors(codec, language, encoder), folder / "consolidated.safetensors")
+    (folder / "params.json").write_text(json.dumps(params(codec, language, code_count, encoder), indent=4))
     (folder / "tekken.json").write_text(json.dumps(tekken(language), indent=1))
     for i, name in enumerate(VOICES):
         save_file(
@@ -272,5 +275,9 @@ def run(home):
         "language_steps": language_step,
         "git_revision": revision(),
     }
-    write(home.folder("export"), trained.codec, language, len(codes), facts)
+    encoder, path = None, home.folder("codec") / "encoder.pt"
+    if path.exists():
+        listener = Listener(trained.codec.sizes)
+        facts["encoder_steps"], encoder = load_average(path, listener), listener.encoder
+    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder)
     home.log(f"export: {facts}")

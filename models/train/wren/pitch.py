@@ -1,7 +1,7 @@
 """The teacher's pitch, moved by a hair so that every frame begins at a quarter of a cycle.
 
-In: pitch in Hz, 80 values per second (0 where nothing is voiced), and where the frames lie. Out: the phase of every sample in cycles,
-and per frame what a decoder must know of it: the quarter in which the frame ends and the pitch of its two halves.
+In: pitch in Hz, 80 values per second (0 where nothing is voiced), and where the frames lie. Out: the phase of every sample in
+cycles, and per frame what a decoder must know of it: the quarter in which the frame ends and the pitch of its two halves.
 
 A decoder that is only told a pitch has to invent the phase of every harmonic and keep it for seconds; trained on spectra alone it
 smears them. The teacher's source is a sum of sines of one phase, so here the phase is ours to choose: correcting it by

@@ -69,6 +69,4 @@ def run(home, stage):
             if made[name]:
                 arrays[name] = np.concatenate(made[name])
         np.savez(home.folder("tokens") / f"{stage}-{part}.npz", **arrays)
-        home.log(
-            f"tokens: {stage} {part}, {len(made['voice'])} utterances, {arrays['frame_ends'][-1] / 45_000:.2f} h"
-        )
+        home.log(f"tokens: {stage} {part}, {len(made['voice'])} utterances, {arrays['frame_ends'][-1] / 45_000:.2f} h")

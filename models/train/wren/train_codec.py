@@ -118,13 +118,16 @@ def fit(home):
     )
 
 
+def optimiser_of(model):
+    return torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.8, 0.99), weight_decay=1e-3, fused=True)
+
+
 def run(home, minutes, batch_size, threads, decay_steps=None):
     torch.set_num_threads(threads)
     codes, acoustics = code_table.load(home), acoustic_values.load(home)
     model = Trained(codes, acoustics)
     codec = model.codec
-    learnt = [p for name, p in model.named_parameters() if ".encoder." not in name]
-    optimiser = torch.optim.AdamW(learnt, lr=PEAK_RATE, betas=(0.8, 0.99), weight_decay=1e-3, fused=True)
+    optimiser = optimiser_of(model)
     state = State(home.folder("codec") / "codec.pt", model, optimiser)
     distance = MelDistance()
     speech = Speech(home, codes, acoustics)
@@ -148,7 +151,7 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
         loss = WEIGHTS["mel"] * mel + WEIGHTS["wave"] * wave + WEIGHTS["predict"] * predict
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(learnt, 1.0)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         state.advance()
         reported.append([mel.item(), wave.item(), predict.item(), values[..., SPECTRUM:].var().item()])

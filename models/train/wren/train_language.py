@@ -17,7 +17,7 @@ from .checkpoint import Optimisers, State, rate
 from .language import Language
 from .teacher import VOICES
 
-PEAK_RATE, WARMUP_STEPS = 1e-3, 300
+PEAK_RATE, WARMUP_STEPS = 2e-3, 200
 SAVE_STEPS = 250
 WEIGHT_DECAY = 0.02
 GUIDED_LAYERS, GUIDE_WIDTH, GUIDE_WEIGHT = (3, 4), 2.0, 0.3

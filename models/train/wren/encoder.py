@@ -1,0 +1,120 @@
+"""Stage `encoder`: recordings to codes, for reading a reference voice.
+
+In: the corpus with its codes and values, and the trained codec, whose codebook it looks codes up in. Out: `encoder.pt`; exported
+where it exists. The encoder may look ahead. It learns to recognise what phones and `acoustics` say of a frame, from audio alone.
+"""
+
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import acoustics as acoustic_values
+from . import codes as code_table
+from .checkpoint import State, load_average, rate
+from .layers import WindowLayer
+from .sizes import PATCH_SAMPLES
+from .spectra import LogMel
+from .train_codec import SAVE_STEPS, Speech, Trained
+
+PEAK_RATE, WARMUP_STEPS = 1e-3, 200
+ACOUSTIC_WEIGHT = 4.0
+
+
+class Encoder(nn.Module):
+    """Log-mel at 100 Hz, three times halved to 12.5 Hz, with attention to both sides between."""
+
+    def __init__(self, sizes):
+        super().__init__()
+        self.mel = LogMel(1024, PATCH_SAMPLES, sizes.encoder_bands)
+        self.input_proj = nn.Conv1d(sizes.encoder_bands, sizes.dim, 7, padding=3, bias=False)
+        self.layers, self.down = nn.ModuleList(), nn.ModuleList()
+        for i in range(4):
+            self.layers.append(
+                WindowLayer(
+                    sizes.dim,
+                    sizes.n_heads,
+                    sizes.encoder_hidden_dim,
+                    max(4, 16 >> i),
+                    sizes.norm_eps,
+                    sizes.qk_norm_eps,
+                    causal=False,
+                )
+            )
+            if i < 3:
+                self.down.append(nn.Conv1d(sizes.dim, sizes.dim, 4, stride=2, padding=1, bias=False))
+        self.output_proj = nn.Conv1d(sizes.dim, sizes.semantic_dim + sizes.acoustic_dim, 3, padding=1, bias=False)
+
+    def forward(self, audio):
+        """[batch, samples] -> [batch, frames, semantic_dim + acoustic_dim]."""
+        x = self.input_proj((self.mel(audio) + 4) / 3)
+        for i, layer in enumerate(self.layers):
+            x = layer(x.transpose(1, 2)).transpose(1, 2)
+            if i < len(self.down):
+                x = self.down[i](F.silu(x))
+        return self.output_proj(x).transpose(1, 2)
+
+
+class Listener(nn.Module):
+    """The encoder with what its training needs beside it."""
+
+    def __init__(self, sizes):
+        super().__init__()
+        self.sizes, self.encoder = sizes, Encoder(sizes)
+        self.log_sharpness = nn.Parameter(torch.zeros(()))
+
+    def encode(self, audio):
+        """Semantic vectors, and acoustic values in (-1, 1)."""
+        semantic, acoustic = self.encoder(audio).float().split((self.sizes.semantic_dim, self.sizes.acoustic_dim), -1)
+        return semantic, torch.tanh(acoustic)
+
+    def recognise(self, semantic, rows):
+        """Logits over codes: minus the scaled squared distance to each row, so the nearest row wins."""
+        distance = semantic.square().sum(-1, keepdim=True) - 2 * semantic @ rows.T + rows.square().sum(-1)
+        return -self.log_sharpness.exp() * distance
+
+
+def losses(listener, rows, audio, codes, values):
+    """Cross-entropy of the code, mean squared error of the values, and the share of codes that are right."""
+    with torch.autocast("cpu", torch.bfloat16):
+        semantic, acoustic = listener.encode(audio)
+    logits = listener.recognise(semantic, rows).flatten(0, 1)
+    right = (logits.argmax(-1) == codes.flatten()).float().mean()
+    return F.cross_entropy(logits, codes.flatten()), F.mse_loss(acoustic, values), right
+
+
+def run(home, minutes, batch_size, threads, decay_steps=None):
+    torch.set_num_threads(threads)
+    codes, acoustics = code_table.load(home), acoustic_values.load(home)
+    trained = Trained(codes, acoustics)
+    load_average(home.folder("codec") / "codec.pt", trained)
+    rows = trained.codec.codebook.rows().detach()
+    listener = Listener(trained.codec.sizes)
+    optimiser = torch.optim.AdamW(listener.parameters(), lr=PEAK_RATE, weight_decay=1e-2, fused=True)
+    state = State(home.folder("codec") / "encoder.pt", listener, optimiser)
+    speech = Speech(home, codes, acoustics)
+    rng = np.random.default_rng(state.step)
+    decay_from = state.step if decay_steps else None
+    began, reported = time.time(), []
+    while state.goes_on(began, minutes, decay_from, decay_steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate(state.step, PEAK_RATE, WARMUP_STEPS, decay_from, decay_steps or 1)
+        audio, named, values, _, _ = speech.batch(rng, batch_size, codes.silence)
+        named_loss, value_loss, right = losses(listener, rows, audio, named, values)
+        loss = named_loss + ACOUSTIC_WEIGHT * value_loss
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(listener.parameters(), 1.0)
+        optimiser.step()
+        state.advance()
+        reported.append([x.item() for x in (named_loss, value_loss, right)])
+        if state.step % 50 == 0:
+            mean = np.mean(reported[-50:], 0)
+            print(f"{state.step} codes {mean[0]:.3f} values {mean[1]:.4f} right {mean[2]:.3f}", flush=True)
+        if state.step % SAVE_STEPS == 0:
+            state.save()
+    state.save()
+    mean = np.mean(reported[-200:], 0)
+    home.log(f"encoder: step {state.step}, codes {mean[0]:.3f}, values {mean[1]:.4f}, right {mean[2]:.1%}")
