@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test test-sink deb test-deb build setup fmt clippy fuzz clean
+.PHONY: say test voice-eval test-sink deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -22,6 +22,22 @@ say: build $(PACK)/pack.toml
 
 test: setup fmt clippy
 	cargo test --release --workspace
+
+# Judges the default pack by Whisper and DNSMOS, the teacher beside it, and prints the README's table. Brings what training
+# needs (some 4 GB of Python packages); the teacher's sentences take half an hour the first time.
+export WREN_HOME ?= $(CURDIR)/target/wren
+VOICE_COUNT ?= 200
+WREN = cd models/train && ../../target/train/bin/python -m wren
+voice-eval: build target/train/ready
+	@test -d "$$WREN_HOME/teacher" || { npm pack --silent --pack-destination target kokoro-js && $(WREN) teacher ../../target/kokoro-js-*.tgz; }
+	$(WREN) heldout
+	$(WREN) voice-eval --pack ../../$(PACK) --count $(VOICE_COUNT)
+
+target/train/ready: models/train/requirements.txt
+	@boards/setup.sh espeak-ng wordnet-base python3-venv
+	@command -v npm >/dev/null || boards/setup.sh npm
+	python3 -m venv target/train && target/train/bin/pip install -q -r $<
+	@touch $@
 
 # What arrives at a virtual sound device, in real time: on a machine that has nothing else to do.
 test-sink: setup

@@ -1,10 +1,15 @@
-"""Training state on disk, resumable to the step; and the moving average of weights that evaluation uses."""
+"""Training state on disk, resumable to the step; the moving average of weights that evaluation uses; and the loop that all
+training stages share."""
 
 import os
 import signal
 import time
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+
+SAVE_STEPS, REPORT_STEPS = 250, 50
 
 
 class Optimisers:
@@ -36,7 +41,7 @@ class Optimisers:
 class State:
     """Model, optimiser, averaged weights and step under one file, replaced in one rename."""
 
-    def __init__(self, path, model, optimiser, decay=0.999):
+    def __init__(self, path, model, optimiser, decay=0.997):
         self.path, self.model, self.optimiser, self.decay = path, model, optimiser, decay
         self.step = 0
         if path.exists():
@@ -55,10 +60,6 @@ class State:
     def stop(self, *_):
         """Asked to end: the step under way is finished and saved."""
         self.stopped = True
-
-    def goes_on(self, began, minutes, decay_from, decay_steps):
-        done = decay_steps and self.step >= decay_from + decay_steps
-        return not self.stopped and not done and time.time() - began < 60 * minutes
 
     @torch.no_grad()
     def advance(self):
@@ -95,3 +96,45 @@ def rate(step, peak, warmup, decay_from=None, decay_steps=1):
     if decay_from is not None and step > decay_from:
         value *= max(0.05, 1 - (step - decay_from) / decay_steps)
     return value
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a run is, and its learning rate. With `decay_steps` the rate falls from the first step, and the run ends there."""
+
+    minutes: float
+    peak: float
+    warmup_steps: int
+    decay_steps: int | None = None
+
+
+def train(home, stage, state, schedule, losses, saved=lambda: None):
+    """Step, save and report until the schedule's end or a signal. `losses` draws a batch and gives the loss and what to report of
+    it, {name: number}; `saved` is called after every save on the way."""
+    decay_from = state.step if schedule.decay_steps else None
+    began, reported = time.time(), []
+
+    def summary(count):
+        mean = {name: np.mean([r[name] for r in reported[-count:]]) for name in reported[-1]}
+        return f"step {state.step}, {(time.time() - began) / 60:.1f} min, " + ", ".join(f"{n} {v:.4f}" for n, v in mean.items())
+
+    while not state.stopped and time.time() - began < 60 * schedule.minutes:
+        if schedule.decay_steps and state.step >= decay_from + schedule.decay_steps:
+            break
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate(state.step, schedule.peak, schedule.warmup_steps, decay_from, schedule.decay_steps or 1)
+        loss, figures = losses()
+        state.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
+        state.optimiser.step()
+        state.advance()
+        reported.append({name: float(value) for name, value in figures.items()})
+        if state.step % REPORT_STEPS == 0:
+            print(summary(REPORT_STEPS), flush=True)
+        if state.step % SAVE_STEPS == 0:
+            state.save()
+            saved()
+    state.save()
+    if reported:
+        home.log(f"{stage}: {summary(200)}")

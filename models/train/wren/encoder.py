@@ -4,8 +4,6 @@ In: the corpus with its codes and values, and the trained codec, whose codebook 
 where it exists. The encoder may look ahead. It learns to recognise what phones and `acoustics` say of a frame, from audio alone.
 """
 
-import time
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,11 +11,11 @@ from torch import nn
 
 from . import acoustics as acoustic_values
 from . import codes as code_table
-from .checkpoint import State, load_average, rate
+from .checkpoint import Schedule, State, load_average, train
 from .layers import WindowLayer
 from .sizes import PATCH_SAMPLES
 from .spectra import LogMel
-from .train_codec import SAVE_STEPS, Speech, Trained
+from .train_codec import Speech, Trained
 
 PEAK_RATE, WARMUP_STEPS = 1e-3, 200
 ACOUSTIC_WEIGHT = 4.0
@@ -96,25 +94,10 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
     state = State(home.folder("codec") / "encoder.pt", listener, optimiser)
     speech = Speech(home, codes, acoustics)
     rng = np.random.default_rng(state.step)
-    decay_from = state.step if decay_steps else None
-    began, reported = time.time(), []
-    while state.goes_on(began, minutes, decay_from, decay_steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate(state.step, PEAK_RATE, WARMUP_STEPS, decay_from, decay_steps or 1)
+
+    def drawn():
         audio, named, values, _, _ = speech.batch(rng, batch_size, codes.silence)
         named_loss, value_loss, right = losses(listener, rows, audio, named, values)
-        loss = named_loss + ACOUSTIC_WEIGHT * value_loss
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(listener.parameters(), 1.0)
-        optimiser.step()
-        state.advance()
-        reported.append([x.item() for x in (named_loss, value_loss, right)])
-        if state.step % 50 == 0:
-            mean = np.mean(reported[-50:], 0)
-            print(f"{state.step} codes {mean[0]:.3f} values {mean[1]:.4f} right {mean[2]:.3f}", flush=True)
-        if state.step % SAVE_STEPS == 0:
-            state.save()
-    state.save()
-    mean = np.mean(reported[-200:], 0)
-    home.log(f"encoder: step {state.step}, codes {mean[0]:.3f}, values {mean[1]:.4f}, right {mean[2]:.1%}")
+        return named_loss + ACOUSTIC_WEIGHT * value_loss, {"codes": named_loss, "values": value_loss, "right": right}
+
+    train(home, "encoder", state, Schedule(minutes, PEAK_RATE, WARMUP_STEPS, decay_steps), drawn)

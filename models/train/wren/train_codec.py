@@ -4,8 +4,6 @@ In: `corpus/`, `codes.json`, `acoustics.npz`. Out: `codec.pt`. The decoder hears
 phones and voice let one guess, because the flow head's will be like that.
 """
 
-import time
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,7 +12,7 @@ from torch import nn
 from . import acoustics as acoustic_values
 from . import codes as code_table
 from .acoustics import SPECTRUM, VOICE, VOICE_IDS
-from .checkpoint import State, rate
+from .checkpoint import Schedule, State, train
 from .codec import Codec, Predictor
 from .corpus import entries
 from .frames import Frames
@@ -25,7 +23,6 @@ from .teacher import UNIT_SAMPLES, VOICES
 CROP_FRAMES = 20
 GUESS_SHARE, NOISE = 0.3, 0.12
 PEAK_RATE, WARMUP_STEPS = 1e-3, 300
-SAVE_STEPS = 250
 WEIGHTS = {"mel": 5.0, "wave": 1.0, "predict": 1.0}
 
 
@@ -126,17 +123,12 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
     torch.set_num_threads(threads)
     codes, acoustics = code_table.load(home), acoustic_values.load(home)
     model = Trained(codes, acoustics)
-    codec = model.codec
-    optimiser = optimiser_of(model)
-    state = State(home.folder("codec") / "codec.pt", model, optimiser)
-    distance = MelDistance()
+    codec, distance = model.codec, MelDistance()
+    state = State(home.folder("codec") / "codec.pt", model, optimiser_of(model))
     speech = Speech(home, codes, acoustics)
     rng = np.random.default_rng(state.step)
-    decay_from = state.step if decay_steps else None
-    began, reported = time.time(), []
-    while state.goes_on(began, minutes, decay_from, decay_steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate(state.step, PEAK_RATE, WARMUP_STEPS, decay_from, decay_steps or 1)
+
+    def losses():
         audio, named, values, voices, begins = speech.batch(rng, batch_size, codes.silence)
         with torch.autocast("cpu", torch.bfloat16):
             guess = model.predictor(named, voices)
@@ -149,21 +141,6 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
         wave = F.l1_loss(made, audio) / audio.abs().mean()
         predict = F.mse_loss(guess.float(), values[..., SPECTRUM:])
         loss = WEIGHTS["mel"] * mel + WEIGHTS["wave"] * wave + WEIGHTS["predict"] * predict
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        state.advance()
-        reported.append([mel.item(), wave.item(), predict.item(), values[..., SPECTRUM:].var().item()])
-        if state.step % 50 == 0:
-            mean = np.mean(reported[-50:], 0)
-            print(
-                f"{state.step} {(time.time() - began) / 60:.1f} min mel {mean[0]:.3f} wave {mean[1]:.3f} "
-                f"predict {mean[2]:.4f} of {mean[3]:.4f}",
-                flush=True,
-            )
-        if state.step % SAVE_STEPS == 0:
-            state.save()
-            speech.extend()
-    state.save()
-    home.log(f"codec: step {state.step}, {(time.time() - began) / 60:.0f} minutes, mel {np.mean(reported[-200:], 0)[0]:.3f}")
+        return loss, {"mel": mel, "wave": wave, "predict": predict, "of": values[..., SPECTRUM:].var()}
+
+    train(home, "codec", state, Schedule(minutes, PEAK_RATE, WARMUP_STEPS, decay_steps), losses, speech.extend)

@@ -5,20 +5,17 @@ left out. Spoken ones also teach the flow. Fed-back codes are corrupted, so the 
 head of two middle layers is rewarded for looking at the text being spoken, so alignment is found in minutes.
 """
 
-import time
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from . import codes as code_table
-from .checkpoint import Optimisers, State, rate
+from .checkpoint import Optimisers, Schedule, State, train
 from .language import Language
 from .teacher import VOICES
 
 PEAK_RATE, WARMUP_STEPS = 2e-3, 200
-SAVE_STEPS = 250
 WEIGHT_DECAY = 0.02
 GUIDED_LAYERS, GUIDE_WIDTH, GUIDE_WEIGHT = (3, 4), 2.0, 0.3
 WRONG_CODES, MOVED_LEVELS, SILENT_FEEDBACK = 0.1, 0.5, 0.3
@@ -182,40 +179,22 @@ def optimisers(model):
 def run(home, minutes, tokens, threads, decay_steps=None, flow_only=False, share_spoken=0.3):
     torch.set_num_threads(threads)
     model = Language(code_table.load(home), len(VOICES))
-    optimiser = optimisers(model)
-    state = State(home.folder("language") / "language.pt", model, optimiser)
+    state = State(home.folder("language") / "language.pt", model, optimisers(model))
     if flow_only:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith("flow."))
     utterances = Utterances(home, "corpus"), Utterances(home, "script")
     print(f"{len(utterances[0])} spoken, {len(utterances[1])} scripted utterances", flush=True)
     source = buckets(np.random.default_rng(state.step), utterances, 1.0 if flow_only else share_spoken, tokens)
-    decay_from = state.step if decay_steps else None
-    began, reported = time.time(), []
-    while state.goes_on(began, minutes, decay_from, decay_steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate(state.step, PEAK_RATE, WARMUP_STEPS, decay_from, decay_steps or 1)
+
+    def drawn():
         reading, look, flow, right = losses(model, next(source))
-        loss = reading + GUIDE_WEIGHT * look + flow
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        state.advance()
-        reported.append([x.item() for x in (reading, look, flow, right)])
-        if state.step % 50 == 0:
-            mean = np.mean(reported[-50:], 0)
-            print(
-                f"{state.step} {(time.time() - began) / 60:.1f} min reading {mean[0]:.3f} look {mean[1]:.3f} "
-                f"flow {mean[2]:.4f} right {mean[3]:.3f}",
-                flush=True,
-            )
-        if state.step % SAVE_STEPS == 0:
-            state.save()
-            for name, kind in zip(("corpus", "script"), utterances):
-                if kind.kept_back:
-                    reading, look, flow, right = measure(model, kind)
-                    print(f"held-out {name}: reading {reading:.3f} flow {flow:.4f} right {right:.3f}", flush=True)
-    state.save()
-    mean = np.mean(reported[-200:], 0)
-    home.log(f"language: step {state.step}, {(time.time() - began) / 60:.0f} minutes, reading {mean[0]:.3f} flow {mean[2]:.4f}")
+        return reading + GUIDE_WEIGHT * look + flow, {"reading": reading, "look": look, "flow": flow, "right": right}
+
+    def measured():
+        for name, kind in zip(("corpus", "script"), utterances):
+            if kind.kept_back:
+                reading, look, flow, right = measure(model, kind)
+                print(f"held-out {name}: reading {reading:.3f} flow {flow:.4f} right {right:.3f}", flush=True)
+
+    train(home, "language", state, Schedule(minutes, PEAK_RATE, WARMUP_STEPS, decay_steps), drawn, measured)
