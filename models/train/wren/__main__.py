@@ -49,11 +49,15 @@ def main():
     stage = stages.add_parser("warm", help="go on training from a finished pack")
     stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
     stages.add_parser("export", help="write a checkpoint in the Voxtral file format")
-    stage = stages.add_parser("voice-eval", help="judge a finished pack through the runtime")
-    stage.add_argument("--syrinx", default="../../target/release/syrinx")
-    stage.add_argument("--pack", default="../wren-en")
-    stage.add_argument("--count", type=int, default=200, help="sentences per voice")
-    stage.add_argument("--threads", type=int, default=1)
+    for name, count, what in (
+        ("voice-eval", 200, "judge a finished pack through the runtime"),
+        ("endings", 1000, "count the sentences of a finished pack that end too early or too late"),
+    ):
+        stage = stages.add_parser(name, help=what)
+        stage.add_argument("--syrinx", default="../../target/release/syrinx")
+        stage.add_argument("--pack", default="../wren-en")
+        stage.add_argument("--count", type=int, default=count, help="sentences (voice-eval: per voice)")
+        stage.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     home = Home(args.home)
 
@@ -94,6 +98,10 @@ def main():
         from . import voice_eval
 
         voice_eval.run(home, args.syrinx, args.pack, args.count, args.threads)
+    elif args.stage == "endings":
+        from . import voice_eval
+
+        voice_eval.endings(home, args.syrinx, args.pack, args.count)
     elif args.stage == "warm":
         from . import warm
 

@@ -2,7 +2,8 @@
 
 In: the `syrinx` binary, a pack, the held-out sentences; for comparison the teacher's `heldout/` speech. Out: one table row
 per voice: word error, DNSMOS, real-time factor of the whole command on one thread, frames per character, and failures
-(no end, early end, repetition: length against the median pace of the voice).
+(no end, early end, repetition: length against the median pace of the voice). Stage `endings`: failures alone, in any number of
+random sentences and in every letter.
 """
 
 import subprocess
@@ -14,11 +15,13 @@ import numpy as np
 from .corpus import entries
 from .home import eval_sentences
 from .judge import Words, quality
+from .sentences import LETTERS, Script
 from .sizes import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from .teacher import VOICES
 
 SHORT = "short"  # single words: judged for failures alone, since the judge itself is unsure of them
 PACE_BOUNDS = (0.5, 2.0)
+ENDINGS_SEED = 424_242
 
 
 def read_wave(path):
@@ -34,10 +37,10 @@ def say(syrinx, pack, voice, text, path):
 
 
 def failures(spoken):
-    """How many utterances are empty, or far from the voice's median pace for their length."""
+    """The texts whose audio is empty, or far from the voice's median pace for their length."""
     pace = np.array([len(audio) / FRAME_SAMPLES / (len(text) + 12) for text, audio in spoken])  # 12: silence at the ends
     low, high = (np.median(pace) * bound for bound in PACE_BOUNDS)
-    return int(((pace < low) | (pace > high)).sum())
+    return [text for (text, _), p in zip(spoken, pace) if not low <= p <= high]
 
 
 def row(name, judge, spoken, short, seconds):
@@ -48,7 +51,9 @@ def row(name, judge, spoken, short, seconds):
     mos = np.mean([quality(audio) for _, audio in sounding]) if sounding else float("nan")
     pace = samples / FRAME_SAMPLES / sum(len(text) for text, _ in spoken)
     factor = f"{seconds * SAMPLE_RATE_HZ / samples:.2f}" if seconds and samples else "–"
-    return f"| {name} | {error:.1%} | {mos:.2f} | {factor} | {pace:.2f} | {failures(spoken + short)} of {len(spoken + short)} |"
+    return (
+        f"| {name} | {error:.1%} | {mos:.2f} | {factor} | {pace:.2f} | {len(failures(spoken + short))} of {len(spoken + short)} |"
+    )
 
 
 def run(home, syrinx, pack, count, threads):
@@ -73,6 +78,20 @@ def run(home, syrinx, pack, count, threads):
     (home.folder(".") / "voice-eval.md").write_text(table)
     home.log(f"voice-eval: {len(sentences)} sentences and {len(short)} short ones per voice, in voice-eval.md")
     print(table)
+
+
+def endings(home, syrinx, pack, count):
+    """Random sentences unlike the training text's by their seed, voices in turn, and every letter in every voice."""
+    script, voices = Script(ENDINGS_SEED, 0.3), list(VOICES)
+    texts = [(script.utterance(), voices[i % len(voices)]) for i in range(count)]
+    texts += [(letter, voice) for letter in LETTERS for voice in voices]
+    spoken, path = {voice: [] for voice in voices}, home.folder("voice-eval") / "ending.wav"
+    for text, voice in texts:
+        spoken[voice].append((text, say(syrinx, pack, voice, text, path)[0]))
+    failed = [(voice, text) for voice, pairs in spoken.items() for text in failures(pairs)]
+    for voice, text in failed:
+        print(f"  {voice}: {text}", flush=True)
+    home.log(f"endings: {len(failed)} of {count} random sentences and {len(texts) - count} letters end too early or too late")
 
 
 def teacher_speech(home):
