@@ -51,9 +51,8 @@ def row(name, judge, spoken, short, seconds):
     mos = np.mean([quality(audio) for _, audio in sounding]) if sounding else float("nan")
     pace = samples / FRAME_SAMPLES / sum(len(text) for text, _ in spoken)
     factor = f"{seconds * SAMPLE_RATE_HZ / samples:.2f}" if seconds and samples else "–"
-    return (
-        f"| {name} | {error:.1%} | {mos:.2f} | {factor} | {pace:.2f} | {len(failures(spoken + short))} of {len(spoken + short)} |"
-    )
+    failed = f"{len(failures(spoken + short))} of {len(spoken + short)}"
+    return f"| {name} | {error:.1%} | {mos:.2f} | {factor} | {pace:.2f} | {failed} |"
 
 
 def run(home, syrinx, pack, count, threads):
