@@ -129,7 +129,7 @@ def train(home, stage, state, schedule, losses, saved=lambda: None):
         torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
         state.optimiser.step()
         state.advance()
-        reported.append({name: float(value) for name, value in figures.items()})
+        reported.append({name: value.item() for name, value in figures.items()})
         if state.step % REPORT_STEPS == 0:
             print(summary(REPORT_STEPS), flush=True)
         if state.step % SAVE_STEPS == 0:

@@ -23,7 +23,7 @@ from .teacher import UNIT_SAMPLES, VOICES
 CROP_FRAMES = 20
 GUESS_SHARE, NOISE = 0.3, 0.12
 PEAK_RATE, WARMUP_STEPS = 1e-3, 300
-WEIGHTS = {"mel": 5.0, "wave": 1.0, "predict": 1.0}
+WEIGHTS = {"mel": 5.0, "wave": 0.25, "predict": 1.0}
 
 
 class Clip:
