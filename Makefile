@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test voice-eval test-sink deb test-deb build setup fmt clippy fuzz clean
+.PHONY: say test voice-eval test-sink deb test-deb build setup fmt clippy fuzz clean test-rtsan
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -43,6 +43,10 @@ target/train/ready: models/train/requirements.txt
 test-sink: setup
 	@boards/setup.sh pulseaudio pulseaudio-utils
 	cargo test --release --test realtime_sink -- --ignored --test-threads 1
+
+# The device callback under RealtimeSanitizer.
+test-rtsan: setup
+	tests/rtsan.sh
 
 # Debian packages: for this machine, and for arm64 where a cross build is there (boards/deb/README.md).
 ARM64 = $(firstword $(wildcard target/cross-armv8-a/aarch64-unknown-linux-gnu/release/syrinx))

@@ -5,7 +5,8 @@ mod live;
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use live::*;
@@ -55,6 +56,49 @@ fn caches_that_cannot_be_written_are_done_without() {
     assert_eq!(phrase.samples.len(), 3 * 1920);
 }
 
+/// `say --play` on a clock, with a folder for voice prefixes.
+fn play(files: &TinyPack, cache: &Path) -> Command {
+    let (pack, cache) = (files.dir().display().to_string(), cache.display().to_string());
+    let mut play = command(&["say", "One two three.", "--play", "--device", "null", "--max-seconds", "0.4"]);
+    play.args(["--pack", &pack, "--cache", &cache]);
+    play
+}
+
+#[test]
+#[cfg(unix)]
+fn a_disk_that_is_full_is_done_without() {
+    let files = TinyPack::import(Recipe::Q8);
+    let cache = files.beside("cache");
+    let play = play(&files, &cache);
+    // A limit for files is a disk that fills up within one, for this process alone.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"]).arg(play.get_program()).args(play.get_args());
+    let output = limited.env("XDG_CACHE_HOME", &cache).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("voice prefix not kept"), "{said}");
+    assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 0, "nothing half-written stays");
+}
+
+#[test]
+fn a_voice_that_was_prepared_is_read_from_disk_by_a_later_process() {
+    let (files, pack) = tiny();
+    let cache = files.beside("cache");
+    let session = SessionOptions { prefix_folder: Some(cache.clone()), ..SessionOptions::default() };
+    let (engine, recorder) = engine(&pack, EngineOptions { session, ..options() });
+    engine.warm(None).unwrap();
+    let kept = || {
+        std::fs::read_dir(&cache)
+            .is_ok_and(|folder| folder.flatten().any(|file| file.path().extension().is_some_and(|end| end == "prefix")))
+    };
+    until(kept);
+    assert_eq!(recorder.length(), 0, "nothing was spoken for it");
+    drop(engine);
+    let output = play(&files, &cache).env("RUST_LOG", "debug").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("voice prefix read from"), "{said}");
+}
+
 #[test]
 fn a_prepared_phrase_is_the_same_after_a_restart_and_needs_no_model() {
     let (files, pack) = tiny();
@@ -82,8 +126,8 @@ fn the_engine_may_go_in_the_midst_of_speech() {
 fn stream(files: &TinyPack, arguments: &[&str]) -> Child {
     let pack = files.dir().display().to_string();
     let common = ["say", "--stream", "--device", "null", "--pack", &pack];
-    let mut command = command(&[&common, arguments].concat());
-    command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    let mut say = command(&[&common, arguments].concat());
+    say.env("RUST_LOG", "debug").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 #[test]
@@ -92,7 +136,9 @@ fn standard_input_that_closes_in_mid_word_is_spoken() {
     let mut child = stream(&files, &["--max-seconds", "1"]);
     child.stdin.take().unwrap().write_all(b"Hello wonderful wor").unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("clause 0..19"), "the piece of a word was spoken, too: {said}");
 }
 
 #[test]
@@ -110,7 +156,7 @@ fn an_interrupt_cancels_and_says_what_was_spoken() {
     let mut input = child.stdin.take().unwrap();
     input.write_all(b"One two three four five six seven. ").unwrap();
     std::thread::sleep(Duration::from_secs(4));
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     let lines: Vec<String> = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap).collect();
     let line = lines.iter().find(|line| line.starts_with("cancelled after")).expect("it says so");

@@ -11,16 +11,22 @@ use super::guard::{Guard, Guards};
 use super::position::ClauseText;
 use crate::error::Result;
 use crate::text::Speller;
-use crate::text::clause::{Clauses, Policy};
+use crate::text::clause::{ClauseEnd, Clauses, Policy};
 
-/// Text that has waited so long for its clause to end is spoken without: at the beginning, and later.
-const FIRST_LATE: Duration = Duration::from_millis(250);
-const LATE: Duration = Duration::from_millis(1500);
+/// Text that has waited so long for its clause to end is spoken without, where nothing is heard meanwhile.
+const LATE: Duration = Duration::from_millis(250);
+/// Where something is, text may wait longer: until so long before silence comes, but not longer than this in all.
+const LEAD: Duration = Duration::from_millis(200);
+const LATEST: Duration = Duration::from_millis(1500);
+/// How soon it is looked again where it is not known yet when silence comes.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(super) struct Course {
     splitter: Clauses,
     finished: bool,
+    /// The last clause ended within a sentence.
+    in_sentence: bool,
     /// Clauses that may still be spoken, from number `forgotten` on.
     clauses: VecDeque<Arc<ClauseText>>,
     forgotten: usize,
@@ -46,6 +52,7 @@ impl Course {
         Self {
             splitter: speller.splitter(policy),
             finished: false,
+            in_sentence: false,
             clauses: VecDeque::new(),
             forgotten: 0,
             start: 0,
@@ -101,15 +108,19 @@ impl Course {
             self.waiting_since = None;
             let spoken = speller.spell(&clause);
             if !spoken.text.trim().is_empty() {
-                self.clauses.push_back(Arc::new(ClauseText { spoken, chars: clause.start..clause.end }));
+                let open = matches!(clause.kind, ClauseEnd::Phrase | ClauseEnd::Forced);
+                let follows = std::mem::replace(&mut self.in_sentence, open);
+                self.clauses.push_back(Arc::new(ClauseText { spoken, chars: clause.start..clause.end, follows }));
             }
         }
     }
 
-    /// When waiting text is to be flushed.
-    pub fn late_at(&self) -> Option<Instant> {
-        let wait = if self.clauses.is_empty() && self.forgotten == 0 { FIRST_LATE } else { LATE };
-        self.waiting_since.map(|since| since + wait)
+    /// When waiting text is to be flushed, or to be looked at again. `ahead`: the speech that is still to be heard, if
+    /// its end is known.
+    pub fn late_at(&self, now: Instant, ahead: Option<Duration>) -> Option<Instant> {
+        let since = self.waiting_since?;
+        let silence = ahead.map_or(now + LOOK, |ahead| now + ahead.saturating_sub(LEAD));
+        Some(silence.clamp(since + LATE, since + LATEST))
     }
 
     /// The next step. `announce` hears of a clause (its number, text and frames) before it is begun, and gives its span
@@ -127,7 +138,7 @@ impl Course {
             };
             let Some(number) = announce(clause, text, expected_frames(text, guards)) else { return Next::NotYet };
             *span = number;
-            Next::Clause(&text.spoken.text)
+            Next::Clause { text: &text.spoken.text, follows: text.follows }
         })
     }
 
@@ -150,4 +161,34 @@ impl Course {
 
 fn expected_frames(text: &ClauseText, guards: &Guards) -> usize {
     (text.spoken.text.len() as f32 * guards.frames_per_char).ceil() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Solver;
+    use crate::pack::Voice;
+
+    #[test]
+    fn text_waits_for_its_clause_as_long_as_something_else_is_heard_but_not_for_ever() {
+        let speller = Speller::new(&Default::default()).unwrap();
+        let voice = Voice { name: "a".to_owned(), rows: Vec::new() };
+        let request = super::super::generator::Request { solver: Solver { steps: 1, guidance: 1.0 }, seed: 0 };
+        let script = Arc::new(Script { voice, request, max_frames: 1, sentences: false });
+        let mut course = Course::new(&speller, &script, Guards::default());
+        let now = Instant::now();
+        assert_eq!(course.late_at(now, Some(Duration::ZERO)), None, "nothing waits");
+        course.take_in("and so ", false, false, &speller);
+        course.waiting_since = Some(now);
+        let ms = |ms: u64| Some(Duration::from_millis(ms));
+        let late = |later: u64, ahead: Option<Duration>| {
+            let now = now + Duration::from_millis(later);
+            course.late_at(now, ahead).map(|at| (at - (now - Duration::from_millis(later))).as_millis())
+        };
+        assert_eq!(late(0, ms(0)), Some(250), "nothing is heard");
+        assert_eq!(late(0, ms(900)), Some(700), "700 ms later, 200 ms are left to begin with it");
+        assert_eq!(late(0, ms(9000)), Some(1500), "not for ever");
+        assert_eq!(late(400, ms(0)), Some(400), "silence has come");
+        assert_eq!(late(400, None), Some(420), "the end is not known yet");
+    }
 }

@@ -1,11 +1,19 @@
 //! Where callers, the generator and the ear meet. In: calls of any thread. Out: turns for the generator's thread,
 //! events for listeners.
 //!
-//! Three things are known here, each in its own place. The *floor* ([`floor`]): which utterances are open, and whose
-//! turn it is. The *trail* ([`Trail`]): which clauses are on their way to the ear, and how far they were heard. The
-//! *epoch* (`ring/gate.rs`): what is on its way counts only as long as nobody has raised it. A cut (cancel,
-//! interruption, loss of the device) raises it and sends every utterance back to its first clause that will not be
-//! heard to the end.
+//! Three things are known here, each in its own place:
+//!
+//! - the *floor* ([`floor`]): which utterances are open, and whose turn it is to be generated;
+//! - the *trail* ([`Trail`]): which clauses are on their way to the ear, and how far they were heard;
+//! - the *epoch* (`ring/gate.rs`): a number that all on its way carries, and that counts only until somebody raises it.
+//!
+//! An utterance's life: `open`, `push` (text waits in its inbox), `turn` (the generator takes the text), `begin_clause`
+//! (a span on the trail), `clause_starts` and `clause_ends` (the codec knows its samples), `report` (the ear has passed
+//! them: events), `complete`, and its last event when nothing of it is left on the trail.
+//!
+//! A *cut* is whatever takes back what was generated and not heard: a cancel, a higher lane, a lost device. It raises
+//! the epoch, so that every stage drops what is older, and sends each utterance that is still wanted back to its first
+//! clause that will not be heard to the end. What of it the ear gets is known when the callback has met it (`apply`).
 //!
 //! One short lock guards floor and trail together; no real-time thread takes it.
 
@@ -250,6 +258,11 @@ impl Desk {
     /// The codec has reached a clause's end.
     pub fn clause_ends(&self, span: u64, end: u64) {
         self.lock().trail.ends(span, end);
+    }
+
+    /// Samples that are still to be heard, if it is known how many.
+    pub fn ahead(&self) -> Option<u64> {
+        self.lock().trail.ahead(self.control.gate().taken())
     }
 
     /// All of an utterance has been generated.

@@ -18,7 +18,8 @@ pub(super) trait FrameSource: Send {
     fn set_solver(&mut self, solver: Solver) -> Result<()>;
     /// Brings a voice's prefix into the cache.
     fn warm(&mut self, voice: &Voice) -> Result<()>;
-    fn start_clause(&mut self, text: &str, voice: &Voice) -> Result<()>;
+    /// `follows`: the clause goes on with the sentence of the one before.
+    fn start_clause(&mut self, text: &str, voice: &Voice, follows: bool) -> Result<()>;
     /// `None` at the clause's end.
     fn next_frame(&mut self) -> Result<Option<Frame>>;
 }
@@ -36,8 +37,8 @@ impl FrameSource for Generator {
         Self::warm(self, voice)
     }
 
-    fn start_clause(&mut self, text: &str, voice: &Voice) -> Result<()> {
-        Self::start_clause(self, text, voice)
+    fn start_clause(&mut self, text: &str, voice: &Voice, follows: bool) -> Result<()> {
+        Self::start_clause(self, text, voice, follows)
     }
 
     fn next_frame(&mut self) -> Result<Option<Frame>> {
@@ -59,7 +60,11 @@ pub(super) enum Step {
 
 /// The next clause, where one is known.
 pub(super) enum Next<'c> {
-    Clause(&'c str),
+    Clause {
+        text: &'c str,
+        /// It goes on with the sentence of the clause before.
+        follows: bool,
+    },
     NotYet,
     NoMore,
 }
@@ -134,9 +139,10 @@ impl FrameLoop {
             });
         }
         match next(self.begun) {
-            Next::Clause(clause) => {
+            Next::Clause { text, follows } => {
+                let follows = follows && self.begun > 0;
                 self.begun += 1;
-                source.start_clause(clause, &self.voice)?;
+                source.start_clause(text, &self.voice, follows)?;
                 self.in_clause = true;
                 Ok(Step::Clause)
             }

@@ -15,6 +15,7 @@ use std::time::Instant;
 use syrinx_quant::shape::Audio;
 
 use super::cost::FrameTimes;
+use super::sentence::Sentence;
 use super::session::SessionOptions;
 use crate::backbone::{Backbone, BackboneOptions, FrameEmbedding, Output, PrefixCache};
 use crate::error::Result;
@@ -43,6 +44,8 @@ pub struct Generator {
     pool: Arc<Pool>,
     /// Prefix rows of the voice in use.
     prefix: Option<(Voice, Rows)>,
+    /// What has been spoken of the sentence.
+    sentence: Sentence,
     /// What the backbone said last.
     hidden: Vec<f32>,
     semantic: Semantic,
@@ -73,6 +76,7 @@ impl Generator {
         let flow = FlowHead::open(pack.speech(), shape, flow, &pool)?;
         Ok(Self {
             prompter: Prompter::open(pack)?,
+            sentence: Sentence::new(),
             backbone: Backbone::open(pack, options, cache)?,
             x: vec![0.0; flow.width()],
             flow,
@@ -120,12 +124,26 @@ impl Generator {
         Ok(())
     }
 
-    /// Feeds the prompt of a clause. Errors: `BadText`, `OutOfBudget`, `Backend`.
-    pub fn start_clause(&mut self, text: &str, voice: &Voice) -> Result<()> {
+    /// Feeds the prompt of a clause. Where it `follows`, it is the rest of a sentence whose beginning was the clause
+    /// before: the prompt then has the text of both and the frames of that one, and the voice goes on in its tone.
+    ///
+    /// Errors: `BadText`, `OutOfBudget`, `Backend`.
+    pub fn start_clause(&mut self, text: &str, voice: &Voice, follows: bool) -> Result<()> {
         let started = Instant::now();
-        let rows = self.prompter.text(text)?;
-        log::trace!("clause of {} tokens: {text}", rows.ids.len());
+        self.sentence.begin(text, follows);
+        let mut rows = self.prompter.text(self.sentence.text())?;
         self.warm(voice)?;
+        let (words, dim) = (rows.ids.len(), self.hidden.len());
+        if words + self.sentence.frames().len() > self.backbone.remaining() / 2 && follows {
+            self.sentence.begin(text, false);
+            rows = self.prompter.text(text)?;
+        }
+        for frame in self.sentence.frames() {
+            let row = rows.embeds.len();
+            rows.embeds.resize(row + dim, 0.0);
+            self.embedding.embed(frame, rows.embeds.get_mut(row..).unwrap_or_default())?;
+        }
+        log::trace!("clause of {words} tokens, {} frames before it: {text}", self.sentence.frames().len());
         let output = self.backbone.prompt(&rows.embeds)?;
         self.semantic = choose_semantic(output.logits, &self.audio, true);
         self.hidden.copy_from_slice(output.hidden);
@@ -158,6 +176,7 @@ impl Generator {
         }
         if self.semantic.code == crate::frame::END {
             self.feedback_due = false;
+            self.sentence.end();
             return Ok(None);
         }
         noise::fill(self.request.seed, self.frames, &mut self.x);
@@ -169,6 +188,7 @@ impl Generator {
         frame.codes.extend(std::iter::once(self.semantic.code).chain(acoustic));
         self.embedding.embed(&frame, &mut self.feedback)?;
         self.feedback_due = true;
+        self.sentence.add(&frame);
         self.clause_frames += 1;
         self.frames += 1;
         Ok(Some(frame))
@@ -205,4 +225,43 @@ impl Generator {
 pub(super) fn default_solver(pack: &Pack) -> Solver {
     let defaults = &pack.manifest().defaults;
     Solver { steps: defaults.steps as usize, guidance: defaults.guidance }
+}
+
+#[cfg(test)]
+mod tests {
+    use syrinx_quant::Recipe;
+    use syrinx_quant::import::{ImportOptions, import};
+
+    use super::*;
+    use crate::pack::OpenOptions;
+
+    #[test]
+    fn the_rest_of_a_sentence_is_spoken_as_if_its_beginning_had_not_been_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny");
+        let to = folder.path().join("pack");
+        import(&ImportOptions { from, to: to.clone(), recipe: Recipe::F32, overwrite: false }, &()).unwrap();
+        let pack = Pack::open(&to, OpenOptions::default()).unwrap();
+        let voices = pack.load_voices().unwrap();
+        let voice = voices.get(None).unwrap();
+        let mut generator = Generator::open_for(&pack, &SessionOptions::default(), Arc::new(Pool::new(1))).unwrap();
+        let speak = |generator: &mut Generator, frames: usize| -> Vec<Frame> {
+            (0..frames).map(|_| generator.next_frame().unwrap().unwrap()).collect()
+        };
+
+        let request = Request { solver: default_solver(&pack), seed: 3 };
+        generator.begin(request).unwrap();
+        generator.start_clause("Turn left, then right.", voice, false).unwrap();
+        let whole = speak(&mut generator, 12);
+
+        generator.begin(request).unwrap();
+        generator.start_clause("Turn left,", voice, false).unwrap();
+        let beginning = speak(&mut generator, 5);
+        assert_ne!(beginning, whole[..5], "the beginning knows nothing of the rest");
+        generator.sentence.begin("Turn left,", false); // it goes on with the frames of the whole, to be compared
+        whole[..5].iter().for_each(|frame| generator.sentence.add(frame));
+        generator.sentence.end();
+        generator.start_clause("then right.", voice, true).unwrap();
+        assert_eq!(speak(&mut generator, 7), whole[5..]);
+    }
 }

@@ -102,7 +102,7 @@ impl<S: FrameSource> GeneratorThread<S> {
     }
 
     fn work(&mut self) {
-        let mut starved = None;
+        let mut starved: Option<Starved> = None;
         let mut within = None;
         loop {
             match self.desk.turn(starved, within) {
@@ -111,23 +111,14 @@ impl<S: FrameSource> GeneratorThread<S> {
                     if let Err(e) = self.source.warm(&voice) {
                         log::warn!("voice {} was not prepared: {e}", voice.name);
                     }
-                    (self.current, within) = (None, None); // the model's state is another now
                 }
-                Turn::Late => {
-                    if let Some(course) = starved.and_then(|starved: Starved| self.courses.get_mut(&starved.id)) {
-                        course.flush(&self.speller);
-                    }
-                    starved = None;
-                }
+                Turn::Late => starved = starved.and_then(|starved| self.late(starved)),
                 Turn::Speak(job) => {
                     let (id, epoch) = (job.id, job.epoch);
                     let step = self.speak(job);
                     within = matches!(step, Ok(Step::Clause | Step::Frame(_))).then_some(id);
                     starved = match step {
-                        Ok(Step::Waiting) => {
-                            let until = self.courses.get(&id).and_then(Course::late_at);
-                            Some(Starved { id, epoch, until })
-                        }
+                        Ok(Step::Waiting) => Some(Starved { id, epoch, until: self.late_at(id) }),
                         Ok(_) => None,
                         Err(e) => {
                             log::warn!("{e}");
@@ -140,6 +131,22 @@ impl<S: FrameSource> GeneratorThread<S> {
                 }
             }
         }
+    }
+
+    /// Text has waited for so long that it is spoken as it is, unless enough is still to be heard: then it waits on.
+    fn late(&mut self, starved: Starved) -> Option<Starved> {
+        let until = self.late_at(starved.id);
+        if until.is_some_and(|until| until > Instant::now()) {
+            return Some(Starved { until, ..starved });
+        }
+        self.courses.get_mut(&starved.id)?.flush(&self.speller);
+        None
+    }
+
+    fn late_at(&self, id: u64) -> Option<Instant> {
+        let device_hz = f64::from(self.device_hz.load(Ordering::Acquire).max(1));
+        let ahead = self.desk.ahead().map(|samples| Duration::from_secs_f64(samples as f64 / device_hz));
+        self.courses.get(&id)?.late_at(Instant::now(), ahead)
     }
 
     /// Does one step of an utterance.

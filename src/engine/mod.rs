@@ -16,6 +16,7 @@ mod live;
 mod pace;
 mod phrase;
 mod position;
+mod sentence;
 mod session;
 mod synthesis;
 #[cfg(test)]

@@ -55,6 +55,8 @@ pub(super) struct ClauseText {
     pub spoken: Spoken,
     /// Characters of the text pushed.
     pub chars: Range<usize>,
+    /// It goes on with the sentence of the clause before.
+    pub follows: bool,
 }
 
 impl Trail {
@@ -124,6 +126,11 @@ impl Trail {
             edge = span.end.unwrap_or(0);
         }
         Err(edge)
+    }
+
+    /// Samples from index `taken` to the end of all that is on the trail, if that is known.
+    pub fn ahead(&self, taken: u64) -> Option<u64> {
+        self.spans.back().map_or(Some(0), |span| Some(span.end?.saturating_sub(taken)))
     }
 
     /// Where the clause ends whose samples leave at index `taken`, if that is known.
@@ -207,7 +214,7 @@ mod tests {
     use super::*;
 
     fn span(end: Option<u64>) -> Span {
-        let text = Arc::new(ClauseText { spoken: Spoken::verbatim("abcdefghij"), chars: 20..30 });
+        let text = Arc::new(ClauseText { spoken: Spoken::verbatim("abcdefghij"), chars: 20..30, follows: false });
         let (number, utterance, clause, epoch) = (1, 1, 0, 0);
         Span {
             number,

@@ -101,7 +101,7 @@ impl<'s> Synthesis<'s> {
                 self.frames.end(Ending::Cancelled);
             }
             let clauses = &self.clauses;
-            let next = |i: usize| clauses.get(i).map_or(Next::NoMore, |clause| Next::Clause(clause));
+            let next = |i: usize| clauses.get(i).map_or(Next::NoMore, |text| Next::Clause { text, follows: false });
             match self.frames.step(&mut self.session.generator, next)? {
                 Step::Frame(frame) => return Ok(Some(frame)),
                 Step::Ended => return Ok(None),

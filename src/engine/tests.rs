@@ -1,6 +1,7 @@
 //! The engine around a generator that does as it is told: clauses of a given length, panics, slowness.
 
 mod device;
+mod joins;
 mod lanes;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -43,6 +44,8 @@ struct Fake {
     frames: usize,
     seed: u64,
     noise: u64,
+    /// What was asked for: a clause, or a voice.
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 const CLAUSE_FRAMES: usize = 5;
@@ -57,11 +60,13 @@ impl FrameSource for Fake {
         Ok(())
     }
 
-    fn warm(&mut self, _: &Voice) -> Result<()> {
+    fn warm(&mut self, voice: &Voice) -> Result<()> {
+        self.log.lock().unwrap().push(format!("voice {}", voice.name));
         Ok(())
     }
 
-    fn start_clause(&mut self, text: &str, _: &Voice) -> Result<()> {
+    fn start_clause(&mut self, text: &str, _: &Voice, follows: bool) -> Result<()> {
+        self.log.lock().unwrap().push(format!("{}{}", if follows { "… " } else { "" }, text.trim()));
         (self.text, self.frames) = (text.to_lowercase(), 0);
         Ok(())
     }

@@ -58,7 +58,9 @@ impl Desk {
             if state.closing {
                 return Turn::Close;
             }
-            if let Some(voice) = state.warm.pop_front() {
+            // The model's state is a clause's own until that clause ends.
+            let in_clause = within.is_some() && state.floor.next(within) == within;
+            if !in_clause && let Some(voice) = state.warm.pop_front() {
                 return Turn::Warm(voice);
             }
             let epoch = self.control.gate().epoch();
