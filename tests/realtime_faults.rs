@@ -72,7 +72,7 @@ fn a_disk_that_is_full_is_done_without() {
     let play = play(&files, &cache);
     // A limit for files is a disk that fills up within one, for this process alone.
     let mut limited = Command::new("sh");
-    limited.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"]).arg(play.get_program()).args(play.get_args());
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"]).arg(play.get_program()).args(play.get_args());
     let output = limited.env("XDG_CACHE_HOME", &cache).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");

@@ -210,15 +210,16 @@ impl<S: FrameSource> GeneratorThread<S> {
         if std::mem::replace(&mut self.underruns, underruns) != underruns {
             self.pace.underrun();
         }
+        let Some(course) = self.courses.get_mut(&job.id) else { return Ok(()) };
+        let Some(frames) = course.watch_clause() else { return Ok(()) };
+        let start_frames = self.pace.start_frames(frames);
         let quality = if self.governor { self.quality.next(self.pace.slowest()) } else { Quality::Full };
         if std::mem::replace(&mut self.quality, quality) != quality {
+            self.pace.forget();
             self.desk.tell(job.id, Event::Quality { quality });
         }
         self.source.set_solver(quality.solver(script.request.solver))?;
-        let Some(course) = self.courses.get_mut(&job.id) else { return Ok(()) };
-        let Some(frames) = course.watch_clause() else { return Ok(()) };
-        let fresh = std::mem::take(&mut course.fresh);
-        let (span, start_frames) = (course.span, self.pace.start_frames(frames));
+        let (fresh, span) = (std::mem::take(&mut course.fresh), course.span);
         self.send(job.epoch, Part::Clause { utterance: job.id, span, start_frames, fresh });
         Ok(())
     }

@@ -50,6 +50,11 @@ impl Pace {
         self.windows.iter().copied().fold(0.0, f32::max)
     }
 
+    /// Frames are made in another way from now on: what was measured says nothing of it.
+    pub fn forget(&mut self) {
+        (self.sum, self.count, self.windows) = (0.0, 0, [0.0; WINDOWS]);
+    }
+
     /// A new utterance may grow its buffer again.
     pub fn begin(&mut self) {
         self.grown = false;
@@ -141,6 +146,15 @@ mod tests {
         pace.begin();
         pace.underrun();
         assert_eq!(pace.start_frames(30), 5);
+    }
+
+    #[test]
+    fn another_quality_is_judged_by_its_own_pace() {
+        let mut pace = pace(1.5);
+        assert_eq!(Quality::Full.next(pace.slowest()), Quality::FewerSteps);
+        pace.forget();
+        (0..WINDOW).for_each(|_| pace.observe(0.7));
+        assert_eq!(Quality::FewerSteps.next(pace.slowest()), Quality::FewerSteps);
     }
 
     #[test]
