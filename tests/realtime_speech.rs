@@ -37,6 +37,20 @@ fn streamed_samples_equal_pulled_samples() {
 }
 
 #[test]
+fn a_text_spoken_at_once_equals_pulled_samples() {
+    let (_files, pack) = tiny();
+    let text = "You can turn left at the next light, and then go straight on.";
+    let mut session = Session::open(&pack, &SessionOptions::default()).unwrap();
+    let pulled: Vec<f32> = session.speak(text, &frames(20)).unwrap().flat_map(|block| block.unwrap()).collect();
+    drop(session);
+    let (engine, recorder) =
+        engine(&pack, EngineOptions { guards: unwatched(), start_frames: Some(20), ..EngineOptions::default() });
+    assert_eq!(engine.speak(Lane::Answer, text, &frames(20)).unwrap().wait(LONG), Some(Event::Finished));
+    let (pulled, heard) = (from_first_sound(&pulled), recorder.speech());
+    assert_eq!(heard[..pulled.len()], pulled[..]);
+}
+
+#[test]
 fn another_seed_is_heard_as_other_samples() {
     let (_files, pack) = tiny();
     let (engine, recorder) = engine(&pack, EngineOptions { start_frames: Some(5), ..options() });

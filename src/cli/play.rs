@@ -40,7 +40,7 @@ pub struct PlayArguments {
     /// Inaudible pulses while nothing is spoken, for devices that sleep when they are given nothing but silence.
     #[arg(long)]
     keep_alive: bool,
-    /// Begin with a whole sentence, rather than with its first words as soon as they are there.
+    /// With --stream: begin with a whole sentence, rather than with its first words as soon as they are there.
     #[arg(long)]
     whole_sentences: bool,
     /// Lower the quality by reported steps where the machine cannot keep up.
@@ -91,16 +91,18 @@ impl PlayArguments {
 
         let engine = Engine::open(pack, options)?;
         engine.set_volume(self.volume);
-        let utterance = engine.utterance(Lane::Answer, speak)?;
         let said = Arc::new(Mutex::new(String::new()));
-        match text {
+        let utterance = match text {
             Some(text) => {
                 lock(&said).push_str(&text);
-                utterance.push(&text)?;
-                utterance.finish();
+                engine.speak(Lane::Answer, &text, speak)?
             }
-            None => feed_standard_input(&utterance, &said)?,
-        }
+            None => {
+                let utterance = engine.utterance(Lane::Answer, speak)?;
+                feed_standard_input(&utterance, &said)?;
+                utterance
+            }
+        };
         let outcome = follow(&utterance, &interrupted, &said);
         std::thread::sleep(DRAIN);
         if engine.underruns() > 0 {

@@ -13,8 +13,10 @@ use crate::error::Result;
 use crate::text::Speller;
 use crate::text::clause::{ClauseEnd, Clauses, Policy};
 
-/// Text that has waited so long for its clause to end is spoken without, where nothing is heard meanwhile.
-const LATE: Duration = Duration::from_millis(250);
+/// Text that has waited so long for its clause to end is spoken without, where nothing is heard meanwhile: at the
+/// beginning, and later.
+const FIRST_LATE: Duration = Duration::from_millis(250);
+const LATE: Duration = Duration::from_millis(500);
 /// Where something is, text may wait longer: until so long before silence comes, but not longer than this in all.
 const LEAD: Duration = Duration::from_millis(200);
 const LATEST: Duration = Duration::from_millis(1500);
@@ -24,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Course {
     splitter: Clauses,
+    /// Some text has come.
+    begun: bool,
     finished: bool,
     /// The last clause ended within a sentence.
     in_sentence: bool,
@@ -51,6 +55,7 @@ impl Course {
         let policy = if script.sentences { Policy::sentences() } else { Policy::default() };
         Self {
             splitter: speller.splitter(policy),
+            begun: false,
             finished: false,
             in_sentence: false,
             clauses: VecDeque::new(),
@@ -82,7 +87,12 @@ impl Course {
         }
     }
 
+    /// Text that is complete when it comes is not waited for: it is spoken by whole sentences, as from a file.
     pub fn take_in(&mut self, text: &str, finished: bool, flush: bool, speller: &Speller) {
+        if finished && !self.begun {
+            self.splitter = speller.splitter(Policy::sentences());
+        }
+        self.begun |= !text.is_empty();
         if !text.is_empty() {
             self.splitter.push(text);
             self.waiting_since.get_or_insert_with(Instant::now);
@@ -104,8 +114,9 @@ impl Course {
     }
 
     fn collect(&mut self, speller: &Speller) {
+        let mut found = false;
         for clause in &mut self.splitter {
-            self.waiting_since = None;
+            found = true;
             let spoken = speller.spell(&clause);
             if !spoken.text.trim().is_empty() {
                 let open = matches!(clause.kind, ClauseEnd::Phrase | ClauseEnd::Forced);
@@ -113,14 +124,18 @@ impl Course {
                 self.clauses.push_back(Arc::new(ClauseText { spoken, chars: clause.start..clause.end, follows }));
             }
         }
+        if found {
+            self.waiting_since = self.splitter.is_waiting().then(Instant::now);
+        }
     }
 
     /// When waiting text is to be flushed, or to be looked at again. `ahead`: the speech that is still to be heard, if
     /// its end is known.
     pub fn late_at(&self, now: Instant, ahead: Option<Duration>) -> Option<Instant> {
         let since = self.waiting_since?;
+        let least = if self.clauses.is_empty() && self.forgotten == 0 { FIRST_LATE } else { LATE };
         let silence = ahead.map_or(now + LOOK, |ahead| now + ahead.saturating_sub(LEAD));
-        Some(silence.clamp(since + LATE, since + LATEST))
+        Some(silence.clamp(since + least, since + LATEST))
     }
 
     /// The next step. `announce` hears of a clause (its number, text and frames) before it is begun, and gives its span
@@ -182,13 +197,17 @@ mod tests {
         course.waiting_since = Some(now);
         let ms = |ms: u64| Some(Duration::from_millis(ms));
         let late = |later: u64, ahead: Option<Duration>| {
-            let now = now + Duration::from_millis(later);
-            course.late_at(now, ahead).map(|at| (at - (now - Duration::from_millis(later))).as_millis())
+            let at = course.late_at(now + Duration::from_millis(later), ahead);
+            at.map(|at| (at - now).as_millis())
         };
         assert_eq!(late(0, ms(0)), Some(250), "nothing is heard");
         assert_eq!(late(0, ms(900)), Some(700), "700 ms later, 200 ms are left to begin with it");
         assert_eq!(late(0, ms(9000)), Some(1500), "not for ever");
         assert_eq!(late(400, ms(0)), Some(400), "silence has come");
         assert_eq!(late(400, None), Some(420), "the end is not known yet");
+        course.take_in("so it was. And ", false, false, &speller);
+        course.waiting_since = Some(now);
+        let at = course.late_at(now, ms(0)).unwrap();
+        assert_eq!((at - now).as_millis(), 500, "what follows a clause may take longer");
     }
 }

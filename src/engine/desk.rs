@@ -96,7 +96,8 @@ impl Desk {
         Ok(Utterance { id, desk: self.clone(), mailbox })
     }
 
-    pub fn push(&self, id: u64, text: &str) -> Result<()> {
+    /// Adds text; `last`: it is complete now. Errors: as [`Utterance::push`].
+    pub fn push(&self, id: u64, text: &str, last: bool) -> Result<()> {
         let mut state = self.lock();
         let entry = state.floor.entry_mut(id).filter(|entry| entry.stopped.is_none() && !entry.finished);
         let Some(entry) = entry else {
@@ -107,8 +108,11 @@ impl Desk {
             return Err(Error::new(ErrorKind::BadText, message));
         }
         entry.inbox.push_str(text);
-        if !text.is_empty() && !std::mem::replace(&mut entry.has_text, true) {
-            let lane = entry.lane;
+        entry.finished = last;
+        let arrives = !text.is_empty() && !entry.has_text;
+        entry.has_text |= arrives || last;
+        let lane = entry.lane;
+        if arrives {
             self.arrive(&mut state, lane);
         }
         self.changed.notify_all();

@@ -66,7 +66,7 @@ pub struct EngineOptions {
     pub governor: bool,
     /// Frames to have before a clause begins; `None`: as many as the machine's pace asks for.
     pub start_frames: Option<usize>,
-    /// Whole sentences from the start, rather than an early first fragment.
+    /// Whole sentences from the start, rather than an early first fragment of text that comes in pieces.
     pub whole_sentences: bool,
 }
 
@@ -230,11 +230,11 @@ impl Engine {
         )
     }
 
-    /// Speaks a whole text. Errors: as [`Engine::utterance`] and [`Utterance::push`].
+    /// Speaks a whole text, by whole sentences, as there is nothing to be waited for: the samples of
+    /// [`super::Session::speak`]. Errors: as [`Engine::utterance`] and [`Utterance::push`].
     pub fn speak(&self, lane: Lane, text: &str, options: &SpeakOptions) -> Result<Utterance> {
         let utterance = self.utterance(lane, options)?;
-        utterance.push(text)?;
-        utterance.finish();
+        self.desk.push(utterance.id, text, true)?;
         Ok(utterance)
     }
 

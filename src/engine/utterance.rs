@@ -90,7 +90,7 @@ impl Utterance {
     ///
     /// Errors: `BadText` where more than [`Utterance::MAX_WAITING_BYTES`] wait; `Cancelled` where it has ended.
     pub fn push(&self, text: &str) -> Result<()> {
-        self.desk.push(self.id, text)
+        self.desk.push(self.id, text, false)
     }
 
     /// The text is complete.

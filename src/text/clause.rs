@@ -171,6 +171,11 @@ impl Clauses {
         self.advance();
     }
 
+    /// Some text is in no clause yet.
+    pub fn is_waiting(&self) -> bool {
+        !self.text.is_empty()
+    }
+
     fn view(&self) -> View<'_> {
         View { text: &self.text, next: self.next, supply: self.supply, words: self.seen.words, lexicon: &self.lexicon }
     }

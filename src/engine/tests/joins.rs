@@ -8,11 +8,31 @@ fn logged(options: EngineOptions) -> (Stage, Arc<Mutex<Vec<String>>>) {
     (stage_with(options, move || Ok(Fake { log: into.clone(), ..Fake::default() })), log)
 }
 
+/// Speaks text that is not known to be complete before its first clause is begun.
+fn speak_in_pieces(stage: &Stage, log: &Mutex<Vec<String>>, text: &str) -> Utterance {
+    let utterance = stage.engine.utterance(Lane::Answer, &SpeakOptions::default()).unwrap();
+    utterance.push(text).unwrap();
+    while log.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    utterance.finish();
+    utterance
+}
+
+#[test]
+fn text_that_is_complete_is_spoken_by_whole_sentences() {
+    let (stage, log) = logged(EngineOptions { whole_sentences: false, ..options() });
+    let text = "You can turn left here, and then go straight on. After that you are there.";
+    assert_eq!(speak(&stage, Lane::Answer, text).wait(LONG), Some(Event::Finished));
+    let expected = ["You can turn left here, and then go straight on.", "After that you are there."];
+    assert_eq!(*log.lock().unwrap(), expected);
+}
+
 #[test]
 fn the_rest_of_a_sentence_goes_on_with_its_beginning_and_the_next_sentence_does_not() {
     let (stage, log) = logged(EngineOptions { whole_sentences: false, ..options() });
     let text = "You can turn left here, and then go straight on. After that you are there.";
-    assert_eq!(speak(&stage, Lane::Answer, text).wait(LONG), Some(Event::Finished));
+    assert_eq!(speak_in_pieces(&stage, &log, text).wait(LONG), Some(Event::Finished));
     let expected = ["You can turn left here,", "… and then go straight on.", "After that you are there."];
     assert_eq!(*log.lock().unwrap(), expected);
 }
@@ -20,7 +40,7 @@ fn the_rest_of_a_sentence_goes_on_with_its_beginning_and_the_next_sentence_does_
 #[test]
 fn a_sentence_that_was_interrupted_is_taken_up_at_its_clause_from_nothing() {
     let (stage, log) = logged(EngineOptions { whole_sentences: false, ..options() });
-    let answer = speak(&stage, Lane::Answer, "You can turn left here, and then go straight on.");
+    let answer = speak_in_pieces(&stage, &log, "You can turn left here, and then go straight on.");
     wait_for(&answer, |event| *event == Event::Clause { chars: 23..48 });
     assert_eq!(speak(&stage, Lane::Alert, "Brake now please.").wait(LONG), Some(Event::Finished));
     assert_eq!(answer.wait(LONG), Some(Event::Finished));
@@ -53,6 +73,14 @@ fn a_voice_is_prepared_though_the_clause_was_cancelled() {
         assert!(Instant::now() < deadline, "the voice is not prepared");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn what_came_with_the_end_of_a_sentence_is_not_forgotten_where_nothing_follows() {
+    let stage = stage(options());
+    let utterance = stage.engine.utterance(Lane::Answer, &SpeakOptions::default()).unwrap();
+    utterance.push("The first one is here. And then the second one fol").unwrap();
+    wait_for(&utterance, |event| matches!(event, Event::Clause { chars } if chars.start == 22));
 }
 
 #[test]
