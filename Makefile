@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test voice-eval test-sink deb test-deb build setup fmt clippy fuzz clean test-rtsan
+.PHONY: say test voice-eval test-sink test-rtsan deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
