@@ -69,7 +69,7 @@ impl Generator {
         pool: Arc<Pool>,
     ) -> Result<Self> {
         let shape = pack.shape();
-        let request = Request { solver: default_solver(pack), seed: pack.manifest().defaults.seed };
+        let request = Request { solver: Solver::of(&pack.manifest().defaults), seed: pack.manifest().defaults.seed };
         let flow = FlowHead::open(pack.speech(), shape, flow, &pool)?;
         Ok(Self {
             prompter: Prompter::open(pack)?,
@@ -199,10 +199,4 @@ impl Generator {
     pub fn ends_withheld(&self) -> u64 {
         self.ends_withheld
     }
-}
-
-/// The solver that a pack asks for.
-pub(super) fn default_solver(pack: &Pack) -> Solver {
-    let defaults = &pack.manifest().defaults;
-    Solver { steps: defaults.steps as usize, guidance: defaults.guidance }
 }
