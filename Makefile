@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test voice-eval test-sink test-rtsan deb test-deb build setup fmt clippy fuzz clean
+.PHONY: say test voice-eval test-sink test-rtsan count count-accept compare deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -74,6 +74,19 @@ clippy: setup
 
 target/packs/tiny/pack.toml: | build
 	$(SYRINX) pack --synthetic tiny --recipe q8 --to target/packs/tiny
+
+# Instructions per frame, against benches/counts.tsv; `count-accept` writes them down.
+count: setup
+	@boards/setup.sh valgrind
+	benches/count.py
+
+count-accept: setup
+	@boards/setup.sh valgrind
+	benches/count.py --accept
+
+# Our products against ggml's and candle's, then PACK against other systems that are there (benches/README.md).
+compare: build $(PACK)/pack.toml
+	benches/compare.sh $(PACK)
 
 # Ten minutes of each fuzz target: the reader of GGUF files and that of voice files.
 FUZZ_SECONDS ?= 600

@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use support::{Golden, TinyPack, assert_close};
-use syrinx::flow::{FlowEngine, FlowHead, Solver};
+use syrinx::flow::{FlowEngine, FlowHead, Guided, Method, Solver};
 use syrinx::frame::{END, choose_semantic, quantise_acoustic};
 use syrinx::kernel::Pool;
 use syrinx::pack::{OpenOptions, Pack};
@@ -64,7 +64,7 @@ fn masks_and_the_end_of_audio_equal_the_reference() {
         let (shape, audio) = (pack.shape(), &pack.shape().audio);
         let pool = Arc::new(Pool::new(1));
         let mut flow = FlowHead::open(pack.speech(), shape, FlowEngine::Native, &pool).unwrap();
-        let solver = Solver { steps: shape.flow.steps, guidance: shape.flow.guidance };
+        let solver = Solver::euler(shape.flow.steps, shape.flow.guidance);
         for edge in ["end", "empty", "pad"] {
             let codes = expected.i32(&format!("edge.{edge}.codes")).values;
             let logits = expected.f32(&format!("edge.{edge}.logits")).values;
@@ -109,8 +109,14 @@ fn the_ggml_engine_computes_what_the_native_one_does_from_the_same_weights() {
         {
             let imported = TinyPack::import_from(golden.checkpoint, recipe);
             let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
-            for (steps, guidance, threads) in [(7, 1.2, 1), (3, 1.2, 2), (7, 1.0, 1)] {
-                let solver = Solver { steps, guidance };
+            let default = Solver::euler(7, 1.2);
+            for (solver, threads) in [
+                (default, 1),
+                (Solver { steps: 3, ..default }, 2),
+                (Solver { guidance: 1.0, ..default }, 1),
+                // To the end of the flow's time, and with both numbers of branches in one frame.
+                (Solver { steps: 4, method: Method::Heun, guided: Guided::FirstHalf, ..default }, 1),
+            ] {
                 let native = velocities(&pack, golden, FlowEngine::Native, 1, solver);
                 let ggml = velocities(&pack, golden, FlowEngine::Ggml, threads, solver);
                 assert_eq!(ggml.len(), native.len());
@@ -133,7 +139,7 @@ fn guidance_of_one_is_the_conditional_flow() {
     let mut solve = |guidance: f32, steps: usize| {
         let mut first = Vec::new();
         let mut x = noise.clone();
-        flow.solve(&hidden, Solver { steps, guidance }, &mut x, &pool, |step| {
+        flow.solve(&hidden, Solver::euler(steps, guidance), &mut x, &pool, |step| {
             if first.is_empty() {
                 first = step.conditional.to_vec();
             }
@@ -147,4 +153,16 @@ fn guidance_of_one_is_the_conditional_flow() {
     assert_eq!(conditional, same, "the conditional branch does not depend on the other");
     assert_ne!(solve(1.2, 5).0, guided);
     assert_eq!(solve(1.2, 7).0, guided, "the grid is made anew when the steps change");
+}
+
+#[test]
+fn a_trace_shows_every_evaluation_of_a_solver() {
+    let pack = TinyPack::import(Recipe::F32);
+    let shape = |arguments: &[&str], name: &str| pack.trace(Golden::TINY, arguments).f32(name).shape;
+    for (solver, guided) in [("euler", 2), ("midpoint", 2), ("heun", 1)] {
+        let arguments = ["--solver", solver, "--steps", "4", "--guided", "first-half"];
+        assert_eq!(shape(&arguments, "frame.v")[1], 4, "{solver}");
+        assert_eq!(shape(&arguments, "frame.x")[1], 5, "{solver}");
+        assert_eq!(shape(&arguments, "frame.v_uncond")[1], guided, "{solver}");
+    }
 }

@@ -5,9 +5,10 @@
 //! compared, since a shared machine's speed changes by the second. Then, by criterion, products whose weights stay in a
 //! cache.
 //!
-//! `cargo bench --bench kernel`; `SYRINX_ISA` chooses another kernel set.
+//! `cargo bench --bench kernel`; `SYRINX_ISA` chooses another kernel set, `SYRINX_RIVAL` a program to compare with as well.
 
 mod ggml;
+mod rival;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -42,8 +43,10 @@ fn large() {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     println!("kernels {}, ggml {}", Isa::detect().name(), ggml::system());
     println!("GB/s of weight bytes, medians of {ROUNDS} interleaved rounds\n");
-    println!("| weights | columns | threads | memory, small pages | huge pages | ours | ggml | ours / ggml |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!(
+        "| weights | columns | threads | memory, small pages | huge pages | ours | ggml | ours / ggml | rival | ours / rival |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut memory = [Pages::Ordinary, Pages::Huge].map(|pages| Bandwidth::new(pages).expect("256 MiB"));
     for dtype in [DType::Q8_0, DType::Q4_0, DType::F16] {
         let layers = SWEEP_BYTES.div_ceil(LAYER.iter().map(|&(r, c)| bytes(dtype, r, c)).sum());
@@ -53,20 +56,23 @@ fn large() {
             for count in [1, 6] {
                 let mut ours = Ours::new(&file, &shapes, count, threads);
                 let mut ggml = ggml::Products::new(dtype, &shapes, &file, count, threads);
-                let mut speeds = [const { Vec::new() }; 4];
+                let mut rival = rival::Products::new(dtype, &shapes, count, threads);
+                let mut speeds = [const { Vec::new() }; 5];
                 for _ in 0..ROUNDS {
                     speeds[0].push(memory[0].read_gbs(&ours.pool));
                     speeds[1].push(memory[1].read_gbs(&ours.pool));
                     speeds[2].push(speed(ours.bytes(), || ours.run()));
                     speeds[3].push(speed(ours.bytes(), || ggml.run()));
+                    speeds[4].extend(rival.as_mut().map(|rival| ours.bytes() as f64 / rival.run() / 1e9));
                 }
-                let [small, huge, own, other] = speeds.map(median);
+                let [small, huge, own, other, foreign] = speeds.map(median);
                 let share = |memory: f64| 100.0 * own / memory;
                 println!(
-                    "| {dtype} | {count} | {threads} | {small:.1} ({:.0} %) | {huge:.1} ({:.0} %) | {own:.1} | {other:.1} | {:.2} |",
+                    "| {dtype} | {count} | {threads} | {small:.1} ({:.0} %) | {huge:.1} ({:.0} %) | {own:.1} | {other:.1} | {:.2} | {foreign:.1} | {:.2} |",
                     share(small),
                     share(huge),
-                    own / other
+                    own / other,
+                    own / foreign
                 );
             }
         }
@@ -174,7 +180,8 @@ fn speed(bytes: usize, run: impl FnOnce()) -> f64 {
     bytes as f64 / start.elapsed().as_secs_f64() / 1e9
 }
 
+/// NaN of nothing.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result, corrupt};
-use crate::manifest::{Defaults, Guards, Licence, Text};
+use crate::manifest::{Defaults, Guards, Licence, Manifest, Text};
 
 pub const ABOUT_FILE: &str = "syrinx.toml";
 
@@ -73,6 +73,30 @@ fn voxtral_licence() -> Licence {
         spdx: "CC-BY-NC-4.0".into(),
         commercial: false,
         note: "Weights and voices of Voxtral TTS, and audio made with them, are for non-commercial use".into(),
+    }
+}
+
+/// What a pack says of itself, for another one of the same weights.
+impl From<&Manifest> for About {
+    fn from(manifest: &Manifest) -> Self {
+        let Defaults { steps, guidance, seed, frame_budget } = manifest.defaults;
+        Self {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            family: manifest.family.clone(),
+            languages: manifest.languages.clone(),
+            licence: manifest.licence.clone(),
+            text: manifest.text.clone(),
+            guards: manifest.guards,
+            defaults: DefaultsOverride {
+                steps: Some(steps),
+                guidance: Some(guidance),
+                seed: Some(seed),
+                frame_budget: Some(frame_budget),
+            },
+            provenance: manifest.provenance.clone(),
+            import: ImportRules::default(),
+        }
     }
 }
 

@@ -12,9 +12,11 @@ use crate::error::{Error, Result, misshapen, missing, unsupported};
 use crate::fold::{codebook, fold};
 use crate::gguf::TensorView;
 use crate::layout::{self, AUDIO_TABLE, ENCODER_PREFIX, Origin, Planned, Role, SEMANTIC_HEAD};
+use crate::manifest::MANIFEST_FILE;
 use crate::pack::{self, Contents, Written};
 use crate::params::Params;
 use crate::recipe::Recipe;
+use crate::repack;
 use crate::shape::{Audio, Model, Prompt, Shape};
 use crate::tekken::{TEKKEN_FILE, Tekken};
 use crate::voice::{self, VOICE_FOLDER, Voice};
@@ -28,7 +30,7 @@ const PARAMS_FILE: &str = "params.json";
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
     /// Folder with `consolidated.safetensors`, `params.json`, `tekken.json`, `voice_embedding/` and, where its author
-    /// wrote one, `syrinx.toml`.
+    /// wrote one, `syrinx.toml`; or a pack of the recipe `f32`.
     pub from: PathBuf,
     /// Folder of the pack.
     pub to: PathBuf,
@@ -37,12 +39,15 @@ pub struct ImportOptions {
     pub overwrite: bool,
 }
 
-/// Imports a checkpoint.
+/// Imports a checkpoint, or packs a pack of the recipe `f32` anew ([`repack`]).
 ///
 /// Errors: `Missing` (file, tensor, key, voice), `Truncated`, `Corrupt`, `Unsupported` (what would change the arithmetic),
 /// `Shape`, `Exists`, `Io`, `Cancelled`; each names the file and the key or tensor.
 pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Written> {
     let ImportOptions { from, to, recipe, overwrite } = options;
+    if from.join(MANIFEST_FILE).is_file() {
+        return repack::repack(options, progress);
+    }
     let about = About::read(from)?;
     let params = Params::parse(&read_text(&from.join(PARAMS_FILE))?, &about.import.ignore_keys)?;
     let tekken = Tekken::parse(&read_text(&from.join(TEKKEN_FILE))?)?;
@@ -54,7 +59,7 @@ pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Writte
     let mut planned = layout::backbone(&shape);
     planned.extend(layout::speech(&shape, &voice_rows));
     checkpoint.check(&planned, encoder_sizes.is_some())?;
-    let encoder = encoder_sizes.map(|sizes| (plan_encoder(&checkpoint), sizes));
+    let encoder = encoder_sizes.map(|sizes| (checkpoint.encoder().map(plan_encoder).collect::<Vec<_>>(), sizes));
     if encoder.as_ref().is_some_and(|(tensors, _)| tensors.is_empty()) {
         return Err(missing(format!(
             "{CHECKPOINT_FILE}: params.json declares an encoder, but there are no {ENCODER_PREFIX}*"
@@ -157,14 +162,14 @@ fn padded_rows(checkpoint: &Checkpoint, name: &str, used: usize, padded: usize) 
     }
 }
 
-fn plan_encoder(checkpoint: &Checkpoint) -> Vec<Planned> {
-    let plan = |(name, shape): (&str, &[usize])| Planned {
+/// A tensor of the codec's encoder, which keeps name and shape.
+pub(crate) fn plan_encoder((name, shape): (&str, &[usize])) -> Planned {
+    Planned {
         name: name.to_owned(),
         shape: shape.to_vec(),
         role: if shape.len() < 2 { Role::Vector } else { Role::Encoder },
         origin: Origin::Tensor { name: name.to_owned(), rows: shape.first().copied().unwrap_or(1) },
-    };
-    checkpoint.encoder().map(plan).collect()
+    }
 }
 
 struct Source {

@@ -5,8 +5,8 @@
 //! params.json ─► params ─► Shape ─────────┤
 //! tekken.json ─► tekken ──────────────────┼─► import ─► recipe ─► block ─► gguf ─► pack folder
 //! voice_embedding/* ─► voice ─────────────┤                                          │
-//! (seed) ─► synthetic ────────────────────┘                                          ▼
-//!                                                             runtime: Manifest, GgufFile, Shape
+//! (seed) ─► synthetic ────────────────────┤                                          ▼
+//! pack of recipe f32 ─► repack ───────────┘                   runtime: Manifest, GgufFile, Shape ─► report
 //! ```
 //!
 //! The runtime uses the right-hand side only. Nothing here depends on it.
@@ -25,6 +25,8 @@ mod map;
 pub mod pack;
 pub mod params;
 pub mod recipe;
+pub mod repack;
+pub mod report;
 pub mod shape;
 mod staging;
 pub mod synthetic;

@@ -5,7 +5,10 @@ mod devices;
 mod inspect;
 mod pack;
 mod play;
+mod price;
 mod say;
+mod solver;
+mod stages;
 mod trace;
 mod voices;
 

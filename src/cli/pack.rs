@@ -1,4 +1,4 @@
-//! `syrinx pack`: a checkpoint, or nothing but a size and a seed, becomes a pack.
+//! `syrinx pack`: a checkpoint, or nothing but a size and a seed, becomes a pack; or its recipes are compared.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgGroup, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use syrinx::Result;
+use syrinx::{Error, ErrorKind, Result};
 use syrinx_quant::import::{ImportOptions, import};
 use syrinx_quant::pack::{Progress, Written};
 use syrinx_quant::synthetic::{self, Preset, SyntheticOptions};
@@ -15,24 +15,27 @@ use syrinx_quant::synthetic::{self, Preset, SyntheticOptions};
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("source").required(true)))]
 pub struct Pack {
-    /// Checkpoint to import: consolidated.safetensors, params.json, tekken.json, voice_embedding/.
+    /// Checkpoint to import: consolidated.safetensors, params.json, tekken.json, voice_embedding/; or a pack of the recipe
+    /// f32, to make one of another.
     #[arg(long, value_name = "DIR", group = "source")]
     from: Option<PathBuf>,
     /// Random weights of a given size instead: for speed and memory, not for listening.
-    #[arg(long, value_enum, group = "source")]
+    #[arg(long, value_enum, group = "source", conflicts_with = "report")]
     synthetic: Option<SyntheticSize>,
     /// Folder of the new pack.
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "report", conflicts_with = "report")]
+    to: Option<PathBuf>,
     /// Precision of the weights.
     #[arg(long, value_enum, default_value_t = Recipe::Q8)]
     recipe: Recipe,
-    /// Seed of synthetic weights.
+    /// Seed of synthetic weights, or of a report's noise.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Replace a pack that is there already.
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    report: super::price::ReportArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,7 +65,17 @@ impl Pack {
             Recipe::Q4 => syrinx_quant::Recipe::Q4,
             Recipe::Q4All => syrinx_quant::Recipe::Q4All,
         };
-        let (to, overwrite) = (self.to.clone(), self.overwrite);
+        if let (Some(compared), Some(from)) = (self.report.report, &self.from) {
+            let report = self.report.compare(compared, from, recipe, self.seed, &bar)?;
+            bar.bar.finish_and_clear();
+            self.report.print(&report);
+            return Ok(());
+        }
+        let Some(to) = self.to else {
+            return Err(Error::new(ErrorKind::BadOption, "pack needs --to DIR, or --from DIR and --report"));
+        };
+        let overwrite = self.overwrite;
+        let folder = to.clone();
         let written = match (self.from, self.synthetic) {
             (Some(from), _) => import(&ImportOptions { from, to, recipe, overwrite }, &bar)?,
             (None, size) => {
@@ -75,12 +88,12 @@ impl Pack {
             }
         };
         bar.bar.finish_and_clear();
-        report(&self.to, &written);
+        summary(&folder, &written);
         Ok(())
     }
 }
 
-fn report(to: &std::path::Path, written: &Written) {
+fn summary(to: &std::path::Path, written: &Written) {
     for fallback in &written.fallbacks {
         log::warn!(
             "{} is {} instead of {}: its rows do not fill the blocks",

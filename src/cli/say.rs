@@ -44,12 +44,8 @@ pub struct SpeechArguments {
     /// Seed of the flow's noise: the same seed gives the same samples.
     #[arg(long)]
     seed: Option<u64>,
-    /// Flow steps per frame (fewer are faster and change the prosody).
-    #[arg(long)]
-    steps: Option<usize>,
-    /// Weight of the text-conditioned flow; 1 turns guidance off.
-    #[arg(long)]
-    guidance: Option<f32>,
+    #[command(flatten)]
+    solver: super::solver::SolverArguments,
     /// Cut the speech after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     max_seconds: Option<f64>,
@@ -137,8 +133,8 @@ impl SpeechArguments {
             }
             frames => frames.map(|frames| frames as u64),
         };
-        let Self { voice, seed, steps, guidance, .. } = self;
-        Ok(SpeakOptions { voice: voice.clone(), seed: *seed, steps: *steps, guidance: *guidance, max_frames })
+        let Self { voice, seed, solver, .. } = self;
+        Ok(SpeakOptions { voice: voice.clone(), seed: *seed, max_frames, ..solver.options() })
     }
 }
 

@@ -1,22 +1,22 @@
 //! `syrinx trace`: the porting microscope. In: a pack and a text (or codes). Out: a safetensors file with what every
 //! stage computed, under the names, shapes and types of the reference goldens.
 //!
-//! The loop here is the generator's, spelled out so that noise can be given and each frame be fed from a reference
-//! (`--teacher`): implementations are compared frame by frame, since chaos separates free runs.
+//! Noise can be given, and each frame be fed from a reference (`--teacher`): implementations are compared frame by frame.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use syrinx::backbone::{Backbone, BackboneOptions, FrameEmbedding, KvType, PrefixCache};
+use syrinx::backbone::{BackboneOptions, KvType};
 use syrinx::codec::CodecDecoder;
-use syrinx::flow::{FlowHead, Solver, noise};
-use syrinx::frame::{Frame, choose_semantic, quantise_acoustic};
+use syrinx::flow::{Solver, noise};
+use syrinx::frame::{END, Frame};
 use syrinx::kernel::Pool;
 use syrinx::pack::Pack;
-use syrinx::text::prompt::{Prompter, Rows};
 use syrinx::{Error, ErrorKind, Result};
 use syrinx_quant::shape::SPECIAL_CODES;
+
+use super::stages::Stages;
 
 #[derive(Debug, clap::Args)]
 pub struct Trace {
@@ -38,6 +38,8 @@ pub struct Trace {
     teacher: Option<PathBuf>,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    solver: super::solver::SolverArguments,
     /// Decode codes (without offset) from this file instead of tracing a text.
     #[arg(long, value_name = "FILE", requires = "codes_tensor", conflicts_with = "text")]
     codes: Option<PathBuf>,
@@ -105,35 +107,21 @@ impl Trace {
         let (dim, width) = (shape.dim, audio.n_acoustic);
         let given_noise = self.noise.as_deref().map(|file| read_f32(file, "noise", width)).transpose()?;
         let teacher = self.teacher.as_deref().map(|file| read_f32(file, "frame.embed", dim)).transpose()?;
-        let defaults = &pack.manifest().defaults;
-        let solver = Solver { steps: defaults.steps as usize, guidance: defaults.guidance };
+        let solver = self.solver.options().solver(Solver::of(&pack.manifest().defaults));
+        solver.validate()?;
 
-        let mut prompter = Prompter::open(pack)?;
         let voices = pack.load_voices()?;
         let voice = voices.get(self.voice.as_deref())?;
-        let prefix = prompter.prefix(voice)?;
-        let words = prompter.text(text)?;
-        let all =
-            Rows { ids: [&prefix.ids[..], &words.ids].concat(), embeds: [&prefix.embeds[..], &words.embeds].concat() };
         let options = BackboneOptions { kv: self.kv.map(KvType::from), threads: self.threads, ..Default::default() };
-        let mut backbone = Backbone::open(pack, &options, PrefixCache::in_memory())?;
-        let mut flow = FlowHead::open(pack.speech(), shape, self.flow_engine.into(), pool)?;
-        let mut embedding = FrameEmbedding::open(pack)?;
-        let prefill = backbone.all_hidden(&all.embeds)?;
+        let mut stages = Stages::open(pack, &options, self.flow_engine.into(), pool)?;
+        let all = stages.start(voice, text)?;
 
         let mut t = Tensors::default();
-        backbone.start(&voice.name, &prefix.embeds)?;
-        let output = backbone.prompt(&words.embeds)?;
-        let (mut hidden, mut logits) = (output.hidden.to_vec(), output.logits.to_vec());
         let mut frames = 0;
         let mut embed = vec![0.0; dim];
-        while frames < self.frames {
-            let semantic = choose_semantic(&logits, audio, frames == 0);
-            if semantic.code == syrinx::frame::END {
-                break;
-            }
-            t.extend("frame.hidden", &hidden);
-            t.extend("frame.logits", logits.get(..audio.head_rows).unwrap_or(&logits));
+        while frames < self.frames && stages.semantic().code != END {
+            t.extend("frame.hidden", stages.hidden());
+            t.extend("frame.logits", stages.logits());
             let mut x = vec![0.0; width];
             match given_noise.as_ref().map(|noise| noise.chunks_exact(width).nth(frames)) {
                 None => noise::fill(self.seed, frames as u64, &mut x),
@@ -141,16 +129,14 @@ impl Trace {
                 Some(None) => return Err(too_short("noise", frames)),
             }
             t.extend("frame.x", &x);
-            flow.solve(&hidden, solver, &mut x, pool, |step| {
+            let frame = stages.solve(solver, &mut x, pool, |step| {
                 t.extend("frame.v_cond", step.conditional);
                 t.extend("frame.v_uncond", step.unconditional);
                 t.extend("frame.v", step.velocity);
                 t.extend("frame.x", step.x);
             })?;
-            let mut frame = Frame::default();
-            frame.codes.extend(std::iter::once(semantic.code).chain(x.iter().map(|&x| quantise_acoustic(x, audio))));
             t.extend_i32("frame.codes", frame.codes.iter().map(|&c| i32::from(c)));
-            embedding.embed(&frame, &mut embed)?;
+            stages.embed(&frame, &mut embed)?;
             t.extend("frame.embed", &embed);
             if let Some(teacher) = &teacher {
                 embed.copy_from_slice(
@@ -159,23 +145,23 @@ impl Trace {
             }
             frames += 1;
             if frames < self.frames {
-                let output = backbone.step(&embed)?;
-                hidden.copy_from_slice(output.hidden);
-                logits.copy_from_slice(output.logits);
+                stages.feed(&embed)?;
             }
         }
+        // Last, since it takes the place of what the frames need.
+        let prefill = stages.backbone.all_hidden(&all.embeds)?;
         let prompt = all.ids.len();
         t.i32("prompt.ids", all.ids.iter().map(|&id| id as i32).collect(), &[prompt]);
         t.f32("prompt.embeds", all.embeds, &[prompt, dim]);
         t.f32("prefill.hidden", prefill, &[prompt, dim]);
         let head = audio.head_rows;
         let steps = solver.steps;
-        let branches = if solver.guidance == 1.0 { 0 } else { width };
+        let guided = t.len("frame.v_uncond") / (frames * width).max(1);
         for (name, shape) in [
             ("frame.hidden", vec![frames, dim]),
             ("frame.logits", vec![frames, head]),
             ("frame.v_cond", vec![frames, steps, width]),
-            ("frame.v_uncond", vec![frames, steps, branches]),
+            ("frame.v_uncond", vec![frames, guided, width]),
             ("frame.v", vec![frames, steps, width]),
             ("frame.x", vec![frames, steps + 1, width]),
             ("frame.codes", vec![frames, audio.codes_per_frame()]),
@@ -214,6 +200,11 @@ impl Tensors {
     fn extend_i32(&mut self, name: &'static str, values: impl Iterator<Item = i32>) {
         let entry = self.0.entry(name).or_insert_with(|| (Dtype::I32, Vec::new(), Vec::new()));
         entry.2.extend(values.flat_map(i32::to_le_bytes));
+    }
+
+    /// Values of a tensor so far.
+    fn len(&self, name: &str) -> usize {
+        self.0.get(name).map_or(0, |(.., bytes)| bytes.len() / 4)
     }
 
     fn shape(&mut self, name: &'static str, shape: Vec<usize>) {

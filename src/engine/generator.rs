@@ -72,7 +72,7 @@ impl Generator {
         pool: Arc<Pool>,
     ) -> Result<Self> {
         let shape = pack.shape();
-        let request = Request { solver: default_solver(pack), seed: pack.manifest().defaults.seed };
+        let request = Request { solver: Solver::of(&pack.manifest().defaults), seed: pack.manifest().defaults.seed };
         let flow = FlowHead::open(pack.speech(), shape, flow, &pool)?;
         Ok(Self {
             prompter: Prompter::open(pack)?,
@@ -221,12 +221,6 @@ impl Generator {
     }
 }
 
-/// The solver that a pack asks for.
-pub(super) fn default_solver(pack: &Pack) -> Solver {
-    let defaults = &pack.manifest().defaults;
-    Solver { steps: defaults.steps as usize, guidance: defaults.guidance }
-}
-
 #[cfg(test)]
 mod tests {
     use syrinx_quant::Recipe;
@@ -249,7 +243,7 @@ mod tests {
             (0..frames).map(|_| generator.next_frame().unwrap().unwrap()).collect()
         };
 
-        let request = Request { solver: default_solver(&pack), seed: 3 };
+        let request = Request { solver: Solver::of(&pack.manifest().defaults), seed: 3 };
         generator.begin(request).unwrap();
         generator.start_clause("Turn left, then right.", voice, false).unwrap();
         let whole = speak(&mut generator, 12);

@@ -17,7 +17,7 @@ use ringbuf::traits::Split;
 use super::codec_thread::{CodecThread, Preroll, State};
 use super::desk::{Desk, Script};
 use super::frames::FrameSource;
-use super::generator::{Generator, Request, default_solver};
+use super::generator::{Generator, Request};
 use super::generator_thread::{GeneratorThread, Signs};
 use super::guard::Guards;
 use super::lane::{Lane, Lanes};
@@ -143,7 +143,7 @@ impl Engine {
             phrase_number: AtomicU64::new(0),
             device_hz: device_hz.clone(),
             voices: pack.load_voices()?,
-            solver: default_solver(pack),
+            solver: Solver::of(&pack.manifest().defaults),
             seed: manifest.defaults.seed,
             max_frames: u64::from(manifest.defaults.frame_budget),
             sentences: options.whole_sentences,
@@ -210,10 +210,7 @@ impl Engine {
     ///
     /// Errors: `UnknownVoice`, `BadOption`; `Backend` where the model has failed for good.
     pub fn utterance(&self, lane: Lane, options: &SpeakOptions) -> Result<Utterance> {
-        let solver = Solver {
-            steps: options.steps.unwrap_or(self.solver.steps),
-            guidance: options.guidance.unwrap_or(self.solver.guidance),
-        };
+        let solver = options.solver(self.solver);
         solver.validate()?;
         let max_frames = options.max_frames.unwrap_or(self.max_frames);
         if max_frames == 0 {

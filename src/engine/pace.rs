@@ -98,7 +98,7 @@ impl Quality {
         match self {
             Self::Full => asked,
             Self::FewerSteps => Solver { steps, ..asked },
-            Self::NoGuidance => Solver { steps, guidance: 1.0 },
+            Self::NoGuidance => Solver { steps, guidance: 1.0, ..asked },
         }
     }
 
@@ -118,6 +118,7 @@ impl Quality {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::{Guided, Method};
 
     fn pace(ratio: f32) -> Pace {
         let mut pace = Pace::new(None, 50);
@@ -159,11 +160,18 @@ mod tests {
 
     #[test]
     fn quality_falls_by_declared_steps_and_returns() {
-        let asked = Solver { steps: 7, guidance: 1.2 };
+        let asked = Solver::euler(7, 1.2);
         let mut quality = Quality::Full;
         for (slowest, steps, guidance) in [(1.1, 4, 1.2), (1.1, 4, 1.0), (0.7, 4, 1.0), (0.3, 4, 1.2), (0.3, 7, 1.2)] {
             quality = quality.next(slowest);
-            assert_eq!(quality.solver(asked), Solver { steps, guidance });
+            assert_eq!(quality.solver(asked), Solver::euler(steps, guidance));
         }
+    }
+
+    #[test]
+    fn quality_keeps_the_method_that_was_asked_for() {
+        let asked = Solver { method: Method::Heun, guided: Guided::FirstHalf, ..Solver::euler(7, 1.2) };
+        assert_eq!(Quality::FewerSteps.solver(asked), Solver { steps: 4, ..asked });
+        assert_eq!(Quality::NoGuidance.solver(asked), Solver { steps: 4, guidance: 1.0, ..asked });
     }
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::session::{Session, SpeakOptions};
 use crate::device::rate::RateConverter;
 use crate::error::{Error, ErrorKind, Result};
+use crate::flow::Solver;
 use crate::pack::Pack;
 
 /// A phrase at the model's rate.
@@ -86,8 +87,8 @@ impl PhraseStore {
 
     fn path(&self, pack: &Pack, text: &str, options: &SpeakOptions) -> PathBuf {
         let voice = options.voice.as_deref().or(pack.voices().first().map(String::as_str));
-        let SpeakOptions { seed, steps, guidance, max_frames, .. } = options;
-        let key = (pack.identity(), voice, seed, steps, guidance.map(f32::to_bits), max_frames, text);
+        let solver = options.solver(Solver::of(&pack.manifest().defaults));
+        let key = (pack.identity(), voice, options.seed, solver, options.max_frames, text);
         let digest = Sha256::digest(format!("{key:?}"));
         let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
         self.folder.join(format!("{name}.wav"))

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cost::FrameBytes;
-use super::generator::{Generator, Request, default_solver};
+use super::generator::{Generator, Request};
 use super::synthesis::{Canceller, Synthesis};
 use crate::backbone::KvType;
 use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::flow::{FlowEngine, Solver};
+use crate::flow::{FlowEngine, Guided, Method, Solver};
 use crate::kernel::Pool;
 use crate::pack::{Pack, Voices};
 use crate::text::Speller;
@@ -54,11 +54,25 @@ pub struct SpeakOptions {
     /// Name of a voice; the pack's first by default.
     pub voice: Option<String>,
     pub seed: Option<u64>,
-    /// Euler steps of the flow head.
+    /// Evaluations of the flow head, of Euler its steps.
     pub steps: Option<usize>,
     pub guidance: Option<f32>,
+    pub method: Option<Method>,
+    pub guided: Option<Guided>,
     /// Frames (80 ms each) after which the speech is cut.
     pub max_frames: Option<u64>,
+}
+
+impl SpeakOptions {
+    /// How to solve a frame, for a pack that asks for `default`.
+    pub fn solver(&self, default: Solver) -> Solver {
+        Solver {
+            method: self.method.unwrap_or(default.method),
+            steps: self.steps.unwrap_or(default.steps),
+            guidance: self.guidance.unwrap_or(default.guidance),
+            guided: self.guided.unwrap_or(default.guided),
+        }
+    }
 }
 
 /// Speaks one text after another.
@@ -92,7 +106,7 @@ impl Session {
             canceller: Canceller::default(),
             sample_rate_hz: pack.manifest().sample_rate_hz,
             voices: pack.load_voices()?,
-            solver: default_solver(pack),
+            solver: Solver::of(defaults),
             seed: defaults.seed,
             max_frames: u64::from(defaults.frame_budget),
         })
@@ -132,7 +146,7 @@ impl Session {
             return Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word"));
         }
         let voice = self.voices.get(options.voice.as_deref())?.clone();
-        let solver = self.solver(options);
+        let solver = options.solver(self.solver);
         let max_frames = options.max_frames.unwrap_or(self.max_frames);
         if max_frames == 0 {
             return Err(Error::new(ErrorKind::BadOption, "a frame budget of 0 leaves nothing to hear: raise it"));
@@ -145,14 +159,7 @@ impl Session {
 
     /// Bytes of weights that a frame reads.
     pub fn frame_bytes(&self, options: &SpeakOptions) -> FrameBytes {
-        let (backbone, flow) = self.generator.frame_bytes(self.solver(options));
+        let (backbone, flow) = self.generator.frame_bytes(options.solver(self.solver));
         FrameBytes { backbone, flow, codec: self.codec.pass_bytes() }
-    }
-
-    fn solver(&self, options: &SpeakOptions) -> Solver {
-        Solver {
-            steps: options.steps.unwrap_or(self.solver.steps),
-            guidance: options.guidance.unwrap_or(self.solver.guidance),
-        }
     }
 }

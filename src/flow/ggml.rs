@@ -73,7 +73,7 @@ impl GgmlField {
 impl VelocityField for GgmlField {
     fn prepare(&mut self, steps: usize, _: &Pool) -> Result<()> {
         let mut embedding = vec![0.0; self.shape.dim];
-        self.time_tokens = vec![0.0; steps * self.shape.dim];
+        self.time_tokens = vec![0.0; (steps + 1) * self.shape.dim];
         for (i, token) in self.time_tokens.chunks_exact_mut(self.shape.dim).enumerate() {
             time_embedding(i as f64 / steps as f64, self.shape.time_theta, &mut embedding);
             self.time.run(&mut self.backend, &[&embedding], token)?;

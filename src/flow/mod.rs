@@ -3,65 +3,41 @@
 //!
 //! Seven Euler steps from noise to codes, each with the velocity of a small transformer over three tokens (the point,
 //! the time, the hidden state), once with the state and once without, blended by classifier-free guidance (Voxtral
-//! specification sections 5.2 and 5.3). Both branches go through the weights together. Two engines compute velocities:
-//! [`native`] with this crate's kernels, [`ggml`] as a graph on the device that llama.cpp uses. The steps are the same
-//! for both.
+//! specification sections 5.2 and 5.3). Both branches go through the weights together. A [`Solver`] may ask for fewer
+//! steps, another method or less guidance. Two engines compute velocities: [`native`] with this crate's kernels,
+//! [`ggml`] as a graph on the device that llama.cpp uses. The steps are the same for both.
 
 mod ggml;
 mod native;
 pub mod noise;
+mod solver;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use syrinx_quant::GgufFile;
 use syrinx_quant::shape::Shape;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::ggml::Device;
 use crate::kernel::Pool;
 use ggml::GgmlField;
 use native::NativeField;
+pub use solver::{Guided, Method, Solver};
 
 /// Tokens of a branch: the point, the time, the conditioning state.
 const TOKENS: usize = 3;
 
-/// How a frame is solved.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Solver {
-    /// Euler steps; the default is the pack's (7).
-    pub steps: usize,
-    /// Weight of the conditional velocity; 1 turns guidance off and halves the work. The default is the pack's (1.2).
-    pub guidance: f32,
-}
-
-impl Solver {
-    pub const MAX_STEPS: usize = 64;
-
-    /// Errors: `BadOption` for steps outside 1..=64 or a guidance that is not a number in 0..=10.
-    pub fn validate(&self) -> Result<()> {
-        if self.steps == 0 || self.steps > Self::MAX_STEPS {
-            let message = format!("{} flow steps: choose 1 to {}", self.steps, Self::MAX_STEPS);
-            return Err(Error::new(ErrorKind::BadOption, message));
-        }
-        if !(0.0..=10.0).contains(&self.guidance) {
-            return Err(Error::new(ErrorKind::BadOption, format!("guidance {}: choose 0 to 10", self.guidance)));
-        }
-        Ok(())
-    }
-
-    fn branches(&self) -> usize {
-        if self.guidance == 1.0 { 1 } else { 2 }
-    }
-}
-
-/// One Euler step, for whoever watches. Each slice is `[acoustic codes]`.
+/// An evaluation, for whoever watches. Each slice is `[acoustic codes]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
     pub conditional: &'a [f32],
     /// Empty without guidance.
     pub unconditional: &'a [f32],
+    /// Both, blended.
     pub velocity: &'a [f32],
-    /// The point after the step.
+    /// The point that follows: of a step, or of its trial step.
     pub x: &'a [f32],
 }
 
@@ -79,14 +55,14 @@ pub enum FlowEngine {
 
 /// The velocities of one pack's flow, for a grid of times and one conditioning state at a time.
 trait VelocityField: std::fmt::Debug + Send {
-    /// Prepares the times `i / steps`. Errors: `Backend`.
+    /// Prepares the times `i / steps`, 0 and 1 included. Errors: `Backend`.
     fn prepare(&mut self, steps: usize, pool: &Pool) -> Result<()>;
     /// Sets the state that conditions this frame, `[input_dim]`. Errors: `Backend`.
     fn condition(&mut self, hidden: &[f32], pool: &Pool) -> Result<()>;
     /// Velocities at `x` (`[width]`) and time `step / steps`: conditional, then with two branches unconditional,
     /// `[branches][width]`. Errors: `Backend`.
     fn velocities(&mut self, step: usize, x: &[f32], branches: usize, pool: &Pool) -> Result<&[f32]>;
-    /// Bytes of weights that one step reads.
+    /// Bytes of weights that one evaluation reads.
     fn step_bytes(&self) -> usize;
     /// Bytes of weights that one frame reads once: what the hidden state goes through.
     fn condition_bytes(&self) -> usize;
@@ -102,7 +78,10 @@ pub struct FlowHead {
     input_dim: usize,
     /// Steps that the engine is prepared for.
     steps: usize,
-    blend: Vec<f32>,
+    /// The velocity in use; the first one of a step with two, and the point that this began at.
+    velocity: Vec<f32>,
+    first: Vec<f32>,
+    start: Vec<f32>,
 }
 
 impl FlowHead {
@@ -120,7 +99,13 @@ impl FlowHead {
         log::info!("flow head: {}", field.device());
         field.prepare(shape.flow.steps, pool)?;
         let (width, input_dim) = (shape.audio.n_acoustic, shape.flow.input_dim);
-        Ok(Self { field, width, input_dim, steps: shape.flow.steps, blend: vec![0.0; width] })
+        Ok(Self::new(field, width, input_dim, shape.flow.steps))
+    }
+
+    /// Over a field that is prepared for `steps`.
+    fn new(field: Box<dyn VelocityField>, width: usize, input_dim: usize, steps: usize) -> Self {
+        let zeros = || vec![0.0; width];
+        Self { field, width, input_dim, steps, velocity: zeros(), first: zeros(), start: zeros() }
     }
 
     /// Values that a point has, and codes that come of it.
@@ -128,7 +113,7 @@ impl FlowHead {
         self.width
     }
 
-    /// Bytes of weights that one Euler step reads.
+    /// Bytes of weights that one evaluation reads.
     pub fn step_bytes(&self) -> usize {
         self.field.step_bytes()
     }
@@ -138,13 +123,13 @@ impl FlowHead {
         self.field.device()
     }
 
-    /// Bytes of weights that one frame reads: its steps, and once what the hidden state goes through.
+    /// Bytes of weights that one frame reads: for its evaluations, and once what the hidden state goes through.
     pub fn frame_bytes(&self, solver: Solver) -> usize {
         solver.steps * self.step_bytes() + self.field.condition_bytes()
     }
 
     /// Moves `x` (in: `width` standard normals, out: the end point) along the flow that `hidden` (`[input_dim]`)
-    /// conditions. `watch` sees each step. The native engine allocates only where the number of steps changes.
+    /// conditions. `watch` sees each evaluation. The native engine allocates only where the number of steps changes.
     ///
     /// Errors: `Backend`, of the ggml engine alone.
     ///
@@ -164,25 +149,64 @@ impl FlowHead {
             self.steps = solver.steps;
         }
         self.field.condition(hidden, pool)?;
-        let steps = solver.steps as f64;
-        for i in 0..solver.steps {
-            let (conditional, unconditional) =
-                self.field.velocities(i, x, solver.branches(), pool)?.split_at(self.width);
-            let dt = ((i + 1) as f64 / steps - i as f64 / steps) as f32;
-            match solver.branches() {
-                1 => self.blend.copy_from_slice(conditional),
-                _ => {
-                    for ((v, c), u) in self.blend.iter_mut().zip(conditional).zip(unconditional) {
-                        *v = solver.guidance * c + (1.0 - solver.guidance) * u;
-                    }
-                }
+        let Self { field, velocity, first, start, .. } = self;
+        let grid = solver.steps as f64;
+        let time = |from: usize, to: usize| (to as f64 / grid - from as f64 / grid) as f32;
+        let mut at = 0;
+        while at < solver.steps {
+            let (conditional, unconditional) = evaluate(field.as_mut(), velocity, at, x, solver, pool)?;
+            let Some(second) = solver.second_evaluation(at) else {
+                advance(x, velocity, time(at, at + 1));
+                watch(Step { conditional, unconditional, velocity, x });
+                at += 1;
+                continue;
+            };
+            start.copy_from_slice(x);
+            first.copy_from_slice(velocity);
+            advance(x, velocity, time(at, second));
+            watch(Step { conditional, unconditional, velocity, x });
+            let (conditional, unconditional) = evaluate(field.as_mut(), velocity, second, x, solver, pool)?;
+            x.copy_from_slice(start);
+            if solver.method == Method::Heun {
+                // The mean of both velocities: half of the way with each.
+                advance(x, first, time(at, at + 1));
+                advance(x, velocity, time(at + 1, at + 2));
+            } else {
+                advance(x, velocity, time(at, at + 2));
             }
-            for (x, v) in x.iter_mut().zip(&self.blend) {
-                *x += v * dt;
-            }
-            watch(Step { conditional, unconditional, velocity: &self.blend, x });
+            watch(Step { conditional, unconditional, velocity, x });
+            at += 2;
         }
         Ok(())
+    }
+}
+
+/// The velocity at `x` and time `at / steps`, and the branches that it is blended of.
+fn evaluate<'f>(
+    field: &'f mut dyn VelocityField,
+    velocity: &mut [f32],
+    at: usize,
+    x: &[f32],
+    solver: Solver,
+    pool: &Pool,
+) -> Result<(&'f [f32], &'f [f32])> {
+    let guidance = solver.guidance_at(at);
+    let branches = if guidance == 1.0 { 1 } else { 2 };
+    let (conditional, unconditional) = field.velocities(at, x, branches, pool)?.split_at(x.len());
+    match branches {
+        1 => velocity.copy_from_slice(conditional),
+        _ => {
+            for ((v, c), u) in velocity.iter_mut().zip(conditional).zip(unconditional) {
+                *v = guidance * c + (1.0 - guidance) * u;
+            }
+        }
+    }
+    Ok((conditional, unconditional))
+}
+
+fn advance(x: &mut [f32], velocity: &[f32], time: f32) {
+    for (x, v) in x.iter_mut().zip(velocity) {
+        *x += v * time;
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) struct NativeField {
 /// What depends on the number of steps alone.
 #[derive(Debug)]
 struct Grid {
-    /// Projected time tokens, `[steps][dim]`.
+    /// Projected time tokens, `[steps + 1][dim]`.
     tokens: Vec<f32>,
     /// Their first-layer projections.
     qkv: Qkv,
@@ -87,8 +87,8 @@ impl VelocityField for NativeField {
     fn prepare(&mut self, steps: usize, pool: &Pool) -> Result<()> {
         let flow = &self.shape;
         let mut embedding = Columns::new(flow.dim, 1);
-        let mut tokens = vec![0.0; steps * flow.dim];
-        let mut qkv = Qkv::new(flow, steps);
+        let mut tokens = vec![0.0; (steps + 1) * flow.dim];
+        let mut qkv = Qkv::new(flow, steps + 1);
         for (i, token) in tokens.chunks_exact_mut(flow.dim).enumerate() {
             time_embedding(i as f64 / steps as f64, flow.time_theta, embedding.fill(1));
             self.time.mul(&mut embedding, token, pool);

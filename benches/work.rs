@@ -1,0 +1,112 @@
+//! Does what it is told, for programs that measure from outside. On standard input one task a line, on standard output
+//! one line for each.
+//!
+//! `work flow|codec|frame PACK`: a task is a number of frames. For callgrind (`benches/count.py`), which counts the
+//! instructions of two runs of different length: their difference is free of everything but frames.
+//! `work speak PACK`: a task is a sentence, answered in JSON. For comparisons (`benches/compare.py`).
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+use syrinx::codec::CodecDecoder;
+use syrinx::engine::{Session, SessionOptions, SpeakOptions};
+use syrinx::flow::{FlowEngine, FlowHead, Solver, noise};
+use syrinx::frame::Frame;
+use syrinx::kernel::{Isa, Pool};
+use syrinx::pack::Pack;
+
+type Task = Box<dyn FnMut(&str) -> String>;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let [what, pack] = arguments.as_slice() else {
+        // `cargo bench` runs every bench: this one has nothing to do then.
+        assert!(arguments.is_empty(), "usage: work WHAT PACK");
+        return;
+    };
+    let pack = support::open(pack);
+    let mut task = match what.as_str() {
+        "flow" => flow(&pack),
+        "codec" => codec(&pack),
+        "frame" => frame(&pack),
+        "speak" => speak(&pack),
+        _ => panic!("{what} is none of flow, codec, frame, speak"),
+    };
+    println!("{}", Isa::detect().name());
+    for line in std::io::stdin().lock().lines() {
+        println!("{}", task(&line.expect("a line")));
+        std::io::stdout().flush().expect("standard output");
+    }
+}
+
+fn frames(line: &str) -> usize {
+    line.trim().parse().expect("a number of frames")
+}
+
+/// Frames of the flow head as the pack solves them.
+fn flow(pack: &Pack) -> Task {
+    let pool = Pool::new(1);
+    let mut flow = FlowHead::open(pack.speech(), pack.shape(), FlowEngine::Native, &pool).expect("a flow head");
+    let solver = Solver::of(&pack.manifest().defaults);
+    let hidden: Vec<f32> = (0..pack.shape().flow.input_dim).map(|i| (i % 61) as f32 / 30.0 - 1.0).collect();
+    let mut x = vec![0.0; flow.width()];
+    Box::new(move |line| {
+        for i in 0..frames(line) {
+            noise::fill(0, i as u64, &mut x);
+            flow.solve(&hidden, solver, &mut x, &pool, |_| {}).expect("velocities");
+        }
+        format!("{}", x[0])
+    })
+}
+
+/// Frames of the codec, one at a time.
+fn codec(pack: &Pack) -> Task {
+    let pool = Pool::new(1);
+    let mut codec = CodecDecoder::open(pack.speech(), pack.shape(), 1).expect("a codec");
+    let frame = Frame::from_codes(&vec![7; pack.shape().audio.codes_per_frame()]).expect("few codes");
+    let mut pcm = vec![0.0; codec.samples_per_frame()];
+    Box::new(move |line| {
+        for _ in 0..frames(line) {
+            codec.decode(std::slice::from_ref(&frame), &mut pcm, &pool);
+        }
+        format!("{}", pcm[0])
+    })
+}
+
+/// Whole frames, backbone and all, of one clause.
+fn frame(pack: &Pack) -> Task {
+    let mut session = Session::open(pack, &SessionOptions::default()).expect("a session");
+    let mut pcm = vec![0.0; session.samples_per_frame()];
+    Box::new(move |line| {
+        let options = SpeakOptions { max_frames: Some(frames(line) as u64), ..Default::default() };
+        let mut synthesis = session.speak("The next train leaves at ten past four.", &options).expect("words");
+        while synthesis.next_block(&mut pcm).expect("a block") {}
+        format!("{}", synthesis.summary().frames)
+    })
+}
+
+/// Most frames of a sentence: a model in training may not find an end.
+const MOST_FRAMES: u64 = 200;
+
+/// Sentences, with the times of the first block and of the last one.
+fn speak(pack: &Pack) -> Task {
+    let mut session = Session::open(pack, &SessionOptions::default()).expect("a session");
+    session.warm(None).expect("a voice");
+    let rate_hz = f64::from(session.sample_rate_hz());
+    let options = SpeakOptions { max_frames: Some(MOST_FRAMES), ..Default::default() };
+    let mut pcm = vec![0.0; session.samples_per_frame()];
+    Box::new(move |line| {
+        let started = Instant::now();
+        let ms = || started.elapsed().as_secs_f64() * 1e3;
+        let mut first_ms = None;
+        let mut synthesis = session.speak(line, &options).expect("words");
+        while synthesis.next_block(&mut pcm).expect("a block") {
+            first_ms.get_or_insert_with(ms);
+        }
+        let audio_ms = synthesis.summary().frames as f64 * pcm.len() as f64 / rate_hz * 1e3;
+        serde_json::json!({ "first_ms": first_ms, "total_ms": ms(), "audio_ms": audio_ms }).to_string()
+    })
+}
