@@ -113,6 +113,8 @@ impl Threads {
         // SAFETY: parameters from the default constructor; the pool is copied from them during the call.
         unsafe {
             let mut params = sys::ggml_threadpool_params_default(i32::try_from(threads).ok()?);
+            // By default they spin for some 100 ms after each graph, on the cores that the kernels' threads want.
+            params.poll = 0;
             NonNull::new(sys::ggml_threadpool_new(&mut params)).map(Self)
         }
     }

@@ -103,7 +103,9 @@ impl Layer {
         let (q, kv, dim) = (codec.heads * codec.head_dim, codec.kv_heads * codec.head_dim, codec.dim);
         let count = stream.len() / dim;
 
-        norm_all(stream, &self.attention_norm, codec.norm_eps, scratch.normed.fill(count));
+        self.qkv.inputs(&mut scratch.normed, count, pool, |i, out| {
+            ops::rms_norm(&stream[i * dim..][..dim], &self.attention_norm, codec.norm_eps, out);
+        });
         let qkv = &mut scratch.qkv[..count * (q + 2 * kv)];
         self.qkv.mul(&mut scratch.normed, qkv, pool);
         let keys = self.keys[self.past * kv..].chunks_exact_mut(kv);
@@ -130,14 +132,15 @@ impl Layer {
             .zip(delta.chunks_exact(dim))
             .for_each(|(x, y)| ops::add_scaled(x, &self.attention_scale, y));
 
-        norm_all(stream, &self.ffn_norm, codec.norm_eps, scratch.normed.fill(count));
+        self.gate_up.inputs(&mut scratch.normed, count, pool, |i, out| {
+            ops::rms_norm(&stream[i * dim..][..dim], &self.ffn_norm, codec.norm_eps, out);
+        });
         let gate_up = &mut scratch.gate_up[..2 * count * codec.hidden_dim];
         self.gate_up.mul(&mut scratch.normed, gate_up, pool);
-        let hidden = scratch.hidden.fill(count).chunks_exact_mut(codec.hidden_dim);
-        for (gate_up, hidden) in gate_up.chunks_exact(2 * codec.hidden_dim).zip(hidden) {
-            let (gate, up) = gate_up.split_at(codec.hidden_dim);
-            ops::silu_mul(gate, up, hidden);
-        }
+        self.down.inputs(&mut scratch.hidden, count, pool, |i, out| {
+            let (gate, up) = gate_up[2 * i * codec.hidden_dim..][..2 * codec.hidden_dim].split_at(codec.hidden_dim);
+            ops::silu_mul(gate, up, out);
+        });
         self.down.mul(&mut scratch.hidden, delta, pool);
         stream
             .chunks_exact_mut(dim)
@@ -150,11 +153,6 @@ impl Layer {
         self.values.copy_within((end - keep) * kv..end * kv, 0);
         self.past = keep;
     }
-}
-
-fn norm_all(stream: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
-    let dim = weight.len();
-    stream.chunks_exact(dim).zip(out.chunks_exact_mut(dim)).for_each(|(x, out)| ops::rms_norm(x, weight, eps, out));
 }
 
 /// One query over the window's keys, itself the last. Head h lowers the score of a key at distance d by

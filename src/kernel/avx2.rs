@@ -14,8 +14,9 @@ use super::ops;
 use super::product::{CHAIN, Kernel, Sums, product};
 
 const ROWS: usize = 8;
-/// Bytes from the weights in use to those that are asked for.
-const AHEAD: usize = 12 << 10;
+/// Bytes from the weights in use to those that are asked for: two microseconds of one core. Four-bit weights, which keep
+/// a core busiest, gain a tenth over 12 KiB.
+const AHEAD: usize = 32 << 10;
 
 pub(super) static KERNELS: Kernels = Kernels {
     layout: Layout { rows: ROWS, group: 4, flip_q8: 0 },

@@ -1,9 +1,13 @@
 //! Activation columns on their way into a product: the `f32` values, and their 8-bit blocks where the weights are
 //! quantised. Quantised once, read by every row of the matrix (and by every matrix with the same input).
 
+#![allow(unsafe_code)]
+
 use half::f16;
 
 use super::isa::Isa;
+use super::pool::Pool;
+use super::rows::SharedColumns;
 
 /// Values per activation block; the same as the weights' blocks.
 pub(super) const BLOCK: usize = 32;
@@ -96,6 +100,29 @@ impl Columns {
         self.count = count;
         self.quantised = false;
         &mut self.values[..count * self.len]
+    }
+
+    /// Takes `count` columns into use and has each computed, on any thread: `compute` gets its number and its place.
+    /// `rounded`: it is rounded to 8-bit blocks there and then.
+    pub(super) fn compute(
+        &mut self,
+        count: usize,
+        rounded: bool,
+        pool: &Pool,
+        compute: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        self.fill(count);
+        let values = SharedColumns::new(&mut self.values[..count * self.len], count);
+        let blocks = SharedColumns::new(&mut self.blocks[..count * (self.len / BLOCK)], count);
+        pool.columns(count, self.len, |column| {
+            // SAFETY: the pool calls with each number once.
+            let (values, blocks) = unsafe { (values.column(column), blocks.column(column)) };
+            compute(column, values);
+            if rounded {
+                (Isa::active().quantise)(values.as_chunks::<BLOCK>().0, blocks);
+            }
+        });
+        self.quantised = rounded;
     }
 
     /// The columns one after the other, `[count][len]`.

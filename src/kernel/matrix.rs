@@ -88,6 +88,12 @@ impl Matrix {
         self.tiles.bytes()
     }
 
+    /// Computes the `count` columns that this matrix takes next, each on any of the pool's threads: `compute` gets a
+    /// column's number and its place.
+    pub fn inputs(&self, x: &mut Columns, count: usize, pool: &Pool, compute: impl Fn(usize, &mut [f32]) + Sync) {
+        x.compute(count, self.quantised, pool, compute);
+    }
+
     /// `y[c] = W · x[c]` for every column; `y` is `[count][rows]`.
     ///
     /// # Panics

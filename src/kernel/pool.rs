@@ -1,4 +1,5 @@
-//! Shares the rows of a product out over threads. In: a job over row ranges. Out: the job done, on all of them.
+//! Shares the rows of a product, or the columns that go into it, out over threads. In: a job over ranges. Out: the job
+//! done, on all of them.
 //!
 //! Made for thousands of short sections per second. One atomic word says how many chunks of rows nobody has taken and
 //! how many are being computed; taking a chunk is one exchange on it. The caller takes chunks like everybody else and
@@ -22,6 +23,8 @@ use super::rows::{Rows, SharedResult};
 const CHUNK_BYTES: Range<usize> = 64 << 10..128 << 10;
 /// Bytes below which a product is not worth anybody's help: some microseconds.
 const SHARED_BYTES: usize = 256 << 10;
+/// Values below which the small arithmetic on columns is not worth anybody's help: some microseconds as well.
+const SHARED_VALUES: usize = 12 << 10;
 /// Chunks for each thread, so that one that starts late finds less left to do.
 const CHUNKS_PER_THREAD: usize = 4;
 /// Looks at the word before a worker goes to sleep: some tens of microseconds.
@@ -143,16 +146,25 @@ impl Pool {
         let fair = rows / (CHUNKS_PER_THREAD * self.threads());
         let limits = [CHUNK_BYTES.start, CHUNK_BYTES.end].map(|bytes| bytes / row_bytes.max(1));
         let chunk = fair.clamp(limits[0], limits[1]).next_multiple_of(MAX_ROWS).max(MAX_ROWS);
+        self.share(rows, chunk, rows * row_bytes >= SHARED_BYTES, &job);
+    }
+
+    /// Runs `job` for each of `count` columns of `len` values.
+    pub(super) fn columns(&self, count: usize, len: usize, job: impl Fn(usize) + Sync) {
+        self.share(count, 1, count * len >= SHARED_VALUES, &|own: Range<usize>| own.for_each(&job));
+    }
+
+    /// Runs `job` over all ranges of `chunk` rows; alone where others would not help.
+    fn share(&self, rows: usize, chunk: usize, worth: bool, job: &(dyn Fn(Range<usize>) + Sync)) {
         let chunks = rows.div_ceil(chunk);
         // The lifetime of `job` is erased in `run`, for as long as that lasts.
-        let section = Section { job: erase(&job), rows, chunk, chunks };
-        let small = chunks == 1 || rows * row_bytes < SHARED_BYTES;
-        let alone = small || self.workers.is_empty() || self.taken.swap(true, Ordering::Acquire);
-        if alone {
-            (0..chunks).for_each(|i| job(section.range(i)));
-        } else {
+        let section = Section { job: erase(job), rows, chunk, chunks };
+        let others = worth && chunks > 1 && !self.workers.is_empty();
+        if others && !self.taken.swap(true, Ordering::Acquire) {
             let _taken = GiveBack(&self.taken);
             self.run(section);
+        } else {
+            (0..chunks).for_each(|i| job(section.range(i)));
         }
     }
 

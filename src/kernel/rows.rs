@@ -1,5 +1,5 @@
-//! Where a product writes. In: the result `[columns][rows]`, borrowed by the pool. Out: for each thread, its own rows of
-//! every column.
+//! What several threads write at once. In: a result, borrowed by the pool. Out: for each thread its own part of it: rows
+//! of every column where the result is a product's, whole columns where it is what goes into one.
 
 #![allow(unsafe_code)]
 
@@ -58,5 +58,39 @@ impl Rows<'_> {
             let to = self.result.start.add(column * self.result.rows + row);
             std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
         }
+    }
+}
+
+/// Columns that several threads write, each its own.
+#[derive(Debug)]
+pub(super) struct SharedColumns<'a, T> {
+    start: *mut T,
+    len: usize,
+    columns: usize,
+    _borrow: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: the pointer is used only by `SharedColumns::column`, which lends each column to one thread.
+unsafe impl<T: Send> Sync for SharedColumns<'_, T> {}
+
+impl<'a, T> SharedColumns<'a, T> {
+    /// `all` is `[columns][len]`.
+    pub fn new(all: &'a mut [T], columns: usize) -> Self {
+        Self { start: all.as_mut_ptr(), len: all.len() / columns.max(1), columns, _borrow: PhantomData }
+    }
+
+    /// One column.
+    ///
+    /// # Safety
+    /// While it lives, nobody else has the same one.
+    ///
+    /// # Panics
+    /// Where there is no such column.
+    #[allow(clippy::mut_from_ref)] // the columns are apart from each other, which is what this type is for
+    pub unsafe fn column(&self, index: usize) -> &mut [T] {
+        assert!(index < self.columns);
+        // SAFETY: `start` points to columns * len values that are lent exclusively, and the column lies within; nobody
+        // else has it.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(index * self.len), self.len) }
     }
 }

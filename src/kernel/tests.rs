@@ -205,3 +205,24 @@ fn the_number_of_threads_and_of_columns_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn columns_computed_on_several_threads_are_those_of_one() {
+    let value = |column: usize, i: usize| ((column * 131 + i * 17) % 61) as f32 / 7.0 - 4.0;
+    for (count, len) in [(1, 64), (6, 3072), (8, 2048), (17, 4096)] {
+        let mut alone = Columns::new(len, count);
+        alone.fill(count).iter_mut().enumerate().for_each(|(i, x)| *x = value(i / len, i % len));
+        alone.quantise();
+        for threads in [1, 2, 3] {
+            for rounded in [true, false] {
+                let mut x = Columns::new(len, count);
+                x.compute(count, rounded, &Pool::new(threads), |column, out| {
+                    out.iter_mut().enumerate().for_each(|(i, x)| *x = value(column, i));
+                });
+                assert_eq!(x.values(), alone.values());
+                x.quantise();
+                assert_eq!(x.blocks(), alone.blocks(), "{threads} threads, {count} columns of {len}");
+            }
+        }
+    }
+}

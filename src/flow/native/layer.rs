@@ -116,10 +116,9 @@ impl Layer {
     pub fn project(&self, flow: &Flow, tokens: &[f32], keep: Keep, scratch: &mut Scratch, out: &mut Qkv, pool: &Pool) {
         let count = tokens.len() / flow.dim;
         let (q, kv) = (self.query.rows(), self.key_value.rows());
-        let normed = scratch.normed.fill(count);
-        for (token, out) in tokens.chunks_exact(flow.dim).zip(normed.chunks_exact_mut(flow.dim)) {
-            ops::rms_norm(token, &self.attention_norm, flow.norm_eps, out);
-        }
+        self.key_value.inputs(&mut scratch.normed, count, pool, |i, out| {
+            ops::rms_norm(&tokens[i * flow.dim..][..flow.dim], &self.attention_norm, flow.norm_eps, out);
+        });
         self.key_value.mul(&mut scratch.normed, &mut out.key_value[..count * kv], pool);
         if keep == Keep::All {
             self.query.mul(&mut scratch.normed, &mut out.query[..count * q], pool);
@@ -151,26 +150,20 @@ impl Layer {
         }
         let stream = &mut stream[..count * flow.dim];
 
-        let attended = scratch.attended.fill(count);
-        let q = flow.heads * flow.head_dim;
-        for (i, out) in attended.chunks_exact_mut(q).enumerate() {
-            attend(flow, qkv, i / kept, i % kept, out);
-        }
+        self.output.inputs(&mut scratch.attended, count, pool, |i, out| attend(flow, qkv, i / kept, i % kept, out));
         let delta = &mut scratch.delta[..count * flow.dim];
         self.output.mul(&mut scratch.attended, delta, pool);
         ops::add(stream, delta);
 
-        let normed = scratch.normed.fill(count);
-        for (token, out) in stream.chunks_exact(flow.dim).zip(normed.chunks_exact_mut(flow.dim)) {
-            ops::rms_norm(token, &self.ffn_norm, flow.norm_eps, out);
-        }
+        self.gate_up.inputs(&mut scratch.normed, count, pool, |i, out| {
+            ops::rms_norm(&stream[i * flow.dim..][..flow.dim], &self.ffn_norm, flow.norm_eps, out);
+        });
         let gate_up = &mut scratch.gate_up[..2 * count * flow.hidden_dim];
         self.gate_up.mul(&mut scratch.normed, gate_up, pool);
-        let hidden = scratch.hidden.fill(count).chunks_exact_mut(flow.hidden_dim);
-        for (gate_up, hidden) in gate_up.chunks_exact(2 * flow.hidden_dim).zip(hidden) {
-            let (gate, up) = gate_up.split_at(flow.hidden_dim);
-            ops::silu_mul(gate, up, hidden);
-        }
+        self.down.inputs(&mut scratch.hidden, count, pool, |i, out| {
+            let (gate, up) = gate_up[2 * i * flow.hidden_dim..][..2 * flow.hidden_dim].split_at(flow.hidden_dim);
+            ops::silu_mul(gate, up, out);
+        });
         self.down.mul(&mut scratch.hidden, delta, pool);
         ops::add(stream, delta);
     }
