@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cost::FrameBytes;
 use super::generator::{Generator, Request, default_solver};
 use super::synthesis::{Canceller, Synthesis};
-use crate::backbone::KvType;
+use crate::backbone::{BackboneOptions, KvType};
 use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{FlowEngine, Solver};
@@ -26,7 +26,7 @@ pub struct SessionOptions {
     pub kv: Option<KvType>,
     /// What computes the flow head.
     pub flow_engine: FlowEngine,
-    /// Bytes that the key/value cache may take. `None`: what the system says is available.
+    /// Bytes that weights, key/value cache and buffers may take. `None`: what the system says is available.
     pub memory_budget_bytes: Option<u64>,
     /// Folder for voice prefixes; `None` keeps them in memory only.
     pub prefix_folder: Option<PathBuf>,
@@ -44,6 +44,18 @@ impl Default for SessionOptions {
             memory_budget_bytes: None,
             prefix_folder: None,
             frames_per_block: 1,
+        }
+    }
+}
+
+impl SessionOptions {
+    /// The backbone's part of it.
+    pub fn backbone(&self) -> BackboneOptions {
+        BackboneOptions {
+            context: self.context,
+            kv: self.kv,
+            threads: self.threads,
+            memory_budget_bytes: self.memory_budget_bytes,
         }
     }
 }
@@ -149,7 +161,13 @@ impl Session {
         FrameBytes { backbone, flow, codec: self.codec.pass_bytes() }
     }
 
-    fn solver(&self, options: &SpeakOptions) -> Solver {
+    /// Where the flow head computes: `native`, or ggml's name of the device.
+    pub fn flow_device(&self) -> &str {
+        self.generator.flow_device()
+    }
+
+    /// How frames are solved with these options.
+    pub fn solver(&self, options: &SpeakOptions) -> Solver {
         Solver {
             steps: options.steps.unwrap_or(self.solver.steps),
             guidance: options.guidance.unwrap_or(self.solver.guidance),

@@ -49,7 +49,7 @@ impl Solver {
         Ok(())
     }
 
-    fn branches(&self) -> usize {
+    pub(crate) fn branches(&self) -> usize {
         if self.guidance == 1.0 { 1 } else { 2 }
     }
 }
