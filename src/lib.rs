@@ -37,6 +37,7 @@
 #![warn(missing_debug_implementations)]
 
 pub mod backbone;
+pub mod board;
 pub mod codec;
 pub mod device;
 pub mod engine;

@@ -27,13 +27,30 @@ pub struct BackboneOptions {
     /// Type of the key/value cache. `None`: F32 for the recipe `f32`, else F16.
     pub kv: Option<KvType>,
     pub threads: usize,
-    /// Bytes that this process may take for the cache; `None`: what the system says is available.
+    /// Bytes that weights, cache and buffers may take; `None`: what the system says is available.
     pub memory_budget_bytes: Option<u64>,
 }
 
 impl Default for BackboneOptions {
     fn default() -> Self {
         Self { context: None, kv: None, threads: 1, memory_budget_bytes: None }
+    }
+}
+
+impl BackboneOptions {
+    /// Positions for a pack. Errors: `BadOption`.
+    pub fn positions(&self, pack: &Pack) -> Result<usize> {
+        let most = pack.shape().max_context;
+        let positions = self.context.unwrap_or(DEFAULT_CONTEXT.min(most));
+        if positions < 16 || positions > most {
+            return Err(Error::new(ErrorKind::BadOption, format!("context {positions}: choose 16 to {most}")));
+        }
+        Ok(positions)
+    }
+
+    /// The cache's type for a pack.
+    pub fn kv_type(&self, pack: &Pack) -> KvType {
+        self.kv.unwrap_or(if pack.manifest().recipe == "f32" { KvType::F32 } else { KvType::F16 })
     }
 }
 
@@ -69,15 +86,7 @@ impl Backbone {
     /// Loads the weights. Errors: `BadPack`, `BadOption`, `OutOfMemory`, `Backend`.
     pub fn open(pack: &Pack, options: &BackboneOptions, cache: PrefixCache) -> Result<Self> {
         let shape = pack.shape();
-        let kv = options.kv.unwrap_or(if pack.manifest().recipe == "f32" { KvType::F32 } else { KvType::F16 });
-        let positions = options.context.unwrap_or(DEFAULT_CONTEXT.min(shape.max_context));
-        if positions < 16 || positions > shape.max_context {
-            let message = format!("context {positions}: choose 16 to {}", shape.max_context);
-            return Err(Error::new(ErrorKind::BadOption, message));
-        }
-        let width = shape.backbone.kv_heads * shape.backbone.head_dim;
-        let kv_bytes = 2 * shape.backbone.layers as u64 * kv.row_bytes(width) * positions as u64;
-        check_memory(kv_bytes, positions, options.memory_budget_bytes)?;
+        let (positions, kv) = (options.positions(pack)?, options.kv_type(pack));
         // llama.cpp aborts on some contradictions; the bounded reader refuses a damaged file before it sees it.
         let path = pack.backbone_path();
         let step_bytes = check_backbone(pack, &path)?;
@@ -204,29 +213,4 @@ fn check_backbone(pack: &Pack, path: &std::path::Path) -> Result<usize> {
     // Rows come in as embeddings: the table of tokens is never looked at.
     let read = file.tensors().iter().filter(|tensor| tensor.spec.name != TOKEN_TABLE);
     Ok(read.map(|tensor| tensor.range.len()).sum())
-}
-
-fn check_memory(kv_bytes: u64, positions: usize, budget: Option<u64>) -> Result<()> {
-    let available = budget.or_else(available_memory_bytes);
-    match available {
-        Some(available) if kv_bytes > available => {
-            let mb = |bytes: u64| bytes.div_ceil(1 << 20);
-            let message = format!(
-                "not enough memory for the key/value cache: {positions} positions need {} MB, {} MB are available: \
-                 lower --context or choose --kv q8_0",
-                mb(kv_bytes),
-                mb(available)
-            );
-            Err(Error::new(ErrorKind::OutOfMemory, message))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What the kernel thinks can be had without swapping.
-fn available_memory_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod devices;
+mod doctor;
 mod inspect;
 mod pack;
 mod play;
@@ -44,6 +45,8 @@ enum Command {
     Trace(trace::Trace),
     /// Measure: the time of each stage of a frame, memory, bytes, and what this machine can read.
     Bench(Box<bench::Bench>),
+    /// Examine this machine: board, speed predicted and measured, GPU, real time, sound, memory; and what to change.
+    Doctor(Box<doctor::Doctor>),
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
@@ -55,6 +58,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Trace(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Doctor(command) => command.run(),
     }
 }
 

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use syrinx::board::{Cooling, Machine, Profile, SysThermal, Thermal};
 use syrinx::device::{DeviceChoice, DeviceOptions};
-use syrinx::engine::{Engine, EngineOptions, Event, Lane, Preroll, SessionOptions, SpeakOptions, Utterance};
+use syrinx::engine::{Engine, EngineOptions, Event, Lane, Preroll, SpeakOptions, Utterance};
 use syrinx::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
+
+use super::say::MachineArguments;
 
 /// How often Ctrl-C is looked for.
 const LOOK: Duration = Duration::from_millis(20);
@@ -31,9 +34,9 @@ pub struct PlayArguments {
     /// Write what the device would play, in real time, as a WAV file instead.
     #[arg(long, value_name = "FILE", conflicts_with = "device")]
     tape: Option<std::path::PathBuf>,
-    /// Time per period of the device.
-    #[arg(long, value_name = "MS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=500))]
-    period_ms: u32,
+    /// Time per period of the device. Without it: 10, or the board's.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=500))]
+    period_ms: Option<u32>,
     /// Silence before the first word, for devices that swallow the beginning when they wake up.
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=5000))]
     preroll_ms: u32,
@@ -43,7 +46,7 @@ pub struct PlayArguments {
     /// With --stream: begin with a whole sentence, rather than with its first words as soon as they are there.
     #[arg(long)]
     whole_sentences: bool,
-    /// Lower the quality by reported steps where the machine cannot keep up.
+    /// Lower the quality by reported steps where the machine cannot keep up, or where it is hot.
     #[arg(long)]
     governor: bool,
     /// Volume from 0 to 1.
@@ -64,24 +67,32 @@ impl PlayArguments {
     pub fn run(
         self,
         pack: &Arc<Pack>,
-        session: SessionOptions,
+        machine: &MachineArguments,
         speak: &SpeakOptions,
         text: Option<String>,
     ) -> Result<()> {
         let sample_rate_hz = pack.manifest().sample_rate_hz;
-        let device = match (self.tape, self.device.as_deref()) {
+        let board = machine.profile()?;
+        let defaults = board.as_ref().map(|board| &board.defaults);
+        let sink = defaults.map(|board| board.sink.as_str()).filter(|sink| *sink != "default");
+        let device = match (self.tape, self.device.as_deref().or(sink)) {
             (Some(path), _) => DeviceChoice::Wav(path),
             (None, Some("null")) => DeviceChoice::Null { sample_rate_hz },
             (None, Some(id)) => DeviceChoice::Id(id.to_owned()),
             (None, None) => DeviceChoice::Default,
         };
         let options = EngineOptions {
-            session,
-            device: DeviceOptions { device, period_ms: self.period_ms },
+            session: machine.options()?,
+            device: DeviceOptions {
+                device,
+                period_ms: self.period_ms.or(defaults.map(|board| board.period_ms)).unwrap_or(10),
+            },
             preroll: Preroll { silence_ms: self.preroll_ms, ..Preroll::default() },
             keep_alive: self.keep_alive,
             whole_sentences: self.whole_sentences,
             governor: self.governor,
+            cooling: if self.governor { cooling(board.as_ref())? } else { None },
+            ring_ms: defaults.map(|board| board.ring_ms),
             ..EngineOptions::default()
         };
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -90,6 +101,7 @@ impl PlayArguments {
         let _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
 
         let engine = Engine::open(pack, options)?;
+        machine.lock_memory()?;
         engine.set_volume(self.volume);
         let said = Arc::new(Mutex::new(String::new()));
         let utterance = match text {
@@ -110,6 +122,17 @@ impl PlayArguments {
         }
         outcome
     }
+}
+
+/// By the sensors of this board, or of the one that the system says it is.
+fn cooling(board: Option<&Profile>) -> Result<Option<Cooling>> {
+    let board = board.map_or_else(|| Machine::here().profile(), |board| Ok(board.clone()))?;
+    let mut thermal = SysThermal::new(&board.thermal.zones);
+    if thermal.read().hottest().is_none() {
+        log::debug!("no temperature of {}: heat is not looked after", board.name);
+        return Ok(None);
+    }
+    Ok(Some(Cooling::of(&board, thermal)))
 }
 
 fn lock(said: &Mutex<String>) -> std::sync::MutexGuard<'_, String> {
@@ -134,7 +157,7 @@ fn follow(utterance: &Utterance, interrupted: &AtomicBool, said: &Mutex<String>)
                 return Err(Error::new(ErrorKind::Backend, message));
             }
             Some(Event::Clause { chars }) => log::debug!("clause {}..{}", chars.start, chars.end),
-            Some(event @ (Event::Guard { .. } | Event::Quality { .. })) => log::warn!("{event:?}"),
+            Some(event @ (Event::Guard { .. } | Event::Quality { .. } | Event::Heat { .. })) => log::warn!("{event:?}"),
             Some(event) => log::debug!("{event:?}"),
             None => {}
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use syrinx::backbone::KvType;
+use syrinx::board::profile::Defaults;
+use syrinx::board::{Machine, Profile, system};
 use syrinx::device::wav::{self, WavFile};
 use syrinx::engine::{Ending, Session, SessionOptions, SpeakOptions};
 use syrinx::flow::FlowEngine;
@@ -54,24 +56,30 @@ pub struct SpeechArguments {
 /// How the machine is used.
 #[derive(Debug, clap::Args)]
 pub struct MachineArguments {
-    /// Threads; leave one core for sound.
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
+    /// Threads; leave one core for sound. Without it: 1, or the board's.
+    #[arg(long)]
+    threads: Option<usize>,
     /// Positions for voice, text and frames of one sentence.
     #[arg(long, value_name = "POSITIONS")]
     context: Option<usize>,
     /// Type of the key/value cache.
     #[arg(long, value_enum)]
     kv: Option<Kv>,
-    /// What computes the flow head.
-    #[arg(long, value_enum, default_value_t = Engine::Auto)]
-    flow_engine: Engine,
-    /// Most memory that the key/value cache may take.
+    /// What computes the flow head. Without it: auto, or the board's.
+    #[arg(long, value_enum)]
+    flow_engine: Option<Engine>,
+    /// Most memory that weights, key/value cache and buffers may take.
     #[arg(long, value_name = "MB")]
     memory_mb: Option<u64>,
     /// Folder for voice prefixes; without it the user's cache folder.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Choose what is not given as this board's profile does: `auto` for the board that this is, a name, or a file.
+    #[arg(long, value_name = "BOARD")]
+    board: Option<String>,
+    /// Keep what is in memory there: nothing of it is swapped out.
+    #[arg(long)]
+    mlock: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -139,19 +147,44 @@ impl SpeechArguments {
 }
 
 impl MachineArguments {
+    /// Threads of [`MachineArguments::options`], which reports what is wrong with them.
     pub fn threads(&self) -> usize {
-        self.threads
+        self.options().map_or(1, |options| options.threads)
+    }
+
+    /// The profile that was asked for.
+    pub fn profile(&self) -> Result<Option<Profile>> {
+        match self.board.as_deref() {
+            None => Ok(None),
+            Some("auto") => Machine::here().profile().map(Some),
+            Some(name) => Profile::load(name).map(Some),
+        }
+    }
+
+    /// Locks memory if that was asked for; to be called when the weights are loaded.
+    pub fn lock_memory(&self) -> Result<()> {
+        if self.mlock { system::lock_memory() } else { Ok(()) }
     }
 
     pub fn options(&self) -> Result<SessionOptions> {
-        if self.threads == 0 || self.threads > 256 {
+        let profile = self.profile()?;
+        self.options_with(profile.as_ref().map(|profile| &profile.defaults))
+    }
+
+    /// As [`MachineArguments::options`], with this board's defaults.
+    pub fn options_with(&self, board: Option<&Defaults>) -> Result<SessionOptions> {
+        // A profile's words were checked when it was read.
+        let kv = |board: &Defaults| <Kv as clap::ValueEnum>::from_str(&board.kv, false).ok();
+        let engine = |board: &Defaults| <Engine as clap::ValueEnum>::from_str(&board.flow_engine, false).ok();
+        let threads = self.threads.or(board.map(|board| board.threads)).unwrap_or(1);
+        if threads == 0 || threads > 256 {
             return Err(Error::new(ErrorKind::BadOption, "--threads: choose 1 to 256"));
         }
         Ok(SessionOptions {
-            threads: self.threads,
-            context: self.context,
-            kv: self.kv.map(KvType::from),
-            flow_engine: self.flow_engine.into(),
+            threads,
+            context: self.context.or(board.and_then(|board| board.context)),
+            kv: self.kv.or(board.and_then(kv)).map(KvType::from),
+            flow_engine: self.flow_engine.or(board.and_then(engine)).unwrap_or(Engine::Auto).into(),
             memory_budget_bytes: self.memory_mb.map(|mb| mb << 20),
             prefix_folder: self.cache.clone().or_else(syrinx::backbone::user_cache_folder),
             ..Default::default()
@@ -169,6 +202,7 @@ impl Say {
         let started = Instant::now();
         let mut session = Session::open(&pack, &self.machine.options()?)?;
         let loaded = started.elapsed();
+        self.machine.lock_memory()?;
         let options = self.speech.options(&pack)?;
         let mut sink = Sink::open(self.output.as_deref(), self.format, session.sample_rate_hz())?;
         let canceller = session.canceller();
@@ -220,7 +254,7 @@ impl Say {
         let text = if self.play.is_stream() { None } else { Some(self.text()?) };
         let pack = Arc::new(self.pack.open()?);
         let options = self.speech.options(&pack)?;
-        self.play.run(&pack, self.machine.options()?, &options, text)
+        self.play.run(&pack, &self.machine, &options, text)
     }
 
     fn text(&self) -> Result<String> {

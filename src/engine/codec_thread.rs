@@ -10,6 +10,8 @@ use ringbuf::traits::Consumer;
 
 use super::desk::Desk;
 use super::generator_thread::{Packet, Part, Signs};
+use crate::board::Rung;
+use crate::board::system::Cores;
 use crate::codec::CodecDecoder;
 use crate::device::control::Control;
 use crate::device::rate::RateConverter;
@@ -66,6 +68,9 @@ pub(super) struct CodecThread {
     pub closing: Arc<AtomicBool>,
     pub pcm: Vec<f32>,
     pub spoken: State,
+    /// Where it runs while the board is hot, and, meanwhile, where it ran before.
+    pub spare_cores: Vec<usize>,
+    pub usual_cores: Option<Cores>,
 }
 
 /// Where the stream of packets stands.
@@ -153,12 +158,32 @@ impl CodecThread {
     }
 
     fn begin_clause(&mut self, utterance: u64, span: u64, start_frames: usize) {
+        self.follow_heat();
         self.writer.hold();
         self.spoken.silent_frames = 0;
         self.signs.silent_frames.store(0, Ordering::Relaxed);
         self.desk.clause_starts(span, self.writer.index());
         let held_for = Some(start_frames as u64 * self.frame_samples());
         self.spoken.clause = Some(Clause { utterance, span, held_for });
+    }
+
+    /// Leaves the fast cores while the board is hot, and comes back.
+    fn follow_heat(&mut self) {
+        let spare = Rung::from_index(self.signs.rung.load(Ordering::Relaxed)).spares_cores();
+        match self.usual_cores {
+            None if spare && !self.spare_cores.is_empty() => {
+                self.usual_cores = Cores::current();
+                if !Cores::of(&self.spare_cores).keep_to() {
+                    log::warn!("the codec may not run on cores {:?}: it stays where it is", self.spare_cores);
+                    self.spare_cores.clear();
+                }
+            }
+            Some(usual) if !spare => {
+                usual.keep_to();
+                self.usual_cores = None;
+            }
+            _ => {}
+        }
     }
 
     /// Samples of a frame at the device's rate.

@@ -71,6 +71,12 @@ impl Generator {
         cache: PrefixCache,
         pool: Arc<Pool>,
     ) -> Result<Self> {
+        crate::board::budget::check(
+            pack,
+            options.positions(pack)?,
+            options.kv_type(pack),
+            options.memory_budget_bytes,
+        )?;
         let shape = pack.shape();
         let request = Request { solver: Solver::of(&pack.manifest().defaults), seed: pack.manifest().defaults.seed };
         let flow = FlowHead::open(pack.speech(), shape, flow, &pool)?;
@@ -98,14 +104,8 @@ impl Generator {
 
     /// As a session's options ask for. Errors: as [`Generator::open`].
     pub(super) fn open_for(pack: &Pack, options: &SessionOptions, pool: Arc<Pool>) -> Result<Self> {
-        let backbone = BackboneOptions {
-            context: options.context,
-            kv: options.kv,
-            threads: options.threads,
-            memory_budget_bytes: options.memory_budget_bytes,
-        };
         let cache = options.prefix_folder.clone().map_or_else(PrefixCache::in_memory, PrefixCache::on_disk);
-        Self::open(pack, &backbone, options.flow_engine, cache, pool)
+        Self::open(pack, &options.backbone(), options.flow_engine, cache, pool)
     }
 
     /// Begins an utterance: the noise starts over. Errors: `BadOption`.
@@ -213,6 +213,11 @@ impl Generator {
     pub fn frame_bytes(&self, solver: Solver) -> (usize, usize) {
         let fed_back = self.audio.codes_per_frame() * self.embedding.row_bytes();
         (self.backbone.step_bytes() + fed_back, self.flow.frame_bytes(solver))
+    }
+
+    /// Where the flow head computes: `native`, or ggml's name of the device.
+    pub fn flow_device(&self) -> &str {
+        self.flow.device()
     }
 
     /// How often END had to be withheld on a first frame since the utterance began.

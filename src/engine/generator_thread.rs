@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use super::frames::{FrameSource, Step};
 use super::guard::Guards;
 use super::pace::{Pace, Quality};
 use super::utterance::Event;
+use crate::board::Rung;
 use crate::device::control::Control;
 use crate::error::Result;
 use crate::frame::Frame;
@@ -59,6 +60,8 @@ pub(super) struct Signs {
     pub busy_since_ms: AtomicU64,
     /// The device was opened, and has played nothing since.
     pub new_device: AtomicBool,
+    /// The board's place on its ladder ([`Rung::index`]).
+    pub rung: AtomicU8,
 }
 
 /// The thread's state; `S` is the generator.
@@ -75,7 +78,9 @@ pub(super) struct GeneratorThread<S> {
     pub guards: Guards,
     /// Trade quality for continuity.
     pub governor: bool,
+    /// What the pace asks for, and what was told last: the cheaper of that and what the heat asks for.
     pub quality: Quality,
+    pub told: (Quality, Rung),
     pub frame_seconds: f32,
     pub device_hz: Arc<AtomicU32>,
     pub signs: Arc<Signs>,
@@ -210,11 +215,18 @@ impl<S: FrameSource> GeneratorThread<S> {
         if std::mem::replace(&mut self.underruns, underruns) != underruns {
             self.pace.underrun();
         }
+        let rung = Rung::from_index(self.signs.rung.load(Ordering::Relaxed));
+        self.pace.reserve = rung.reserve_frames();
         let Some(course) = self.courses.get_mut(&job.id) else { return Ok(()) };
         let Some(frames) = course.watch_clause() else { return Ok(()) };
         let start_frames = self.pace.start_frames(frames);
-        let quality = if self.governor { self.quality.next(self.pace.slowest()) } else { Quality::Full };
-        if std::mem::replace(&mut self.quality, quality) != quality {
+        self.quality = if self.governor { self.quality.next(self.pace.slowest()) } else { Quality::Full };
+        let quality = self.quality.max(rung.quality());
+        let (quality_before, rung_before) = std::mem::replace(&mut self.told, (quality, rung));
+        if rung_before != rung {
+            self.desk.tell(job.id, Event::Heat { rung });
+        }
+        if quality_before != quality {
             self.pace.forget();
             self.desk.tell(job.id, Event::Quality { quality });
         }

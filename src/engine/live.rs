@@ -20,12 +20,14 @@ use super::frames::FrameSource;
 use super::generator::{Generator, Request};
 use super::generator_thread::{GeneratorThread, Signs};
 use super::guard::Guards;
+use super::heat::Heat;
 use super::lane::{Lane, Lanes};
 use super::pace::{Pace, Quality};
 use super::phrase::Phrase;
 use super::session::{SessionOptions, SpeakOptions};
 use super::utterance::Utterance;
 use super::watch_thread::{OpenSink, WatchThread};
+use crate::board::{Cooling, Rung};
 use crate::codec::CodecDecoder;
 use crate::device::callback::Callback;
 use crate::device::control::Control;
@@ -38,8 +40,8 @@ use crate::pack::{Pack, Voices};
 use crate::ring::sample_path;
 use crate::text::Speller;
 
-/// Speech that the sample ring can hold: the largest start buffer.
-const RING_SECONDS: f64 = 4.0;
+/// Speech that the sample ring holds where nobody says otherwise.
+const RING_MS: u32 = 4000;
 /// Packets between the generator and the codec.
 const PACKETS: usize = 32;
 /// Cuts that the callback may report before anybody looks.
@@ -64,6 +66,10 @@ pub struct EngineOptions {
     pub keep_alive: bool,
     /// Trade quality for continuity where the machine is too slow, by declared and reported steps.
     pub governor: bool,
+    /// Give up by declared and reported steps what the board is too hot for.
+    pub cooling: Option<Cooling>,
+    /// Speech that the sample ring holds, the largest start buffer; `None`: 4 s.
+    pub ring_ms: Option<u32>,
     /// Frames to have before a clause begins; `None`: as many as the machine's pace asks for.
     pub start_frames: Option<usize>,
     /// Whole sentences from the start, rather than an early first fragment of text that comes in pieces.
@@ -120,7 +126,8 @@ impl Engine {
         let control = Arc::new(Control::default());
         control.set_keep_alive(options.keep_alive);
         let desk = Arc::new(Desk::new(control.clone(), options.lanes));
-        let capacity = (RING_SECONDS * f64::from(rate_hz.max(MAX_DEVICE_HZ))) as usize;
+        let ring_seconds = f64::from(options.ring_ms.unwrap_or(RING_MS)) / 1e3;
+        let capacity = (ring_seconds * f64::from(rate_hz.max(MAX_DEVICE_HZ))) as usize;
         let (writer, reader) = sample_path(control.gate().clone(), capacity);
         let (phrases, overlay) = phrase_path();
         let (cuts_in, cuts) = HeapRb::new(CUTS).split();
@@ -165,6 +172,8 @@ impl Engine {
             closing: engine.closing.clone(),
             pcm: vec![0.0; samples_per_frame],
             spoken: State::default(),
+            spare_cores: options.cooling.as_ref().map_or_else(Vec::new, |cooling| cooling.spare_cores.clone()),
+            usual_cores: None,
         };
         let codec = engine.spawn("syrinx-codec", move || codec.run())?;
         let frame_seconds = samples_per_frame as f32 / model_hz as f32;
@@ -176,10 +185,14 @@ impl Engine {
             speller,
             packets: packets_in,
             codec,
-            pace: Pace::new(options.start_frames, (RING_SECONDS as f32 / frame_seconds) as usize - 2),
+            pace: Pace::new(
+                options.start_frames,
+                ((ring_seconds as f32 / frame_seconds) as usize).saturating_sub(2).max(1),
+            ),
             guards,
             governor: options.governor,
             quality: Quality::Full,
+            told: (Quality::Full, Rung::Full),
             frame_seconds,
             device_hz: device_hz.clone(),
             signs: signs.clone(),
@@ -190,8 +203,20 @@ impl Engine {
         };
         engine.spawn("syrinx-generator", move || generator.run())?;
         let (stuck_ms, closing) = (options.stuck_ms.unwrap_or(STUCK_MS), engine.closing.clone());
-        let watch =
-            WatchThread { desk, cuts, sink, open: open_sink, device_hz, signs, stuck_ms, opened, closing, lost: None };
+        let heat = options.cooling.map(|cooling| Heat::new(cooling, opened));
+        let watch = WatchThread {
+            desk,
+            cuts,
+            sink,
+            open: open_sink,
+            device_hz,
+            signs,
+            stuck_ms,
+            opened,
+            closing,
+            lost: None,
+            heat,
+        };
         engine.spawn("syrinx-watch", move || watch.run())?;
         Ok(engine)
     }

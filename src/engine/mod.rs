@@ -11,6 +11,7 @@ mod frames;
 mod generator;
 mod generator_thread;
 mod guard;
+mod heat;
 mod lane;
 mod live;
 mod pace;

@@ -26,11 +26,23 @@ pub(super) struct Pace {
     at: usize,
     extra: usize,
     grown: bool,
+    /// Frames that a hot board has in reserve.
+    pub reserve: usize,
 }
 
 impl Pace {
     pub fn new(fixed: Option<usize>, max_frames: usize) -> Self {
-        Self { fixed, max_frames, sum: 0.0, count: 0, windows: [0.0; WINDOWS], at: 0, extra: 0, grown: false }
+        Self {
+            fixed,
+            max_frames,
+            sum: 0.0,
+            count: 0,
+            windows: [0.0; WINDOWS],
+            at: 0,
+            extra: 0,
+            grown: false,
+            reserve: 0,
+        }
     }
 
     /// A frame took `ratio` times its length.
@@ -76,12 +88,12 @@ impl Pace {
         let r = self.slowest();
         let slow = if r > 1.0 { (expected as f32 * (r - 1.0) / r).ceil() as usize } else { 0 };
         let uneven = usize::from(r > TIGHT);
-        (1 + uneven + slow + self.extra).min(self.max_frames)
+        (1 + uneven + slow + self.extra + self.reserve).min(self.max_frames)
     }
 }
 
-/// A declared way to save time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A declared way to save time, from the best to the cheapest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Quality {
     /// As asked for.
     #[default]

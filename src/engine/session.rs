@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cost::FrameBytes;
 use super::generator::{Generator, Request};
 use super::synthesis::{Canceller, Synthesis};
-use crate::backbone::KvType;
+use crate::backbone::{BackboneOptions, KvType};
 use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{FlowEngine, Guided, Method, Solver};
@@ -26,7 +26,7 @@ pub struct SessionOptions {
     pub kv: Option<KvType>,
     /// What computes the flow head.
     pub flow_engine: FlowEngine,
-    /// Bytes that the key/value cache may take. `None`: what the system says is available.
+    /// Bytes that weights, key/value cache and buffers may take. `None`: what the system says is available.
     pub memory_budget_bytes: Option<u64>,
     /// Folder for voice prefixes; `None` keeps them in memory only.
     pub prefix_folder: Option<PathBuf>,
@@ -44,6 +44,18 @@ impl Default for SessionOptions {
             memory_budget_bytes: None,
             prefix_folder: None,
             frames_per_block: 1,
+        }
+    }
+}
+
+impl SessionOptions {
+    /// The backbone's part of it.
+    pub fn backbone(&self) -> BackboneOptions {
+        BackboneOptions {
+            context: self.context,
+            kv: self.kv,
+            threads: self.threads,
+            memory_budget_bytes: self.memory_budget_bytes,
         }
     }
 }
@@ -161,5 +173,15 @@ impl Session {
     pub fn frame_bytes(&self, options: &SpeakOptions) -> FrameBytes {
         let (backbone, flow) = self.generator.frame_bytes(options.solver(self.solver));
         FrameBytes { backbone, flow, codec: self.codec.pass_bytes() }
+    }
+
+    /// Where the flow head computes: `native`, or ggml's name of the device.
+    pub fn flow_device(&self) -> &str {
+        self.generator.flow_device()
+    }
+
+    /// How frames are solved with these options.
+    pub fn solver(&self, options: &SpeakOptions) -> Solver {
+        options.solver(self.solver)
     }
 }

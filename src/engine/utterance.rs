@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::desk::Desk;
 use super::guard::Trip;
 use super::pace::Quality;
+use crate::board::Rung;
 use crate::error::Result;
 
 /// Events that wait to be read; of more, the oldest go.
@@ -27,6 +28,8 @@ pub enum Event {
     Guard { trip: Trip, retried: bool },
     /// The governor changed the quality to keep up, or back.
     Quality { quality: Quality },
+    /// The board's heat asks for this from here on; at [`Rung::ShortForm`] also for shorter texts of the caller.
+    Heat { rung: Rung },
     /// The device has gone; speech waits for it.
     DeviceLost,
     /// The device is back; speech goes on at the clause that was interrupted.

@@ -10,6 +10,7 @@ use ringbuf::traits::Consumer;
 
 use super::desk::Desk;
 use super::generator_thread::Signs;
+use super::heat::Heat;
 use crate::device::Sink;
 use crate::device::callback::{Callback, Cut};
 use crate::device::clocked::ClockedSink;
@@ -36,6 +37,7 @@ pub(super) struct WatchThread {
     pub closing: Arc<AtomicBool>,
     /// Since when the device is away, or was last tried.
     pub lost: Option<Instant>,
+    pub heat: Option<Heat>,
 }
 
 impl WatchThread {
@@ -48,6 +50,9 @@ impl WatchThread {
             self.desk.report();
             self.watch_generator();
             self.watch_device();
+            if let Some(heat) = &mut self.heat {
+                heat.look(&self.signs);
+            }
             std::thread::park_timeout(if self.desk.is_busy() { BUSY } else { IDLE });
         }
         self.sink.stop();

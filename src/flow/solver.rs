@@ -66,6 +66,11 @@ impl Solver {
         Ok(())
     }
 
+    /// Branches that go through the weights together, where guidance is on.
+    pub(crate) fn branches(&self) -> usize {
+        if self.guidance == 1.0 { 1 } else { 2 }
+    }
+
     /// The weight of the conditional velocity at time `at / steps`; 1 needs no other.
     pub(super) fn guidance_at(&self, at: usize) -> f32 {
         match self.guided {

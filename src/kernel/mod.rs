@@ -30,9 +30,11 @@ mod rows;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod throughput;
 
 pub use bandwidth::{Bandwidth, Pages};
 pub use columns::Columns;
 pub use isa::Isa;
 pub use matrix::Matrix;
 pub use pool::Pool;
+pub use throughput::Throughput;

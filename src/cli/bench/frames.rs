@@ -40,9 +40,9 @@ pub struct Frames {
 }
 
 /// What was measured.
-struct Measured {
+pub struct Measured {
     load: Duration,
-    starts_ms: Vec<f64>,
+    pub starts_ms: Vec<f64>,
     rss_peak_kb: Option<u64>,
     /// Of each frame, with the time of its whole block.
     frames: Vec<(FrameTimes, Duration)>,
@@ -62,8 +62,9 @@ impl Frames {
         let started = Instant::now();
         let mut session = Session::open(&pack, &self.machine.options()?)?;
         let load = started.elapsed();
+        self.machine.lock_memory()?;
         let options = self.speech.options(&pack)?;
-        let measured = self.measure(&mut session, &options, load)?;
+        let measured = measure(&mut session, &options, load, self.frames, self.machine.threads())?;
         let manifest = pack.manifest();
         let isa = format!("{}, llama.cpp: {}", Isa::detect().name(), instruction_sets());
         if self.json {
@@ -77,41 +78,48 @@ impl Frames {
         }
         Ok(())
     }
+}
 
-    fn measure(&self, session: &mut Session, options: &SpeakOptions, load: Duration) -> Result<Measured> {
-        let mut pcm = vec![0.0; session.samples_per_frame()];
-        let frame = Duration::from_secs_f64(pcm.len() as f64 / f64::from(session.sample_rate_hz()));
-        session.warm(options.voice.as_deref())?;
-        let mut starts_ms = Vec::new();
-        // One more than is counted: the first start is not a warm one.
-        for _ in 0..=STARTS {
-            let started = Instant::now();
-            session.speak(TEXT, options)?.next_block(&mut pcm)?;
-            starts_ms.push(started.elapsed().as_secs_f64() * 1e3);
-        }
-        starts_ms.remove(0);
-        let rss_peak_kb = resident_peak_kb(); // before there is memory to be read
-        let pool = Pool::new(self.machine.threads());
-        let mut memory = [Bandwidth::new(Pages::Ordinary)?, Bandwidth::new(Pages::Huge)?];
-        let mut memory_gbs = [Vec::new(), Vec::new()];
-        let mut frames = Vec::new();
-        let between = (self.frames / READINGS as u64).max(1);
-        while (frames.len() as u64) < self.frames {
-            let left = self.frames - frames.len() as u64;
-            let mut synthesis = session.speak(TEXT, &SpeakOptions { max_frames: Some(left), ..options.clone() })?;
-            loop {
-                if (frames.len() as u64).is_multiple_of(between) {
-                    memory.iter_mut().zip(&mut memory_gbs).for_each(|(memory, all)| all.push(memory.read_gbs(&pool)));
-                }
-                let started = Instant::now();
-                if !synthesis.next_block(&mut pcm)? {
-                    break;
-                }
-                frames.push((synthesis.times(), started.elapsed()));
-            }
-        }
-        Ok(Measured { load, starts_ms, rss_peak_kb, frames, frame, bytes: session.frame_bytes(options), memory_gbs })
+/// Speaks so many frames; on as many threads the memory is read between them.
+pub fn measure(
+    session: &mut Session,
+    options: &SpeakOptions,
+    load: Duration,
+    count: u64,
+    threads: usize,
+) -> Result<Measured> {
+    let mut pcm = vec![0.0; session.samples_per_frame()];
+    let frame = Duration::from_secs_f64(pcm.len() as f64 / f64::from(session.sample_rate_hz()));
+    session.warm(options.voice.as_deref())?;
+    let mut starts_ms = Vec::new();
+    // One more than is counted: the first start is not a warm one.
+    for _ in 0..=STARTS {
+        let started = Instant::now();
+        session.speak(TEXT, options)?.next_block(&mut pcm)?;
+        starts_ms.push(started.elapsed().as_secs_f64() * 1e3);
     }
+    starts_ms.remove(0);
+    let rss_peak_kb = resident_peak_kb(); // before there is memory to be read
+    let pool = Pool::new(threads);
+    let mut memory = [Bandwidth::new(Pages::Ordinary)?, Bandwidth::new(Pages::Huge)?];
+    let mut memory_gbs = [Vec::new(), Vec::new()];
+    let mut frames = Vec::new();
+    let between = (count / READINGS as u64).max(1);
+    while (frames.len() as u64) < count {
+        let left = count - frames.len() as u64;
+        let mut synthesis = session.speak(TEXT, &SpeakOptions { max_frames: Some(left), ..options.clone() })?;
+        loop {
+            if (frames.len() as u64).is_multiple_of(between) {
+                memory.iter_mut().zip(&mut memory_gbs).for_each(|(memory, all)| all.push(memory.read_gbs(&pool)));
+            }
+            let started = Instant::now();
+            if !synthesis.next_block(&mut pcm)? {
+                break;
+            }
+            frames.push((synthesis.times(), started.elapsed()));
+        }
+    }
+    Ok(Measured { load, starts_ms, rss_peak_kb, frames, frame, bytes: session.frame_bytes(options), memory_gbs })
 }
 
 impl Measured {
@@ -122,7 +130,7 @@ impl Measured {
         self.frames.iter().filter(within).map(|f| part(f).as_secs_f64() * 1e3).collect()
     }
 
-    fn stages(&self) -> [(&'static str, Vec<f64>, usize); 4] {
+    pub fn stages(&self) -> [(&'static str, Vec<f64>, usize); 4] {
         [
             ("backbone", self.stage_ms(|f| f.0.backbone), self.bytes.backbone),
             ("flow", self.stage_ms(|f| f.0.flow), self.bytes.flow),
@@ -132,7 +140,7 @@ impl Measured {
     }
 
     /// Computing time over speech time: prompts and codec included, loading excluded.
-    fn real_time_factor(&self) -> f64 {
+    pub fn real_time_factor(&self) -> f64 {
         let took: Duration = self.frames.iter().map(|f| f.1).sum();
         took.as_secs_f64() / (self.frame.as_secs_f64() * self.frames.len() as f64)
     }
@@ -193,7 +201,7 @@ fn gbs(bytes: usize, ms: f64) -> f64 {
 }
 
 /// The lower of the two in the middle, as the median of [`spread`].
-fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or_default()

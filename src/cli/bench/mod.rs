@@ -2,7 +2,7 @@
 
 mod allocation;
 mod ear;
-mod frames;
+pub(super) mod frames;
 mod realtime;
 mod steal;
 
