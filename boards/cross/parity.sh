@@ -11,4 +11,4 @@ if [ $# != 0 ]; then
     export SYRINX_TEST_PACK
 fi
 cd "$repository"
-exec "$here/cargo.sh" test --release --test machine -- --include-ignored --nocapture
+exec "$here/cargo.sh" test --release --workspace --test machine -- --include-ignored --nocapture

@@ -27,7 +27,7 @@ file "$program" | grep -q 'ELF 64-bit.*ARM aarch64' || fail "$program is not for
 cpus="cortex-a53 cortex-a76 max"
 if [ "$arm" != armv8-a ]; then
     cpus="cortex-a76 max"
-    said=$(QEMU_CPU=cortex-a53 SYRINX_TEST_ISA=neon "$here/cargo.sh" test --release --test speech threads 2>&1) &&
+    said=$(QEMU_CPU=cortex-a53 SYRINX_TEST_ISA=neon "$here/cargo.sh" test --release --workspace --test speech threads 2>&1) &&
         fail "a build for $arm ran on a cortex-a53"
     echo "$said" | grep -m 1 'which this processor lacks' || fail "a build for $arm died on a cortex-a53: $said"
 fi
@@ -37,9 +37,9 @@ for cpu in $cpus; do
     QEMU_CPU=$cpu SYRINX_TEST_ISA=$(kernels_of "$cpu")
     export QEMU_CPU SYRINX_TEST_ISA
     echo "== $cpu, $(qemu-aarch64 --version | head -1): llama.cpp for $arm, kernels must be $SYRINX_TEST_ISA"
-    "$here/cargo.sh" test --release --test machine -- --include-ignored --nocapture
+    "$here/cargo.sh" test --release --workspace --test machine -- --include-ignored --nocapture
     "$here/cargo.sh" test --release --workspace --lib --test parity --test quality --test speech --test blocks \
         --test gguf --test pack --test voices
-    "$here/cargo.sh" test --release --test realtime_speech streamed
+    "$here/cargo.sh" test --release --workspace --test realtime_speech streamed
 done
 echo "test-aarch64: passed on $cpus, llama.cpp for $arm"
