@@ -9,7 +9,8 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test voice-eval test-sink test-rtsan count count-accept compare deb test-deb build setup fmt clippy fuzz clean
+.PHONY: say test voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 cuda-check \
+	deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -48,6 +49,21 @@ test-sink: setup
 test-rtsan: setup
 	tests/rtsan.sh
 
+# For aarch64 Linux, with the tests emulated (boards/cross/README.md). ARM is what llama.cpp's kernels may use.
+export ARM ?= armv8-a
+cross:
+	boards/cross/cargo.sh build --release
+
+test-aarch64: build
+	boards/cross/test.sh
+
+parity-aarch64: build $(PACK)/pack.toml
+	boards/cross/parity.sh $(PACK)
+
+# The CUDA backend's kernels compiled for Orin, as far as that goes without a GPU.
+cuda-check: setup
+	boards/cross/cuda.sh
+
 # Debian packages: for this machine, and for arm64 where a cross build is there (boards/deb/README.md).
 ARM64 = $(firstword $(wildcard target/cross-armv8-a/aarch64-unknown-linux-gnu/release/syrinx))
 deb: build
@@ -58,6 +74,7 @@ deb: build
 test-deb: deb $(PACK)/pack.toml
 	@boards/setup.sh debootstrap
 	boards/deb/check.sh target/deb/syrinx_*_$$(dpkg --print-architecture).deb $(PACK)
+	@if [ -n "$(ARM64)" ]; then boards/deb/check_arm64.sh target/deb/syrinx_*_arm64.deb $(PACK); fi
 
 build: setup
 	cargo build --release

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what a build needs and is missing, on Debian and Ubuntu; elsewhere says what that is.
-# Arguments name further packages to have.
+# Arguments name further packages to have; those of another architecture as PACKAGE:ARCHITECTURE.
 set -eu
 
 if ! command -v cargo >/dev/null; then
@@ -36,6 +36,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "syrinx: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
+case $missing in *:arm64*) $as_root dpkg --add-architecture arm64 ;; esac
 $as_root apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 $as_root apt-get install -y -qq --no-install-recommends $missing

@@ -34,10 +34,21 @@ pub(crate) fn init() -> Result<()> {
 }
 
 /// llama.cpp's instruction sets are chosen when it is built. Without them it would end in an illegal instruction.
-#[cfg(target_arch = "x86_64")]
 fn check_processor() -> Result<()> {
+    match instruction_sets().iter().find(|(_, built, present)| *built && !present) {
+        None => Ok(()),
+        Some((name, ..)) => {
+            let message = format!("this build of llama.cpp needs {name}, which this processor lacks");
+            Err(Error::new(ErrorKind::Unsupported, format!("{message}: build Syrinx for it")))
+        }
+    }
+}
+
+/// Name, whether this build of llama.cpp uses it, whether this processor has it.
+#[cfg(target_arch = "x86_64")]
+fn instruction_sets() -> [(&'static str, bool, bool); 5] {
     // SAFETY: these functions return constants of the build.
-    let needs = unsafe {
+    unsafe {
         [
             ("AVX2", sys::ggml_cpu_has_avx2() != 0, is_x86_feature_detected!("avx2")),
             ("FMA", sys::ggml_cpu_has_fma() != 0, is_x86_feature_detected!("fma")),
@@ -45,20 +56,27 @@ fn check_processor() -> Result<()> {
             ("BMI2", sys::ggml_cpu_has_bmi2() != 0, is_x86_feature_detected!("bmi2")),
             ("AVX-512", sys::ggml_cpu_has_avx512() != 0, is_x86_feature_detected!("avx512f")),
         ]
-    };
-    match needs.iter().find(|(_, built, present)| *built && !present) {
-        None => Ok(()),
-        Some((name, ..)) => {
-            let message = format!("this build of llama.cpp needs {name}, which this processor lacks");
-            Err(Error::new(ErrorKind::Unsupported, format!("{message}: build Syrinx on it")))
-        }
     }
 }
 
-/// As on x86; the build for ARM asks for nothing beyond ARMv8.0, unless it was told to.
-#[cfg(not(target_arch = "x86_64"))]
-fn check_processor() -> Result<()> {
-    Ok(())
+/// As on x86.
+#[cfg(target_arch = "aarch64")]
+fn instruction_sets() -> [(&'static str, bool, bool); 4] {
+    use std::arch::is_aarch64_feature_detected as has;
+    // SAFETY: these functions return constants of the build.
+    unsafe {
+        [
+            ("dotprod", sys::ggml_cpu_has_dotprod() != 0, has!("dotprod")),
+            ("fp16", sys::ggml_cpu_has_fp16_va() != 0, has!("fp16")),
+            ("i8mm", sys::ggml_cpu_has_matmul_int8() != 0, has!("i8mm")),
+            ("SVE", sys::ggml_cpu_has_sve() != 0, has!("sve")),
+        ]
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn instruction_sets() -> [(&'static str, bool, bool); 0] {
+    []
 }
 
 /// What computes: the processor, or a GPU that this build has a backend for.

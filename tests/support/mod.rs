@@ -89,9 +89,15 @@ pub fn syrinx(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
-/// The program, away from the user's cache and configuration.
+/// The program, away from the user's cache and configuration. A test that `SYRINX_TEST_RUNNER` emulates needs that to
+/// start it: the kernel below does not know the emulated machine's programs.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_syrinx"));
+    let program = env!("CARGO_BIN_EXE_syrinx");
+    let runner = std::env::var_os("SYRINX_TEST_RUNNER");
+    let mut command = Command::new(runner.as_deref().unwrap_or(program.as_ref()));
+    if runner.is_some() {
+        command.arg(program);
+    }
     command.args(arguments).env_remove("SYRINX_PACK").env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
