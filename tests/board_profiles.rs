@@ -66,8 +66,9 @@ fn predictions_follow_from_the_figures_beside_them() {
     for profile in profiles() {
         assert_eq!(profile.packs.len(), packs.packs.len(), "{}", profile.name);
         // The fastest power mode that the file knows.
-        let fastest = profile.power.iter().filter(|mode| mode.bandwidth_gbs.is_some()).map(|mode| mode.name.as_str());
-        let sustained = profile.sustained(fastest.last());
+        let mut fastest =
+            profile.power.iter().filter(|mode| mode.bandwidth_gbs.is_some()).map(|mode| mode.name.as_str());
+        let sustained = profile.sustained(fastest.next_back());
         for fit in &profile.packs {
             assert!(packs.packs.iter().any(|pack| pack.name == fit.pack), "{}: {}", profile.name, fit.pack);
             let work = work(&fit.pack);
@@ -105,7 +106,8 @@ fn names_are_those_of_the_files_and_of_kernel_sets() {
     let files = files.filter_map(|file| Some(file.unwrap().file_name().to_str()?.strip_suffix(".toml")?.to_owned()));
     let mut files: Vec<String> = files.filter(|name| name != "packs").collect();
     let mut names: Vec<String> = Profile::names().map(str::to_owned).collect();
-    (files.sort(), names.sort());
+    files.sort();
+    names.sort();
     assert_eq!(files, names, "boards/*.toml and the program's list");
 }
 

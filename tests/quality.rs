@@ -69,7 +69,8 @@ fn the_price_list_of_recipes_is_exact_for_f32_and_falls_with_the_bits() {
         let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["f32", "f16", "q8", "q4", "q4-all"]);
         let all = |key: &str| -> Vec<f64> { rows.iter().map(|row| figure(row, key)).collect() };
-        assert!(all("frames").iter().all(|&frames| frames == 30.0), "{list}");
+        let frames = all("frames"); // of the exact run, until it ends: the same for every row
+        assert!(frames.iter().all(|&count| count == frames[0] && count > 0.0), "{list}");
         for key in ["hidden_snr_db", "velocity_snr_db", "pcm_snr_db"] {
             assert_eq!(all(key)[0], f64::INFINITY, "{key} of f32");
             assert!(all(key)[1..].iter().all(|db| db.is_finite()), "{key}: {list}");

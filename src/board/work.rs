@@ -99,7 +99,7 @@ impl Work {
 
     /// Of a pack as a recipe would make it, with the shape's own solver.
     pub fn of_recipe(shape: &Shape, recipe: Recipe) -> Self {
-        let solver = Solver { steps: shape.flow.steps, guidance: shape.flow.guidance };
+        let solver = Solver::euler(shape.flow.steps, shape.flow.guidance);
         Self::count(shape, solver, |planned| {
             recipe.dtype(planned.role, shape.backbone.layers, planned.shape.last().copied().unwrap_or(0))
         })
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn without_guidance_a_frame_multiplies_half_as_much_and_reads_as_much() {
         let shape = Preset::Mid.shape();
-        let count = |guidance| Work::count(&shape, Solver { steps: 7, guidance }, |_| DType::Q8_0);
+        let count = |guidance| Work::count(&shape, Solver::euler(7, guidance), |_| DType::Q8_0);
         let (with, without) = (count(1.2), count(1.0));
         assert_eq!(with.flow.frame_bytes(), without.flow.frame_bytes());
         assert!(without.flow.frame_macs() < with.flow.frame_macs() * 6 / 10);

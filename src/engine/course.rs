@@ -188,7 +188,7 @@ mod tests {
     fn text_waits_for_its_clause_as_long_as_something_else_is_heard_but_not_for_ever() {
         let speller = Speller::new(&Default::default()).unwrap();
         let voice = Voice { name: "a".to_owned(), rows: Vec::new() };
-        let request = super::super::generator::Request { solver: Solver { steps: 1, guidance: 1.0 }, seed: 0 };
+        let request = super::super::generator::Request { solver: Solver::euler(1, 1.0), seed: 0 };
         let script = Arc::new(Script { voice, request, max_frames: 1, sentences: false });
         let mut course = Course::new(&speller, &script, Guards::default());
         let now = Instant::now();

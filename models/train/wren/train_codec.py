@@ -11,7 +11,7 @@ from torch import nn
 
 from . import acoustics as acoustic_values
 from . import codes as code_table
-from .acoustics import SPECTRUM, VOICE, VOICE_IDS
+from .acoustics import PHASE, SPECTRUM, VOICE, VOICE_IDS
 from .checkpoint import Schedule, State, train
 from .codec import Codec, Predictor
 from .corpus import entries
@@ -22,6 +22,7 @@ from .teacher import UNIT_SAMPLES, VOICES
 
 CROP_FRAMES = 20
 GUESS_SHARE, NOISE = 0.3, 0.12
+LOOSE_SHARE, LOOSE_NOISE = 0.5, 0.35
 PEAK_RATE, WARMUP_STEPS = 1e-3, 300
 WEIGHTS = {"mel": 5.0, "wave": 0.25, "predict": 1.0}
 
@@ -90,13 +91,19 @@ class Speech:
 
 
 def disturbed(codec, values, guess):
-    """Per clip: drawn towards the guess, noised, rounded; phase and voice stay what they are."""
-    share, amount, kind = torch.rand(3, len(values), 1, 1)
-    draw = (torch.rand(len(values), 1, 1) < GUESS_SHARE) * share
+    """As a flow head gives them. Per clip: drawn towards the guess, noised, rounded; in half of the clips far off, with a phase that
+    is not the sound's, so that the words stay in the codes."""
+    share, amount, kind, loose = torch.rand(4, len(values), 1, 1)
+    loose = loose < LOOSE_SHARE
+    draw = (loose | (torch.rand(len(values), 1, 1) < GUESS_SHARE)) * share
     spectrum = torch.lerp(values[..., SPECTRUM:], guess.detach().to(values.dtype), draw)
     free = torch.cat([values[..., VOICE + 1 : SPECTRUM], spectrum], -1)
-    free = torch.where(kind < 0.5, free + torch.randn_like(free) * NOISE * amount, codec.values(codec.levels(free)))
-    return torch.cat([values[..., : VOICE + 1], free], -1)
+    noise = torch.where(loose, LOOSE_NOISE, NOISE)
+    free = torch.where(loose | (kind < 0.5), free + torch.randn_like(free) * noise * amount, codec.values(codec.levels(free)))
+    turn = torch.randint(4, values.shape[:2]) * (torch.pi / 2)
+    phase = torch.where(loose, torch.stack([turn.cos(), turn.sin()], -1), values[..., PHASE])
+    voice = values[..., VOICE : VOICE + 1] + torch.randn_like(values[..., :1]) * loose * NOISE
+    return torch.cat([phase, voice, free], -1)
 
 
 class Trained(nn.Module):

@@ -168,7 +168,7 @@ fn speed(examined: &Examined<'_>) -> Vec<Finding> {
     } else {
         all.push(Finding::new(Weight::Fine, "speed", format!("real-time factor {factor:.3}")));
     }
-    if !examined.gpu.is_some_and(|_| examined.built_for.is_some()) {
+    if examined.gpu.is_none_or(|_| examined.built_for.is_none()) {
         for (name, predicted) in &examined.predicted_ms {
             let measured = examined.measured_ms.iter().find(|(known, _)| known == name).map_or(0.0, |(_, ms)| *ms);
             let share = measured / predicted.max(f64::EPSILON);
