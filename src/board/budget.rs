@@ -36,8 +36,6 @@ impl Need {
             let tensors = pack.speech().tensors().iter().filter(|tensor| part(&tensor.spec.name));
             tensors.map(|tensor| tensor.range.len() as u64).sum()
         };
-        let shape = pack.shape();
-        let width = shape.backbone.kv_heads * shape.backbone.head_dim;
         Ok(Self {
             backbone,
             flow: speech(&["acoustic_transformer."]),
@@ -47,7 +45,7 @@ impl Need {
                 "audio_tokenizer.quantizer",
                 "voice.",
             ]),
-            cache: 2 * shape.backbone.layers as u64 * kv.row_bytes(width) * positions as u64,
+            cache: cache_bytes(pack, positions, kv),
             other: OTHER_BYTES,
         })
     }
@@ -95,6 +93,12 @@ pub fn check(pack: &Pack, positions: usize, kv: KvType, budget: Option<u64>) -> 
     Err(Error::new(ErrorKind::OutOfMemory, message))
 }
 
+/// Keys and values of so many positions, in every layer.
+fn cache_bytes(pack: &Pack, positions: usize, kv: KvType) -> u64 {
+    let backbone = &pack.shape().backbone;
+    2 * backbone.layers as u64 * kv.row_bytes(backbone.kv_heads * backbone.head_dim) * positions as u64
+}
+
 fn mb(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
 }
@@ -105,12 +109,11 @@ fn savings(pack: &Pack, positions: usize, kv: KvType, need: &Need) -> Vec<(Strin
     let mut all = Vec::new();
     let mut cache = need.cache;
     if positions > SHORT_CONTEXT {
-        let short = cache * SHORT_CONTEXT as u64 / positions as u64;
+        let short = cache_bytes(pack, SHORT_CONTEXT, kv);
         all.push((format!("--context {SHORT_CONTEXT}"), cache - short));
         cache = short;
     }
-    let width = shape.backbone.kv_heads * shape.backbone.head_dim;
-    let small = cache * KvType::Q8_0.row_bytes(width) / kv.row_bytes(width).max(1);
+    let small = cache_bytes(pack, positions.min(SHORT_CONTEXT), KvType::Q8_0);
     if small < cache {
         all.push(("--kv q8_0".to_owned(), cache - small));
     }

@@ -96,6 +96,7 @@ impl Doctor {
         };
         let (gpu, real_time) = (board::gpu()?, real_time());
         let sound = sound::list().into_iter().find(|device| device.is_default && device.format.is_ok());
+        let available_bytes = available_bytes();
         let found = findings(&Examined {
             machine: &machine,
             profile: &profile,
@@ -111,12 +112,12 @@ impl Doctor {
             cache_folder: options.prefix_folder.as_deref(),
             commercial: spoken.as_ref().map(|spoken| spoken.commercial),
             need_bytes: spoken.as_ref().map(|spoken| spoken.need.sum()),
-            available_bytes: available_bytes(),
+            available_bytes,
             predicted_ms: spoken.as_ref().map_or_else(Vec::new, |s| s.predicted.stages_ms().to_vec()),
             measured_ms: spoken.as_ref().map_or_else(Vec::new, |s| s.measured_ms.clone()),
             frame_ms: spoken.as_ref().map_or(80.0, |spoken| spoken.frame_ms),
         });
-        let report = Report { machine, profile, thermal, rates, real_time, gpu, spoken, sound, found };
+        let report = Report { machine, profile, thermal, rates, real_time, gpu, spoken, sound, available_bytes, found };
         if self.json {
             println!("{}", report.json())
         } else {
@@ -172,6 +173,7 @@ struct Report {
     gpu: Option<String>,
     spoken: Option<Spoken>,
     sound: Option<sound::Device>,
+    available_bytes: Option<u64>,
     found: Vec<Finding>,
 }
 
@@ -234,7 +236,7 @@ impl Report {
                     "period_frames": format.map(|format| format.period_frames),
                 })
             }),
-            "available_mb": available_bytes().map(|bytes| bytes >> 20),
+            "available_mb": self.available_bytes.map(|bytes| bytes >> 20),
             "pack": pack,
             "expected_of_board": expected,
             "findings": self.found.iter().map(Finding::json).collect::<Vec<_>>(),
@@ -267,7 +269,8 @@ impl Report {
         if let Some(spoken) = &self.spoken {
             row("pack", format!("{} {}, licence {}", spoken.name, spoken.recipe, spoken.licence));
             let need = spoken.need.parts().map(|(name, bytes)| format!("{name} {} MB", bytes >> 20)).join(", ");
-            let available = available_bytes().map_or(String::new(), |bytes| format!("; {} MB available", bytes >> 20));
+            let available =
+                self.available_bytes.map_or(String::new(), |bytes| format!("; {} MB available", bytes >> 20));
             row("needs", format!("{} MB ({need}){available}", spoken.need.sum() >> 20));
             row("flow head", spoken.flow_device.clone());
             println!(
