@@ -37,7 +37,6 @@ def acoustics(codes):
         "voice": table(len(VOICES), width),
         "basis": table(width, CodecSizes().acoustic_dim - SPECTRUM),
         "spread": np.full(CodecSizes().acoustic_dim - SPECTRUM, 30, np.float32),
-        "voice_hz": np.full(len(VOICES), 150, np.float32),
         "patch_spread": np.linspace(1, 0.05, PATCH_SAMPLES, dtype=np.float32),
     }
     return Acoustics(arrays)

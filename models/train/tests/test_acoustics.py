@@ -1,51 +1,51 @@
-"""What the acoustic values say of a frame: the phase of the voice, which voice, its pitch, and the rest of its spectrum."""
+"""What the acoustic values say of a frame: which voice, its pitch, and the rest of its spectrum."""
 
 import numpy as np
 
-from wren.acoustics import PHASE, PITCH, SPECTRUM, VOICE, levels
-from wren.pitch import PITCH_SAMPLES, QUARTERS, snapped
+from wren.acoustics import PITCH, SPECTRUM, VOICE, levels
+from wren.pitch import half_frames, locked_cycles, pitch_values
 from wren.sizes import FRAME_SAMPLES
-
-FRAMES, FIRST = 6, 1_200
-
-
-def curve():
-    pitch_hz = np.full(60, 131.7)
-    pitch_hz[:8] = 0
-    return pitch_hz
-
-
-def test_every_frame_ends_at_the_quarter_of_a_cycle_it_names():
-    phase, quarters, _ = snapped(curve(), FIRST, FRAMES)
-    at_ends = phase[FIRST + FRAME_SAMPLES * np.arange(1, FRAMES + 1)] * QUARTERS
-    np.testing.assert_allclose(at_ends, np.rint(at_ends), atol=1e-6)
-    np.testing.assert_array_equal(np.rint(at_ends) % QUARTERS, quarters)
-
-
-def test_the_correction_of_the_pitch_is_not_heard():
-    phase, _, _ = snapped(curve(), FIRST, FRAMES)
-    voiced = slice(20 * PITCH_SAMPLES, 40 * PITCH_SAMPLES)
-    hz = np.diff(phase[voiced]) * 24_000
-    assert np.abs(hz - 131.7).max() < 3.2
-
-
-def test_a_shaken_utterance_still_ends_its_frames_at_quarters():
-    phase, quarters, _ = snapped(curve(), FIRST, FRAMES, np.random.default_rng(0))
-    at_ends = phase[FIRST + FRAME_SAMPLES * np.arange(1, FRAMES + 1)] * QUARTERS
-    np.testing.assert_array_equal(np.rint(at_ends) % QUARTERS, quarters)
-    assert (quarters != snapped(curve(), FIRST, FRAMES)[1]).any()
+from wren.teacher import VOICE_HZ
 
 
 def test_pitch_is_measured_where_something_is_voiced():
-    _, _, hz = snapped(curve(), 0, FRAMES)
-    assert hz[0, 0] == 0
-    np.testing.assert_allclose(hz[2:], 131.7)
+    pitch_hz = np.full(60, 131.7)
+    pitch_hz[:8] = 0
+    hz = half_frames(pitch_hz, 0, 6)
+    assert (hz[:2] == 0).all()
+    np.testing.assert_allclose(hz[3:], 131.7)
 
 
-def test_the_values_of_a_frame_say_phase_voice_and_pitch(codes, acoustics):
+def test_frames_beyond_the_curve_have_no_pitch():
+    hz = half_frames(np.full(13, 200.0), -FRAME_SAMPLES, 4)
+    np.testing.assert_array_equal(hz > 0, [False, False, True, True, True, True, False, False])
+
+
+def test_every_frame_holds_whole_cycles_and_as_many_as_its_pitch_says():
+    values = pitch_values([200, 212, 150, 150, 0, 0, 90, 97], 150.0)
+    phase = locked_cycles(values, 150.0, 700, 700 + 4 * FRAME_SAMPLES + 50)
+    assert (phase[:700] == 0).all() and (phase[-50:] == 0).all()
+    frames = phase[700:-50].reshape(4, FRAME_SAMPLES)
+    ends = 1.5 * frames[:, -1] - 0.5 * frames[:, -2]  # half a sample further
+    np.testing.assert_allclose(ends, np.rint(ends), atol=1e-4)
+    heard_hz = ends * 24_000 / FRAME_SAMPLES
+    np.testing.assert_allclose(heard_hz, [206, 150, 150, 93.5], atol=6 + 0.025 * 206)
+    first, second = (np.diff(frames[:, half : half + 100]).mean(1) for half in (400, 1400))
+    assert second[0] > first[0] and second[3] > first[3]
+    np.testing.assert_allclose(second[1:3], first[1:3])
+
+
+def test_frames_may_begin_before_the_sound():
+    values = pitch_values([150] * 4, 150.0)
+    whole, cut = locked_cycles(values, 150.0, 0, 3840), locked_cycles(values, 150.0, -500, 3340)
+    np.testing.assert_array_equal(cut, whole[500:])
+
+
+def test_the_values_of_a_frame_say_voice_and_pitch(codes, acoustics):
     audio = np.random.default_rng(1).normal(0, 0.1, 4 * FRAME_SAMPLES).astype(np.float32)
-    values = acoustics.values(audio, np.array([0, 1, 2, 3]), codes, 3, [0, 1, 2, 3], [0, 0, 150, 300, 150, 150, 75, 150])
-    np.testing.assert_array_equal(values[:, PHASE], [[1, 0], [0, 1], [-1, 0], [0, -1]])
+    own = VOICE_HZ[3]
+    pitch_hz = [0, 0, own, 2 * own, own, own, own / 2, own]
+    values = acoustics.values(acoustics.columns(audio), np.array([0, 1, 2, 3]), codes, 3, pitch_hz)
     np.testing.assert_array_equal(values[:, VOICE], 1)
     np.testing.assert_allclose(values[:, PITCH], [[0, 0], [0, 1], [0, 0], [-1, 0]], atol=1e-6)
     assert values[:, SPECTRUM:].std() > 0 and np.abs(values).max() <= 1

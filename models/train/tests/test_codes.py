@@ -1,6 +1,7 @@
 """Frames are named after the phones that are heard in them."""
 
-from wren.frames import SILENCE, TAIL_FRAMES, Frames, halves, units
+from wren.frames import AHEAD_SAMPLES, LEAD_UNITS, SILENCE, TAIL_FRAMES, Frames, halves, units
+from wren.sizes import UNIT_SAMPLES
 
 
 def entry(phonemes, durations):
@@ -33,7 +34,7 @@ def test_a_short_phone_keeps_a_half_while_its_neighbour_has_another():
 
 def test_an_utterance_starts_soon_and_ends_in_silence():
     frames = Frames(entry("pɑ.", [20, 3, 6, 9, 5]))
-    assert frames.first_unit == 20 - 1 - 4
+    assert frames.first_sample == (20 - 1 - LEAD_UNITS) * UNIT_SAMPLES - AHEAD_SAMPLES
     assert frames.pairs[-TAIL_FRAMES:] == [(SILENCE, SILENCE)] * TAIL_FRAMES
     assert frames.pairs[-TAIL_FRAMES - 1] != (SILENCE, SILENCE)
 

@@ -22,6 +22,7 @@ def main():
     for name, what in (
         ("corpus", "speech with durations"),
         ("script", "durations without audio"),
+        ("sketch", "durations and acoustic values without audio"),
         ("heldout", "the evaluation sentences, spoken"),
     ):
         stage = stages.add_parser(name, help=what)
@@ -30,12 +31,14 @@ def main():
     stage = stages.add_parser("codes", help="choose the phone pairs that get a code")
     stage.add_argument("--size", type=int, default=1022)
     stages.add_parser("acoustics", help="fit what the acoustic values mean")
+    stage = stages.add_parser("shortcut", help="learn the spectrum from what the teacher knows before its sound")
+    stage.add_argument("--threads", type=int, default=1)
     stage = stages.add_parser("codec", help="train the codec's decoder")
     training(stage, batch=6)
     stage = stages.add_parser("encoder", help="train the codec's encoder, on a finished codec")
     training(stage, batch=12)
     stage = stages.add_parser("tokens", help="encode corpus or script for the language model")
-    stage.add_argument("kind", choices=("corpus", "script"))
+    stage.add_argument("kind", choices=("corpus", "script", "sketch"))
     stage = stages.add_parser("language", help="train backbone and flow head")
     training(stage, batch=2000)
     stage.add_argument("--flow-only", action="store_true", help="train the flow head on frozen states")
@@ -65,7 +68,7 @@ def main():
         from . import teacher
 
         teacher.prepare(home, args.styles)
-    elif args.stage in ("corpus", "script", "heldout"):
+    elif args.stage in ("corpus", "script", "sketch", "heldout"):
         from . import corpus
 
         corpus.run(home, args.stage, args.part, args.hours)
@@ -77,6 +80,10 @@ def main():
         from . import train_codec
 
         train_codec.fit(home)
+    elif args.stage == "shortcut":
+        from . import shortcut
+
+        shortcut.fit(home, args.threads)
     elif args.stage == "codec":
         from . import train_codec
 

@@ -1,10 +1,9 @@
 """Acoustic values with a meaning: what a frame's phones leave open.
 
-In: a frame's audio, its code, the voice, and the phase of the voice (`pitch`). Out: `acoustic_dim` values in [-1, 1] per frame:
-  0, 1  cosine and sine of the phase at the frame's end, which is a quarter of a cycle
-  2     the voice
-  3, 4  pitch of the two halves against the voice's mean (0 where nothing is voiced)
-  5 ..  principal components of the log-mel spectrum's difference from the mean of that code and voice
+In: a frame's log-mel columns, its code, the voice and the pitch. Out: `acoustic_dim` values in [-1, 1] per frame:
+  0     the voice
+  1, 2  pitch of the two halves against the voice's mean (0 where nothing is voiced)
+  3 ..  principal components of the log-mel spectrum's difference from the mean of that code and voice
 Nothing is learnt beside the means and components, so the values never change their meaning: decoder, backbone and flow head can be
 trained at the same time, zero means "as always", and the decoder cannot leave the code out.
 """
@@ -12,13 +11,13 @@ trained at the same time, zero means "as always", and the decoder cannot leave t
 import numpy as np
 import torch
 
+from .pitch import pitch_values
 from .sizes import FRAME_SAMPLES, PATCH_SAMPLES, CodecSizes
 from .spectra import LogMel
-from .teacher import VOICES
+from .teacher import VOICE_HZ, VOICES
 
 BANDS, COLUMNS, QUIET = 40, 4, 0.02
-PHASE, VOICE, PITCH, SPECTRUM = slice(0, 2), 2, slice(3, 5), 5
-PITCH_RANGE = 0.45  # natural log of the ratio that fills [-1, 1]
+VOICE, PITCH, SPECTRUM = 0, slice(1, 3), 3
 SHRINK_FRAMES, ROUNDS = 30, 4
 LARGEST_SPREAD, LEAST_SPREAD = 0.35, 0.12
 VOICE_IDS = {name: i for i, name in enumerate(VOICES)}
@@ -61,35 +60,30 @@ class Acoustics:
 
     def __init__(self, arrays, sizes=CodecSizes()):
         self.arrays, self.sizes, self.columns = arrays, sizes, Columns()
-        self.total, self.first, self.second, self.own, self.voice, self.basis, self.spread, self.voice_hz = (
-            arrays[name] for name in ("total", "first", "second", "own", "voice", "basis", "spread", "voice_hz")
+        self.total, self.first, self.second, self.own, self.voice, self.basis, self.spread = (
+            arrays[name] for name in ("total", "first", "second", "own", "voice", "basis", "spread")
         )
 
-    def values(self, audio, codes, table, voice, quarters, pitch_hz):
-        """audio [frames * 1,920], codes [frames] of the code table `table`, quarters [frames], pitch_hz [2 * frames] ->
+    def values(self, columns, codes, table, voice, pitch_hz):
+        """columns [frames, COLUMNS * BANDS], codes [frames] of the code table `table`, pitch_hz [2 * frames] ->
         float32 [frames, acoustic_dim]."""
         out = np.zeros((len(codes), self.sizes.acoustic_dim), np.float32)
-        turn = np.asarray(quarters) * np.pi / 2
-        out[:, PHASE] = np.rint(np.stack([np.cos(turn), np.sin(turn)], 1))
         top = self.sizes.acoustic_levels - 1
-        out[:, VOICE] = np.rint(top * voice / max(1, len(self.voice_hz) - 1)) / top * 2 - 1
-        hz = np.asarray(pitch_hz, np.float32).reshape(-1, 2)
-        out[:, PITCH] = np.where(hz > 0, np.log(np.maximum(hz, 1) / self.voice_hz[voice]) / PITCH_RANGE, 0).clip(-1, 1)
+        out[:, VOICE] = np.rint(top * voice / (len(VOICES) - 1)) / top * 2 - 1
+        out[:, PITCH] = pitch_values(pitch_hz, VOICE_HZ[voice])
         mean = self.total + self.first[table.first[codes]] + self.second[table.second[codes]] + self.own[codes] + self.voice[voice]
-        out[:, SPECTRUM:] = ((self.columns(audio) - mean) @ self.basis / self.spread).clip(-1, 1)
+        out[:, SPECTRUM:] = ((columns - mean) @ self.basis / self.spread).clip(-1, 1)
         return out
 
 
 def fit(home, table, clips):
-    """Fit means and components on `clips`: (audio, codes, voice, pitch_hz); written once, like the code table."""
+    """Fit means and components on `clips`: (audio, codes, voice); written once, like the code table."""
     columns, codes, voices, patches = [], [], [], []
-    heard = {v: [] for v in range(len(VOICES))}
     analyse = Columns()
-    for audio, named, voice, pitch_hz in clips:
+    for audio, named, voice in clips:
         columns.append(analyse(audio))
         codes.append(named)
         voices.append(np.full(len(named), voice))
-        heard[voice] += [hz for hz in pitch_hz if hz > 0]
         patches.append(audio.reshape(-1, PATCH_SAMPLES))
     columns, codes, voices = np.concatenate(columns), np.concatenate(codes).astype(int), np.concatenate(voices)
     keys = (table.first[codes], table.second[codes], codes, voices)
@@ -104,7 +98,6 @@ def fit(home, table, clips):
         "total": total,
         "basis": basis.astype(np.float32),
         "spread": (np.sqrt(variance[:count]) / wanted).astype(np.float32),
-        "voice_hz": np.array([np.exp(np.mean(np.log(heard[v]))) for v in heard], np.float32),
         "patch_spread": patch_spread(np.concatenate(patches)),
     }
     np.savez(home.folder(".") / "acoustics.npz", **arrays)

@@ -1,28 +1,28 @@
-"""Stage `corpus`: utterances spoken by the teacher; `script`: the same without audio, durations alone;
-`heldout`: the sentences kept for evaluation, each in one voice, spoken by the teacher and never trained on.
+"""Stage `corpus`: utterances spoken by the teacher; `script`: the same without audio, durations alone; `sketch`: durations and
+acoustic values, without audio (`shortcut`); `heldout`: the sentences kept for evaluation, each in one voice, spoken by
+the teacher and never trained on.
 
-In: sentences. Out: `corpus/<part>.jsonl`, one line per utterance {text, voice, phonemes, durations, start, samples, quarters,
-pitch_hz, shaken},
-with 16-bit 24 kHz samples in `corpus/<part>.pcm`; or `script/<part>.jsonl` without the last five. Both files only
-grow, and a stage started again goes on where the last whole line ended.
+In: sentences. Out: `<stage>/<part>.jsonl`, one line per utterance {text, voice, phonemes, durations}. Speech adds {pitch_hz, start,
+samples}, with 16-bit 24 kHz samples in `<part>.pcm`; a sketch adds {start, frames}, with a byte per value in `<part>.levels`.
+All files only grow, and a stage started again goes on where the last whole line ended.
 """
 
 import json
 import time
-import zlib
 
 import numpy as np
 
 from .frames import Frames
 from .g2p import ACCENTS, Phonemes
 from .home import eval_sentences
-from .pitch import snapped
+from .pitch import PITCH_SAMPLES, half_frames, locked_cycles, pitch_values
 from .sentences import Script
-from .teacher import MAX_SYMBOLS, UNIT_SAMPLES, VOICES, Teacher
+from .sizes import SAMPLE_RATE_HZ, UNIT_SAMPLES, CodecSizes
+from .teacher import MAX_SYMBOLS, VOICE_HZ, VOICES, Teacher
 
 BATCH = 64
-SHAKEN_ONE_IN = 4
-DEFINITIONS_SHARE = {"corpus": 0.25, "script": 0.65}
+DEFINITIONS_SHARE = {"corpus": 0.25, "script": 0.65, "sketch": 0.5}
+SEEDS = {"script": 100_000, "sketch": 200_000}  # added to the part's number
 
 
 def key(text):
@@ -69,65 +69,82 @@ def entries(folder):
                 yield json.loads(line) | {"part": path.stem}
 
 
-def speak(teacher, entry):
-    """The utterance's audio; its durations, phase and pitch go into the entry. One in four is shaken (see `snapped`)."""
-    entry["shaken"] = zlib.crc32(entry["text"].encode()) % SHAKEN_ONE_IN == 0
-    shake = np.random.default_rng(len(entry["text"])) if entry["shaken"] else None
+class Maker:
+    """What a stage writes beside the text: how it is made, the file's ending, and the bytes of one row of it."""
 
-    def phase(pitch_hz, durations):
+    def __init__(self, home, stage):
+        self.ending, self.row_bytes, self.counted = ".pcm", 2, "samples"
+        if stage == "script":
+            self.ending, teacher = None, Teacher(home, "front")
+            self.make = lambda entry: self.timed(entry, teacher.durations(entry["phonemes"], entry["voice"]))
+        elif stage == "sketch":
+            from .shortcut import Sketcher
+
+            self.ending, self.row_bytes, self.counted = ".levels", CodecSizes().acoustic_dim, "frames"
+            self.make = Sketcher(home).levels
+        else:
+            teacher = Teacher(home, "audio")
+            self.make = lambda entry: self.spoken(entry, teacher)
+
+    @staticmethod
+    def timed(entry, durations):
         entry["durations"] = durations.tolist()
-        frames = Frames(entry)
-        turns, quarters, mean_hz = snapped(pitch_hz, frames.first_unit * UNIT_SAMPLES, len(frames.pairs), shake)
-        entry["quarters"], entry["pitch_hz"] = quarters.tolist(), np.rint(mean_hz).astype(int).reshape(-1).tolist()
-        return turns
 
-    return teacher.speak(entry["phonemes"], entry["voice"], phase)[0]
+    @staticmethod
+    def spoken(entry, teacher):
+        def cycles(sketch):
+            entry["durations"] = sketch.durations.tolist()
+            entry["pitch_hz"] = np.rint(sketch.pitch_hz).astype(int).tolist()
+            frames, voice_hz = Frames(entry), VOICE_HZ[list(VOICES).index(entry["voice"])]
+            half_hz = half_frames(entry["pitch_hz"], frames.first_sample, len(frames.pairs))
+            samples = len(sketch.pitch_hz) * PITCH_SAMPLES
+            return locked_cycles(pitch_values(half_hz, voice_hz), voice_hz, frames.first_sample, samples)
+
+        audio, _ = teacher.speak(entry["phonemes"], entry["voice"], cycles)
+        return np.rint(audio.clip(-1, 1) * 32_767).astype("<i2")
 
 
 def run(home, stage, part, hours):
     """Extend one part until it holds `hours` of speech. A part's number is its seed: parts may run side by side."""
-    folder, with_audio = home.folder(stage), stage != "script"
-    index, samples = folder / f"{part:03}.jsonl", folder / f"{part:03}.pcm"
+    index = home.folder(stage) / f"{part:03}.jsonl"
     lines = []
     if index.exists():
         lines = [line for line in index.read_text().splitlines(keepends=True) if line.endswith("\n")]
         index.write_text("".join(lines))
     done = len(lines)
     units = sum(sum(json.loads(line)["durations"]) for line in lines)
-    seed = part if with_audio else 100_000 + part
-    source = held_out_requests() if stage == "heldout" else requests(seed, stage)
+    source = held_out_requests() if stage == "heldout" else requests(SEEDS.get(stage, 0) + part, stage)
     for _ in range(done):
         next(source)
-    end = json.loads(lines[-1])["start"] + json.loads(lines[-1])["samples"] if lines and with_audio else 0
-    if with_audio:
-        samples.touch()
-        with open(samples, "r+b") as file:
-            file.truncate(2 * end)
-    teacher = Teacher(home, with_audio)
+    maker, end = Maker(home, stage), 0
+    beside = index.with_suffix(maker.ending) if maker.ending else None
+    if beside is not None:
+        last = json.loads(lines[-1]) if lines else {"start": 0, maker.counted: 0}
+        end = last["start"] + last[maker.counted]
+        beside.touch()
+        with open(beside, "r+b") as file:
+            file.truncate(maker.row_bytes * end)
     began, made = time.time(), 0.0
-    with open(index, "a") as lines_out, open(samples if with_audio else index, "ab") as samples_out:
+    with open(index, "a") as lines_out:
         for text, voice, phonemes in source:
-            if units * UNIT_SAMPLES >= hours * 3600 * 24_000:
+            if units * UNIT_SAMPLES >= hours * 3600 * SAMPLE_RATE_HZ:
                 break
             entry = {"text": text, "voice": voice, "phonemes": phonemes}
-            if not with_audio:
-                entry["durations"] = teacher.durations(phonemes, voice).tolist()
-            else:
-                audio = speak(teacher, entry)
-                pcm = np.rint(audio.clip(-1, 1) * 32_767).astype("<i2")
-                samples_out.write(pcm.tobytes())
-                samples_out.flush()
-                entry |= {"start": end, "samples": len(pcm)}
-                end += len(pcm)
+            rows = maker.make(entry)
+            if beside is not None:
+                with open(beside, "ab") as out:
+                    out.write(rows.tobytes())
+                entry |= {"start": end, maker.counted: len(rows)}
+                end += len(rows)
             lines_out.write(json.dumps(entry, ensure_ascii=False) + "\n")
             lines_out.flush()
             units += sum(entry["durations"])
-            made += sum(entry["durations"]) * UNIT_SAMPLES / 24_000
+            made += sum(entry["durations"]) * UNIT_SAMPLES / SAMPLE_RATE_HZ
             done += 1
             if done % 200 == 0:
                 print(
-                    f"{stage} {part:03}: {done} utterances, {units * 0.025 / 3600:.2f} h, "
+                    f"{stage} {part:03}: {done} utterances, {units * UNIT_SAMPLES / SAMPLE_RATE_HZ / 3600:.2f} h, "
                     f"real-time factor {(time.time() - began) / made:.3f}",
                     flush=True,
                 )
-    home.log(f"{stage} part {part:03}: {done} utterances, {units * 0.025 / 3600:.2f} h")
+    home.log(f"{stage} part {part:03}: {done} utterances, {units * UNIT_SAMPLES / SAMPLE_RATE_HZ / 3600:.2f} h")

@@ -4,16 +4,23 @@ In: phoneme symbols with durations in 25 ms units. Out: per 80 ms frame the phon
 and where its audio lies. Rules, each checked against the energy of the teacher's speech: stress and length marks belong to
 their vowel; a space is half its left and half its right neighbour; punctuation and the ends are silence, but the last unit
 of the leading silence already sounds.
+
+The teacher is heard 60 ms before its durations say so (there the phone of a moment explains most of its spectrum, in all four
+voices), and a decoder that cannot look ahead needs a code a little early. One frame is best: of the spectrum's variance, 4.27,
+the codes up to now leave 1.55 open without it and 0.98 with it.
 """
 
 from collections import Counter
+
+from .sizes import FRAME_SAMPLES, UNIT_SAMPLES
 
 SILENCE = "_"
 BEFORE = "ˈˌ"  # marks whose time belongs to the symbol after them
 AFTER = "ːʲʰ̩̃"  # and before them
 PUNCTUATION = '.,?!;:-—…"()“”'
 UNIT_TICKS, HALF_TICKS = 5, 8  # 25 ms and 40 ms in ticks of 5 ms
-LEAD_UNITS, TAIL_FRAMES = 4, 2
+LEAD_UNITS, TAIL_FRAMES = 1, 2
+AHEAD_SAMPLES = FRAME_SAMPLES
 
 
 def units(phonemes, durations):
@@ -69,9 +76,9 @@ class Frames:
         voiced = [i for i, (_, owner) in enumerate(stream) if owner >= 0]
         if not voiced:
             raise ValueError(f"nothing is spoken in '{entry['text']}'")
-        self.first_unit = max(0, voiced[0] - LEAD_UNITS)
-        stream = stream[self.first_unit : voiced[-1] + 1]
-        self.speech_units = len(stream)
+        first_unit = max(0, voiced[0] - LEAD_UNITS)
+        self.first_sample = first_unit * UNIT_SAMPLES - AHEAD_SAMPLES
+        stream = stream[first_unit : voiced[-1] + 1]
         won = halves(stream)
         won += [(SILENCE, -1)] * (len(won) % 2 + 2 * TAIL_FRAMES)
         self.pairs = [(won[i][0], won[i + 1][0]) for i in range(0, len(won), 2)]

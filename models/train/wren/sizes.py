@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 SAMPLE_RATE_HZ = 24_000
 FRAME_SAMPLES = 1_920
 PATCH_SAMPLES = 240
+UNIT_SAMPLES = 600  # of the teacher's durations
 FIRST_CODE = 2  # codes in the checkpoint are shifted: 0 EMPTY, 1 END
 
 

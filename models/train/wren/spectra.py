@@ -10,6 +10,7 @@ from .sizes import SAMPLE_RATE_HZ
 FLOOR = 1e-5
 RESOLUTIONS = ((2048, 120), (1024, 80), (512, 64), (256, 32), (128, 16))
 DRAWN = 3
+HARMONICS_WINDOW, HARMONICS_HZ, HARMONICS_WEIGHT = 2048, 1_500, 0.3
 
 
 def mel_filters(window_samples, bands):
@@ -41,15 +42,26 @@ class LogMel(nn.Module):
             return torch.log((self.filters @ magnitude).clamp(min=FLOOR))
 
 
+class LowBins(LogMel):
+    """Single bins up to `HARMONICS_HZ`, where mel bands are too wide to tell one pitch from another."""
+
+    def __init__(self, window_samples, hop_samples):
+        super().__init__(window_samples, hop_samples, 1)
+        bins = int(HARMONICS_HZ / SAMPLE_RATE_HZ * window_samples)
+        self.register_buffer("filters", torch.eye(bins, window_samples // 2 + 1), persistent=False)
+
+
 class MelDistance(nn.Module):
-    """Mean L1 of log-mel spectra, at three of five resolutions drawn anew each time."""
+    """Mean L1 of log-mel spectra, at three of five resolutions drawn anew each time, and of the harmonics' bins."""
 
     def __init__(self):
         super().__init__()
         self.mels = nn.ModuleList(LogMel(n, n // 4, bands) for n, bands in RESOLUTIONS)
+        self.low = LowBins(HARMONICS_WINDOW, HARMONICS_WINDOW // 4)
 
     def forward(self, made, wanted):
-        drawn = [self.mels[i] for i in torch.randperm(len(self.mels))[:DRAWN]]
+        drawn = [self.low, *(self.mels[i] for i in torch.randperm(len(self.mels))[:DRAWN])]
         with torch.no_grad():
             targets = [mel(wanted) for mel in drawn]
-        return sum(F.l1_loss(mel(made), target) for mel, target in zip(drawn, targets)) / DRAWN
+        low, *others = (F.l1_loss(mel(made), target) for mel, target in zip(drawn, targets))
+        return sum(others) / DRAWN + HARMONICS_WEIGHT * low

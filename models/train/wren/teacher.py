@@ -1,13 +1,14 @@
 """The teacher: Kokoro-82M (Apache-2.0) as an int8 ONNX graph out of four PyPI packages.
 
 In: phoneme string and voice style. Out: 24 kHz audio, the duration of every phoneme symbol in units of 600 samples
-(25 ms), and the phase of the voice (`pitch`). The graph is cut: `front` gives durations alone (for text without audio),
-`middle` everything up to the waveform generator, whose source of sines is made here from the corrected phase and analysed by
-`source`; the generator runs in BF16 (`vocoder`), and `tail` is the last convolution and the inverse Fourier transform.
+(25 ms), and the pitch. The graph is cut: `front` gives durations alone, `middle` everything up to the waveform generator
+(features of the sound, 80 per second, at a tenth of the whole's price); the generator's source of sines is made here and analysed
+by `source`; the generator runs in BF16 (`vocoder`), and `tail` is the last convolution and the inverse Fourier transform.
 Style rows (256 values) are chosen by symbol count, as the teacher was trained.
 """
 
 import tarfile
+from dataclasses import dataclass
 from importlib import resources
 
 import numpy as np
@@ -25,7 +26,7 @@ DURATIONS = "/encoder/Clip_output_0"
 PITCH = "/decoder/decoder/Unsqueeze_output_0"
 SINES = PREFIX + "m_source/l_tanh/Tanh_output_0"
 SINE_WEIGHTS, SINE_BIAS, SINE_GAIN = "onnx::MatMul_6993", "decoder.decoder.generator.m_source.l_linear.bias", 0.1
-UNIT_SAMPLES = 600
+FEATURES_DIM = 512
 MAX_SYMBOLS = 480
 # product voice: (teacher voice, accent)
 VOICES = {
@@ -34,6 +35,7 @@ VOICES = {
     "gb-female": ("bf_emma", "gb"),
     "gb-male": ("bm_george", "gb"),
 }
+VOICE_HZ = (161.2, 99.3, 141.5, 121.9)  # mean pitch of each, over three quarters of an hour
 
 
 def prepare(home, styles_archive):
@@ -66,15 +68,25 @@ def _session(path, threads):
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-class Teacher:
-    """Speech with durations or, without audio, durations alone."""
+@dataclass
+class Sketch:
+    """What the teacher knows before it makes a sound: features float [1, 512, 80 per second], pitch in Hz [80 per second], style,
+    durations int [symbols + 2]."""
 
-    def __init__(self, home, with_audio=True, threads=1):
+    features: np.ndarray
+    pitch_hz: np.ndarray
+    style: np.ndarray
+    durations: np.ndarray
+
+
+class Teacher:
+    """Durations alone (`reach` "front"), with features of the sound ("middle"), or speech ("audio")."""
+
+    def __init__(self, home, reach, threads=1):
         folder = home.folder("teacher")
         self.symbols = vocabulary()
-        self.session = _session(folder / ("middle.onnx" if with_audio else "front.onnx"), threads)
-        self.with_audio = with_audio
-        if with_audio:
+        self.session = _session(folder / ("front.onnx" if reach == "front" else "middle.onnx"), threads)
+        if reach == "audio":
             torch.set_num_threads(threads)
             self.generator = Generator(folder / "whole.onnx")
             stored = {i.name: i for i in onnx.load(folder / "whole.onnx").graph.initializer}
@@ -94,21 +106,24 @@ class Teacher:
         return self.session.run(None, {"tokens": tokens, "style": style, "speed": np.ones(1, dtype=np.float32)})
 
     def durations(self, phonemes, voice):
-        """Durations int [symbols + 2]; for a teacher without audio."""
+        """Durations int [symbols + 2], from the front."""
         return whole(*self.run(phonemes, voice))
 
-    def speak(self, phonemes, voice, phase_of):
-        """(audio float [samples], durations int [symbols + 2]). `phase_of(pitch in Hz, durations)` gives the phase in cycles of
-        every sample."""
+    def sketch(self, phonemes, voice):
+        """Everything but the sound, from the middle."""
         features, pitch_hz, style, durations = self.run(phonemes, voice)
-        durations, pitch_hz = whole(durations), pitch_hz.reshape(-1)
+        return Sketch(features, pitch_hz.reshape(-1), style, whole(durations))
+
+    def speak(self, phonemes, voice, cycles_of):
+        """(audio float [samples], its sketch). `cycles_of(sketch)` gives the phase of the voice in cycles [samples]."""
+        sketch = self.sketch(phonemes, voice)
         weights, bias = self.sines
-        turns = phase_of(pitch_hz, durations)[:, None] * np.arange(1, len(weights) + 1)
+        turns = cycles_of(sketch)[:, None] * np.arange(1, len(weights) + 1)
         sines = np.sin(2 * np.pi * (turns % 1.0)) @ weights * SINE_GAIN
-        sines = np.tanh(sines * np.repeat(pitch_hz > VOICED_HZ, PITCH_SAMPLES) + bias).astype(np.float32)
+        sines = np.tanh(sines * np.repeat(sketch.pitch_hz > VOICED_HZ, PITCH_SAMPLES) + bias).astype(np.float32)
         (source,) = self.source.run(None, {SINES: sines[None, :, None]})
-        (audio,) = self.tail.run(None, {RESULT: self.generator(features, source, style)})
-        return audio.reshape(-1), durations
+        (audio,) = self.tail.run(None, {RESULT: self.generator(sketch.features, source, sketch.style)})
+        return audio.reshape(-1), sketch
 
 
 def whole(durations):

@@ -1,7 +1,7 @@
 """Stage `tokens`: everything the language model reads, in one array file per part.
 
-In: `script/` and `corpus/` with `codes.json`, and for the corpus `acoustics.npz`. Out: `tokens/<stage>-<part>.npz` with
-text bytes, codes, the text position each frame speaks (-1 in silence) and, for the corpus, acoustic levels.
+In: `script/`, `sketch/` and `corpus/` with `codes.json`, and for the corpus `acoustics.npz`. Out: `tokens/<stage>-<part>.npz` with
+text bytes, codes, the text position each frame speaks (-1 in silence) and, but for the script, acoustic levels.
 """
 
 import re
@@ -14,6 +14,7 @@ from .acoustics import VOICE_IDS, levels
 from .corpus import entries, key
 from .frames import Frames
 from .home import eval_sentences
+from .sizes import CodecSizes
 from .train_codec import Speech
 
 
@@ -36,6 +37,13 @@ def symbol_places(text, phonemes):
     return places
 
 
+def sketched(folder, entry):
+    """Levels [frames, acoustic_dim] of one line."""
+    dim = CodecSizes().acoustic_dim
+    path = folder / f"{entry['part']}.levels"
+    return np.fromfile(path, np.uint8, entry["frames"] * dim, offset=entry["start"] * dim).reshape(-1, dim)
+
+
 def run(home, stage):
     codes = code_table.load(home)
     held_out = {key(s) for group in eval_sentences().values() for s in group}
@@ -45,8 +53,6 @@ def run(home, stage):
         seen += 1
         if speech is not None and seen >= len(speech.clips):
             break
-        if entry.get("shaken"):
-            continue
         if key(entry["text"]) in held_out:
             continue
         frames = Frames(entry)
@@ -59,6 +65,8 @@ def run(home, stage):
         made["voice"].append(VOICE_IDS[entry["voice"]])
         if speech is not None:
             made["levels"].append(levels(speech.clips[seen].values))
+        elif stage == "sketch":
+            made["levels"].append(sketched(home.folder(stage), entry))
     for part, made in parts.items():
         arrays = {
             "voice": np.array(made["voice"], dtype=np.uint8),

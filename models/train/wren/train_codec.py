@@ -11,20 +11,21 @@ from torch import nn
 
 from . import acoustics as acoustic_values
 from . import codes as code_table
-from .acoustics import PHASE, SPECTRUM, VOICE, VOICE_IDS
+from .acoustics import PITCH, SPECTRUM, VOICE, VOICE_IDS
 from .checkpoint import Schedule, State, train
 from .codec import Codec, Predictor
 from .corpus import entries
 from .frames import Frames
+from .pitch import half_frames
 from .sizes import FRAME_SAMPLES
 from .spectra import MelDistance
-from .teacher import UNIT_SAMPLES, VOICES
+from .teacher import VOICES
 
 CROP_FRAMES = 20
-GUESS_SHARE, NOISE = 0.3, 0.12
-LOOSE_SHARE, LOOSE_NOISE = 0.75, 0.35
+GUESS_SHARE, NOISE = 0.5, 0.08
+LOOSE_SHARE, LOOSE_NOISE = 0.25, 0.25
 PEAK_RATE, WARMUP_STEPS = 1e-3, 300
-WEIGHTS = {"mel": 5.0, "wave": 0.25, "predict": 1.0}
+WAVE_WEIGHT, PREDICT_WEIGHT = 3.0, 0.2
 
 
 class Clip:
@@ -33,12 +34,16 @@ class Clip:
     def __init__(self, entry, codes):
         frames = Frames(entry)
         self.entry, self.codes = entry, codes.encode(frames)
-        self.start = entry["start"] + frames.first_unit * UNIT_SAMPLES
+        self.frames, self.start = frames, entry["start"] + frames.first_sample
         self.voice = VOICE_IDS[entry["voice"]]
         self.values = None
 
     def __len__(self):
         return len(self.codes)
+
+    def pitch_hz(self):
+        """Of half frames [2 * frames]."""
+        return half_frames(self.entry["pitch_hz"], self.frames.first_sample, len(self))
 
 
 class Speech:
@@ -57,8 +62,8 @@ class Speech:
                 continue
             clip = Clip(entry, self.codes)
             if self.acoustics is not None:
-                audio, _ = self.cut(clip, 0, len(clip))
-                clip.values = self.acoustics.values(audio, clip.codes, self.codes, clip.voice, entry["quarters"], entry["pitch_hz"])
+                columns = self.acoustics.columns(self.cut(clip, 0, len(clip))[0])
+                clip.values = self.acoustics.values(columns, clip.codes, self.codes, clip.voice, clip.pitch_hz())
             self.clips.append(clip)
         self.lengths = np.array([len(clip) for clip in self.clips])
 
@@ -70,9 +75,10 @@ class Speech:
     def cut(self, clip, first, count):
         """Audio of the frames first .. first + count, padded with silence, and how many frames there are."""
         start = clip.start + first * FRAME_SAMPLES
+        before = max(0, clip.entry["start"] - start)
         stop = min(start + count * FRAME_SAMPLES, clip.entry["start"] + clip.entry["samples"])
-        audio = self.audio(clip.entry["part"])[start:stop].astype(np.float32) / 32_768
-        return np.pad(audio, (0, count * FRAME_SAMPLES - len(audio))), min(count, len(clip) - first)
+        audio = self.audio(clip.entry["part"])[start + before : stop].astype(np.float32) / 32_768
+        return np.pad(audio, (before, count * FRAME_SAMPLES - before - len(audio))), min(count, len(clip) - first)
 
     def batch(self, rng, size, silence):
         """Crops drawn in proportion to length: audio [size, samples], codes [size, frames], values [size, frames,
@@ -91,19 +97,18 @@ class Speech:
 
 
 def disturbed(codec, values, guess):
-    """As a flow head gives them. Per clip: drawn towards the guess, noised, rounded; in most clips far off, with a phase that is
-    not the sound's, so that the words stay in the codes."""
+    """As a flow head gives them. Per clip: drawn towards the guess, noised, rounded; in some clips far off, so that the words stay
+    in the codes."""
     share, amount, kind, loose = torch.rand(4, len(values), 1, 1)
     loose = loose < LOOSE_SHARE
     draw = (loose | (torch.rand(len(values), 1, 1) < GUESS_SHARE)) * share
     spectrum = torch.lerp(values[..., SPECTRUM:], guess.detach().to(values.dtype), draw)
-    free = torch.cat([values[..., VOICE + 1 : SPECTRUM], spectrum], -1)
     noise = torch.where(loose, LOOSE_NOISE, NOISE)
-    free = torch.where(loose | (kind < 0.5), free + torch.randn_like(free) * noise * amount, codec.values(codec.levels(free)))
-    turn = torch.randint(4, values.shape[:2]) * (torch.pi / 2)
-    phase = torch.where(loose, torch.stack([turn.cos(), turn.sin()], -1), values[..., PHASE])
+    noised = spectrum + torch.randn_like(spectrum) * noise * amount
+    spectrum = torch.where(loose | (kind < 0.5), noised, codec.values(codec.levels(spectrum)))
+    pitch = codec.values(codec.levels(values[..., PITCH]))  # exactly: the phase of the sound depends on it
     voice = values[..., VOICE : VOICE + 1] + torch.randn_like(values[..., :1]) * loose * NOISE
-    return torch.cat([phase, voice, free], -1)
+    return torch.cat([voice, pitch, spectrum], -1)
 
 
 class Trained(nn.Module):
@@ -117,9 +122,7 @@ def fit(home):
     """Stage `acoustics`."""
     codes = code_table.load(home)
     speech = Speech(home, codes)
-    acoustic_values.fit(
-        home, codes, ((speech.cut(clip, 0, len(clip))[0], clip.codes, clip.voice, clip.entry["pitch_hz"]) for clip in speech.clips)
-    )
+    acoustic_values.fit(home, codes, ((speech.cut(clip, 0, len(clip))[0], clip.codes, clip.voice) for clip in speech.clips))
 
 
 def optimiser_of(model):
@@ -147,7 +150,7 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
         mel = distance(made, audio)
         wave = F.l1_loss(made, audio) / audio.abs().mean()
         predict = F.mse_loss(guess.float(), values[..., SPECTRUM:])
-        loss = WEIGHTS["mel"] * mel + WEIGHTS["wave"] * wave + WEIGHTS["predict"] * predict
+        loss = mel + WAVE_WEIGHT * wave + PREDICT_WEIGHT * predict
         return loss, {"mel": mel, "wave": wave, "predict": predict, "of": values[..., SPECTRUM:].var()}
 
     train(home, "codec", state, Schedule(minutes, PEAK_RATE, WARMUP_STEPS, decay_steps), losses, speech.extend)

@@ -19,16 +19,22 @@ PEAK_RATE, WARMUP_STEPS = 2e-3, 200
 WEIGHT_DECAY = 0.02
 GUIDED_LAYERS, GUIDE_WIDTH, GUIDE_WEIGHT = (3, 4), 2.0, 0.3
 WRONG_CODES, MOVED_LEVELS, SILENT_FEEDBACK = 0.1, 0.5, 0.3
-ABSENT_STATE, NOISE_DRAWS = 0.1, 2
+ABSENT_STATE, NOISE_DRAWS = 0.1, 1
 IGNORED = -100
 
 
 class Utterances:
-    """All parts of one kind ("script" or "corpus"); the first `held_out` utterances of part 0 are for measuring."""
+    """All parts of some stages; the first `held_out` utterances of each stage are for measuring."""
 
-    def __init__(self, home, stage, held_out=64):
-        self.items = []
-        self.kept_back = []
+    def __init__(self, home, stages, held_out=64):
+        self.items, self.kept_back = [], []
+        for stage in stages:
+            read = list(self.read(home, stage))
+            self.kept_back += read[:held_out]
+            self.items += read[held_out:]
+
+    @staticmethod
+    def read(home, stage):
         for path in sorted(home.folder("tokens").glob(f"{stage}-*.npz")):
             part = np.load(path)
             arrays = {name: part[name] for name in part.files}
@@ -38,8 +44,7 @@ class Utterances:
             }
             for i, letters in enumerate(text):
                 item = {name: values[i] for name, values in frames.items()}
-                self.items.append(item | {"text": letters, "voice": int(arrays["voice"][i])})
-        self.kept_back, self.items = self.items[:held_out], self.items[held_out:]
+                yield item | {"text": letters, "voice": int(arrays["voice"][i])}
 
     def __len__(self):
         return len(self.items)
@@ -183,7 +188,7 @@ def run(home, minutes, tokens, threads, decay_steps=None, flow_only=False, share
     if flow_only:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith("flow."))
-    utterances = Utterances(home, "corpus"), Utterances(home, "script")
+    utterances = Utterances(home, ("corpus", "sketch")), Utterances(home, ("script",))
     print(f"{len(utterances[0])} spoken, {len(utterances[1])} scripted utterances", flush=True)
     source = buckets(np.random.default_rng(state.step), utterances, 1.0 if flow_only else share_spoken, tokens)
 
@@ -192,7 +197,7 @@ def run(home, minutes, tokens, threads, decay_steps=None, flow_only=False, share
         return reading + GUIDE_WEIGHT * look + flow, {"reading": reading, "look": look, "flow": flow, "right": right}
 
     def measured():
-        for name, kind in zip(("corpus", "script"), utterances):
+        for name, kind in zip(("with sound", "script"), utterances):
             if kind.kept_back:
                 reading, look, flow, right = measure(model, kind)
                 print(f"held-out {name}: reading {reading:.3f} flow {flow:.4f} right {right:.3f}", flush=True)
