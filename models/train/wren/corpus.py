@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from .acoustics import VOICE_IDS
 from .frames import Frames
 from .g2p import ACCENTS, Phonemes
 from .home import eval_sentences
@@ -78,7 +79,7 @@ class Maker:
             self.ending, teacher = None, Teacher(home, "front")
             self.make = lambda entry: self.timed(entry, teacher.durations(entry["phonemes"], entry["voice"]))
         elif stage == "sketch":
-            from .shortcut import Sketcher
+            from .shortcut import Sketcher  # which reads the codes, and these the corpus
 
             self.ending, self.row_bytes, self.counted = ".levels", CodecSizes().acoustic_dim, "frames"
             self.make = Sketcher(home).levels
@@ -95,7 +96,7 @@ class Maker:
         def cycles(sketch):
             entry["durations"] = sketch.durations.tolist()
             entry["pitch_hz"] = np.rint(sketch.pitch_hz).astype(int).tolist()
-            frames, voice_hz = Frames(entry), VOICE_HZ[list(VOICES).index(entry["voice"])]
+            frames, voice_hz = Frames(entry), VOICE_HZ[VOICE_IDS[entry["voice"]]]
             half_hz = half_frames(entry["pitch_hz"], frames.first_sample, len(frames.pairs))
             samples = len(sketch.pitch_hz) * PITCH_SAMPLES
             return locked_cycles(pitch_values(half_hz, voice_hz), voice_hz, frames.first_sample, samples)

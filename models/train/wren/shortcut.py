@@ -18,6 +18,7 @@ from .frames import Frames
 from .pitch import PITCH_SAMPLES, VOICED_HZ, half_frames
 from .sizes import FRAME_SAMPLES
 from .teacher import FEATURES_DIM, VOICES, Teacher
+from .train_codec import Speech
 
 REACH_SAMPLES = 480  # the features of this much before and after a column are read too
 EPOCHS, BATCH, PEAK_RATE = 8, 1024, 1e-3
@@ -60,8 +61,6 @@ def inputs(sketch, frames, voice):
 
 def fit(home, threads):
     """Learn the columns of the corpus."""
-    from .train_codec import Speech  # which needs the codes, as `Sketcher` below does
-
     torch.set_num_threads(threads)
     teacher, speech = Teacher(home, "middle", threads), Speech(home, code_table.load(home))
     analyse, rng = acoustics.Columns(), np.random.default_rng(0)
