@@ -45,7 +45,8 @@ impl Stages {
     /// Feeds the prompt of a clause; the result is its rows. Errors: `BadText`, `OutOfBudget`, `Backend`.
     pub fn start(&mut self, voice: &Voice, text: &str) -> Result<Rows> {
         let prefix = self.prompter.prefix(voice)?;
-        let words = self.prompter.text(text)?;
+        let mut words = Rows::default();
+        self.prompter.text(text, &mut words)?;
         self.backbone.start(&voice.name, &prefix.embeds)?;
         let output = self.backbone.prompt(&words.embeds)?;
         self.hidden.copy_from_slice(output.hidden);

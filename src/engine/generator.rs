@@ -37,6 +37,8 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Generator {
     prompter: Prompter,
+    /// Rows of the clause's prompt.
+    prompt: Rows,
     backbone: Backbone,
     flow: FlowHead,
     embedding: FrameEmbedding,
@@ -82,6 +84,7 @@ impl Generator {
         let flow = FlowHead::open(pack.speech(), shape, flow, &pool)?;
         Ok(Self {
             prompter: Prompter::open(pack)?,
+            prompt: Rows::default(),
             sentence: Sentence::new(),
             backbone: Backbone::open(pack, options, cache)?,
             x: vec![0.0; flow.width()],
@@ -131,20 +134,21 @@ impl Generator {
     pub fn start_clause(&mut self, text: &str, voice: &Voice, follows: bool) -> Result<()> {
         let started = Instant::now();
         self.sentence.begin(text, follows);
-        let mut rows = self.prompter.text(self.sentence.text())?;
+        self.prompter.text(self.sentence.text(), &mut self.prompt)?;
         self.warm(voice)?;
-        let (words, dim) = (rows.ids.len(), self.hidden.len());
+        let (words, dim) = (self.prompt.ids.len(), self.hidden.len());
         if words + self.sentence.frames().len() > self.backbone.remaining() / 2 && follows {
             self.sentence.begin(text, false);
-            rows = self.prompter.text(text)?;
+            self.prompter.text(text, &mut self.prompt)?;
         }
+        let rows = &mut self.prompt.embeds;
         for frame in self.sentence.frames() {
-            let row = rows.embeds.len();
-            rows.embeds.resize(row + dim, 0.0);
-            self.embedding.embed(frame, rows.embeds.get_mut(row..).unwrap_or_default())?;
+            let row = rows.len();
+            rows.resize(row + dim, 0.0);
+            self.embedding.embed(frame, rows.get_mut(row..).unwrap_or_default())?;
         }
         log::trace!("clause of {words} tokens, {} frames before it: {text}", self.sentence.frames().len());
-        let output = self.backbone.prompt(&rows.embeds)?;
+        let output = self.backbone.prompt(rows)?;
         self.semantic = choose_semantic(output.logits, &self.audio, true);
         self.hidden.copy_from_slice(output.hidden);
         self.feedback_due = false;

@@ -58,16 +58,18 @@ impl Prompter {
         Ok(rows)
     }
 
-    /// The rest of the prompt: the text and the two ids that ask for speech. Errors: `BadText` for empty text.
-    pub fn text(&mut self, text: &str) -> Result<Rows> {
+    /// The rest of the prompt, in place of what `rows` held: the text and the two ids that ask for speech. Speech that
+    /// never ends asks for it every few seconds, so `rows` is the caller's to keep: blocks of changing size that come
+    /// and go make a heap grow for hours. Errors: `BadText` for empty text.
+    pub fn text(&mut self, text: &str, rows: &mut Rows) -> Result<()> {
         let tokens = self.tokens(text)?;
         if tokens.is_empty() {
             return Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word"));
         }
-        let mut rows = Rows::default();
-        self.push_ids(&mut rows, &tokens)?;
-        self.push_ids(&mut rows, &[self.layout.repeat_audio_text, self.layout.begin_audio])?;
-        Ok(rows)
+        rows.ids.clear();
+        rows.embeds.clear();
+        self.push_ids(rows, &tokens)?;
+        self.push_ids(rows, &[self.layout.repeat_audio_text, self.layout.begin_audio])
     }
 
     fn push_ids(&mut self, rows: &mut Rows, ids: &[u32]) -> Result<()> {
