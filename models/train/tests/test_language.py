@@ -8,7 +8,7 @@ from wren.acoustics import PITCH, SPECTRUM, VOICE
 from wren.codec import Codec
 from wren.language import Language
 from wren.sizes import CodecSizes, LanguageSizes, StackSizes
-from wren.train_codec import GUESS_SHARE, LOOSE_SHARE, NOISE, disturbed
+from wren.train_codec import DRAWN_SHARE, GUESS_SHARE, LOOSE_SHARE, NOISE, disturbed
 from wren.train_language import GUIDE_WIDTH, IGNORED, collate, flow_loss, guidance
 
 CODEC = CodecSizes(dim=64, hidden_dim=96, encoder_hidden_dim=64)
@@ -69,14 +69,16 @@ def test_flow_loss_sees_the_state_of_its_own_frame(model):
 
 def test_the_decoder_hears_every_pitch_exactly_most_voices_too_and_spectra_that_are_off(codes, acoustics):
     values = torch.full((400, 2, CODEC.acoustic_dim), 0.4)
-    spoken = disturbed(Codec(codes, acoustics, CODEC), values, values[..., SPECTRUM:] - 1)
+    spoken = disturbed(Codec(codes, acoustics, CODEC), values, values + 1, values[..., SPECTRUM:] - 1)
     torch.testing.assert_close(spoken[..., PITCH], values[..., PITCH])  # the phase of the sound depends on it
     kept = (spoken[..., VOICE] == 0.4).all(1)
     assert abs(float(kept.float().mean()) - (1 - LOOSE_SHARE)) < 0.1
     assert 0 < (spoken[~kept][..., VOICE] - 0.4).abs().mean() < NOISE
-    drawn = (spoken[..., SPECTRUM:].mean((1, 2)) < 0.3).float()
-    assert abs(float(drawn[kept].mean()) - 0.9 * GUESS_SHARE) < 0.15
-    assert float(drawn[~kept].mean()) > 0.7
+    spectrum = spoken[..., SPECTRUM:].mean((1, 2))
+    flow, guessed = spectrum > 0.5, (spectrum < 0.3).float()
+    assert abs(float(flow.float().mean()) - 0.96 * DRAWN_SHARE) < 0.1
+    assert abs(float(guessed[kept & ~flow].mean()) - 0.9 * GUESS_SHARE) < 0.15
+    assert float(guessed[~kept & ~flow].mean()) > 0.7
 
 
 @pytest.mark.parametrize("end, frames", [(1e3, 1), (-1e3, 5)])

@@ -33,6 +33,8 @@ def main():
     stages.add_parser("acoustics", help="fit what the acoustic values mean")
     stage = stages.add_parser("shortcut", help="learn the spectrum from what the teacher knows before its sound")
     stage.add_argument("--threads", type=int, default=1)
+    stage = stages.add_parser("drawn", help="let the flow colour the corpus, for the codec to learn from")
+    stage.add_argument("--threads", type=int, default=1)
     stage = stages.add_parser("codec", help="train the codec's decoder")
     training(stage, batch=6)
     stage = stages.add_parser("encoder", help="train the codec's encoder, on a finished codec")
@@ -84,6 +86,10 @@ def main():
         from . import shortcut
 
         shortcut.fit(home, args.threads)
+    elif args.stage == "drawn":
+        from . import drawn
+
+        drawn.run(home, args.threads)
     elif args.stage == "codec":
         from . import train_codec
 

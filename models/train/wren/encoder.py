@@ -96,7 +96,7 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
     rng = np.random.default_rng(state.step)
 
     def drawn():
-        audio, named, values, _, _ = speech.batch(rng, batch_size, codes.silence)
+        audio, named, values, *_ = speech.batch(rng, batch_size, codes.silence)
         named_loss, value_loss, right = losses(listener, rows, audio, named, values)
         return named_loss + ACOUSTIC_WEIGHT * value_loss, {"codes": named_loss, "values": value_loss, "right": right}
 

@@ -1,7 +1,8 @@
 """Stage `codec`: train the decoder on 1.6 s crops of the corpus; stage `acoustics`: fit the values it speaks from.
 
-In: `corpus/`, `codes.json`, `acoustics.npz`. Out: `codec.pt`. The decoder hears its values rounded, noised, or drawn towards what
-phones and voice let one guess, because the flow head's will be like that.
+In: `corpus/`, `codes.json`, `acoustics.npz`, and once there is a language model, `drawn.npz`. Out: `codec.pt`. The decoder hears
+its values rounded, noised, drawn towards what phones and voice let one guess, or as the flow head drew them, because that is
+what it will be given.
 """
 
 import numpy as np
@@ -17,15 +18,27 @@ from .codec import Codec, Predictor
 from .corpus import entries
 from .frames import Frames
 from .pitch import half_frames
-from .sizes import FRAME_SAMPLES
+from .sizes import FRAME_SAMPLES, CodecSizes
 from .spectra import MelDistance
 from .teacher import VOICES
 
+DRAWN = "drawn.npz"
 CROP_FRAMES = 20
 GUESS_SHARE, NOISE = 0.5, 0.08
 LOOSE_SHARE, LOOSE_NOISE = 0.25, 0.25
+DRAWN_SHARE = 0.5
 PEAK_RATE, WARMUP_STEPS = 1e-3, 300
 WAVE_WEIGHT, PREDICT_WEIGHT = 3.0, 0.2
+
+
+def drawn_values(home):
+    """What the flow drew for the first clips of the corpus, [frames, acoustic_dim] each; nothing before stage `drawn` has run."""
+    path = home.folder(".") / DRAWN
+    if not path.exists():
+        return []
+    with np.load(path) as stored:
+        values = stored["levels"].astype(np.float32) * 2 / (CodecSizes().acoustic_levels - 1) - 1
+        return np.split(values, stored["ends"][:-1])
 
 
 class Clip:
@@ -36,7 +49,7 @@ class Clip:
         self.entry, self.codes = entry, codes.encode(frames)
         self.frames, self.start = frames, entry["start"] + frames.first_sample
         self.voice = VOICE_IDS[entry["voice"]]
-        self.values = None
+        self.values = self.drawn = None
 
     def __len__(self):
         return len(self.codes)
@@ -51,6 +64,7 @@ class Speech:
 
     def __init__(self, home, codes, acoustics=None, stage="corpus"):
         self.folder, self.codes, self.acoustics = home.folder(stage), codes, acoustics
+        self.drawn = drawn_values(home) if stage == "corpus" else []
         self.clips, self.pcm = [], {}
         self.extend()
 
@@ -64,6 +78,7 @@ class Speech:
             if self.acoustics is not None:
                 columns = self.acoustics.columns(self.cut(clip, 0, len(clip))[0])
                 clip.values = self.acoustics.values(columns, clip.codes, self.codes, clip.voice, clip.pitch_hz())
+                clip.drawn = self.drawn[i] if i < len(self.drawn) else clip.values
             self.clips.append(clip)
         self.lengths = np.array([len(clip) for clip in self.clips])
 
@@ -81,8 +96,8 @@ class Speech:
         return np.pad(audio, (before, count * FRAME_SAMPLES - before - len(audio))), min(count, len(clip) - first)
 
     def batch(self, rng, size, silence):
-        """Crops drawn in proportion to length: audio [size, samples], codes [size, frames], values [size, frames,
-        acoustic_dim], voices [size], and whether a crop is the beginning of its utterance [size]."""
+        """Crops drawn in proportion to length: audio [size, samples], codes [size, frames], values and the flow's values [size,
+        frames, acoustic_dim], voices [size], and whether a crop is the beginning of its utterance [size]."""
         made = []
         for index in rng.choice(len(self.clips), size, p=self.lengths / self.lengths.sum()):
             clip = self.clips[index]
@@ -90,15 +105,16 @@ class Speech:
             audio, count = self.cut(clip, first, CROP_FRAMES)
             rest = CROP_FRAMES - count
             codes = np.pad(clip.codes[first : first + count], (0, rest), constant_values=silence)
-            values = np.pad(clip.values[first : first + count], ((0, rest), (0, 0)), mode="edge")
-            values[count:, VOICE + 1 :] = 0
-            made.append((audio, codes.astype(np.int64), values, clip.voice, first == 0))
+            both = [np.pad(v[first : first + count], ((0, rest), (0, 0)), mode="edge") for v in (clip.values, clip.drawn)]
+            for values in both:
+                values[count:, VOICE + 1 :] = 0
+            made.append((audio, codes.astype(np.int64), *both, clip.voice, first == 0))
         return tuple(torch.from_numpy(np.stack(arrays)) for arrays in zip(*made))
 
 
-def disturbed(codec, values, guess):
-    """As a flow head gives them. Per clip: drawn towards the guess, noised, rounded; in some clips far off, so that the words stay
-    in the codes."""
+def disturbed(codec, values, drawn, guess):
+    """As a flow head gives them. Per clip: some way towards the guess, noised, rounded, in some clips far off, so that the words
+    stay in the codes; or some way towards what the flow drew."""
     share, amount, kind, loose = torch.rand(4, len(values), 1, 1)
     loose = loose < LOOSE_SHARE
     draw = (loose | (torch.rand(len(values), 1, 1) < GUESS_SHARE)) * share
@@ -106,6 +122,8 @@ def disturbed(codec, values, guess):
     noise = torch.where(loose, LOOSE_NOISE, NOISE)
     noised = spectrum + torch.randn_like(spectrum) * noise * amount
     spectrum = torch.where(loose | (kind < 0.5), noised, codec.values(codec.levels(spectrum)))
+    flow = torch.lerp(values[..., SPECTRUM:], drawn[..., SPECTRUM:], share.sqrt())
+    spectrum = torch.where(torch.rand(len(values), 1, 1) < DRAWN_SHARE, flow, spectrum)
     pitch = codec.values(codec.levels(values[..., PITCH]))  # exactly: the phase of the sound depends on it
     voice = values[..., VOICE : VOICE + 1] + torch.randn_like(values[..., :1]) * loose * NOISE
     return torch.cat([voice, pitch, spectrum], -1)
@@ -139,10 +157,10 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
     rng = np.random.default_rng(state.step)
 
     def losses():
-        audio, named, values, voices, begins = speech.batch(rng, batch_size, codes.silence)
+        audio, named, values, flow, voices, begins = speech.batch(rng, batch_size, codes.silence)
         with torch.autocast("cpu", torch.bfloat16):
             guess = model.predictor(named, voices)
-            made = codec.decode(named, disturbed(codec, values, guess))
+            made = codec.decode(named, disturbed(codec, values, flow, guess))
         made = made.float()
         # what came before a crop is unknown: its first frame counts only where nothing came before
         unknown = (torch.arange(made.shape[1]) < FRAME_SAMPLES) & ~begins[:, None]
