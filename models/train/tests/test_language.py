@@ -67,6 +67,14 @@ def test_flow_loss_sees_the_state_of_its_own_frame(model):
     assert set(used) <= set(range(start, start + 3)) and used
 
 
+def test_the_state_before_each_true_frame_is_the_one_that_training_reads_there(model):
+    codes, levels = [1, 2, 3], np.arange(3)[:, None].repeat(CODEC.acoustic_dim, 1)
+    x, target, _, _ = collate(model, [item("abc", codes, [0, 1, 2], levels)], corrupt=False)
+    hidden, _ = model.backbone(x)
+    states = model.states("abc", 1, torch.tensor(codes), torch.from_numpy(levels))
+    torch.testing.assert_close(states, hidden[0][target[0] != IGNORED][:-1])
+
+
 def test_the_decoder_hears_every_pitch_exactly_most_voices_too_and_spectra_that_are_off(codes, acoustics):
     values = torch.full((400, 2, CODEC.acoustic_dim), 0.4)
     spoken = disturbed(Codec(codes, acoustics, CODEC), values, values + 1, values[..., SPECTRUM:] - 1)

@@ -1,11 +1,14 @@
 """A stage stopped at a step goes on as if it had not been stopped; the judge counts words, not spellings."""
 
+import numpy as np
 import pytest
 import torch
 
 from wren.checkpoint import State, load_average, rate
+from wren.home import Home
 from wren.judge import words
 from wren.tokens import symbol_places
+from wren.train_codec import DRAWN, drawn_values
 
 
 def small(path):
@@ -43,6 +46,16 @@ def test_evaluation_uses_the_averaged_weights(tmp_path):
     assert load_average(tmp_path / "state.pt", model) == 30
     torch.testing.assert_close(model.weight.detach(), state.average["weight"], rtol=0, atol=0)
     assert not torch.equal(model.weight, state.model.weight)
+
+
+def test_what_the_flow_drew_is_told_apart_by_clip_and_absent_before_it_has(tmp_path):
+    home = Home(tmp_path)
+    assert drawn_values(home) == []
+    levels = np.arange(6, dtype=np.uint8).reshape(3, 2) * 4
+    np.savez(tmp_path / DRAWN, levels=levels, ends=np.array([1, 3]))
+    first, second = drawn_values(home)
+    np.testing.assert_allclose(first, [[-1.0, -0.6]], atol=1e-6)
+    np.testing.assert_allclose(second, [[-0.2, 0.2], [0.6, 1.0]], atol=1e-6)
 
 
 def test_the_learning_rate_rises_holds_and_falls():

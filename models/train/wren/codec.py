@@ -115,7 +115,7 @@ class Codec(nn.Module):
         return torch.round((acoustic.clamp(-1, 1) + 1) / 2 * (self.sizes.acoustic_levels - 1))
 
     def values(self, levels):
-        return levels * 2 / (self.sizes.acoustic_levels - 1) - 1
+        return self.sizes.values(levels)
 
     def decode(self, codes, acoustic):
         """Codes [batch, frames] and acoustic values [batch, frames, acoustic_dim] -> [batch, samples]."""

@@ -11,9 +11,9 @@ import torch
 
 from . import acoustics
 from . import codes as code_table
-from .acoustics import VOICE_IDS, levels
+from .acoustics import levels
 from .checkpoint import load_average
-from .language import Language, text_tokens
+from .language import Language
 from .teacher import VOICES
 from .train_codec import DRAWN, Speech
 
@@ -22,12 +22,9 @@ from .train_codec import DRAWN, Speech
 def draw(model, clip):
     """Levels [frames, acoustic_dim] of one clip."""
     codes = torch.from_numpy(clip.codes).long()
-    prompt = model.prompt(torch.tensor(text_tokens(clip.entry["text"], model.sizes)), VOICE_IDS[clip.entry["voice"]])
-    heard = model.frame_rows(codes, torch.from_numpy(levels(clip.values)).long())
     with torch.autocast("cpu", torch.bfloat16):
-        hidden, _ = model.backbone(torch.cat([prompt, heard])[None])
-        states = hidden[0, len(prompt) - 1 : -1].float()
-        values = model.flow.sample(states, torch.randn(len(codes), model.codec.acoustic_dim))
+        states = model.states(clip.entry["text"], clip.voice, codes, torch.from_numpy(levels(clip.values)).long())
+        values = model.flow.sample(states.float(), torch.randn(len(codes), model.codec.acoustic_dim))
     return levels(values.float().clamp(-1, 1).numpy())
 
 

@@ -17,7 +17,7 @@ from .acoustics import SPECTRUM, VOICE_IDS
 from .checkpoint import load_average
 from .frames import SILENCE
 from .judge import Words, quality
-from .language import Language, text_tokens
+from .language import Language
 from .teacher import VOICES
 from .train_codec import Speech, Trained
 
@@ -87,10 +87,7 @@ def swap(home, count, threads):
     right, total, error = 0, 0, []
     for i in range(len(bench.clips)):
         entry, _, codes, acoustic = bench.clip(i)
-        tokens = torch.tensor(text_tokens(entry["text"], model.sizes))
-        prompt = model.prompt(tokens, VOICE_IDS[entry["voice"]])
-        hidden, _ = model.backbone(torch.cat([prompt, model.frame_rows(codes, bench.codec.levels(acoustic).long())])[None])
-        hidden = hidden[0, len(prompt) - 1 : -1]
+        hidden = model.states(entry["text"], VOICE_IDS[entry["voice"]], codes, bench.codec.levels(acoustic).long())
         guessed = model.logits(hidden)[:, 1:].argmax(-1)
         drawn = model.flow.sample(hidden, torch.randn(len(hidden), model.codec.acoustic_dim)).clamp(-1, 1)
         drawn = bench.codec.values(bench.codec.levels(drawn))

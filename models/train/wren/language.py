@@ -110,6 +110,13 @@ class Language(nn.Module):
             x = layer(x, turn, None if caches is None else caches[i], (0, seen) if i in watched else None)
         return self.norm(x), seen
 
+    def states(self, text, voice, codes, levels):
+        """The state [frames, dim] before each frame, the true frames being fed back: codes [frames], levels [frames,
+        acoustic_dim]."""
+        prompt = self.prompt(torch.tensor(text_tokens(text, self.sizes)), voice)
+        hidden, _ = self.backbone(torch.cat([prompt, self.frame_rows(codes, levels)])[None])
+        return hidden[0, len(prompt) - 1 : -1]
+
     def logits(self, hidden):
         """Column 0 is END, column 1 + c is code c."""
         return F.linear(hidden, torch.cat([self.end[None], self.head.rows()]))

@@ -27,6 +27,10 @@ class CodecSizes:
     encoder_bands: int = 80
     encoder_hidden_dim: int = 512
 
+    def values(self, levels):
+        """Integers 0 .. acoustic_levels - 1, as floats, in [-1, 1]."""
+        return levels * 2 / (self.acoustic_levels - 1) - 1
+
 
 @dataclass(frozen=True)
 class StackSizes:

@@ -37,8 +37,7 @@ def drawn_values(home):
     if not path.exists():
         return []
     with np.load(path) as stored:
-        values = stored["levels"].astype(np.float32) * 2 / (CodecSizes().acoustic_levels - 1) - 1
-        return np.split(values, stored["ends"][:-1])
+        return np.split(CodecSizes().values(stored["levels"].astype(np.float32)), stored["ends"][:-1])
 
 
 class Clip:
@@ -62,9 +61,8 @@ class Clip:
 class Speech:
     """The corpus as clips; silence before and after is trimmed to the frames."""
 
-    def __init__(self, home, codes, acoustics=None, stage="corpus"):
-        self.folder, self.codes, self.acoustics = home.folder(stage), codes, acoustics
-        self.drawn = drawn_values(home) if stage == "corpus" else []
+    def __init__(self, home, codes, acoustics=None, stage="corpus", drawn=()):
+        self.folder, self.codes, self.acoustics, self.drawn = home.folder(stage), codes, acoustics, drawn
         self.clips, self.pcm = [], {}
         self.extend()
 
@@ -153,7 +151,7 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
     model = Trained(codes, acoustics)
     codec, distance = model.codec, MelDistance()
     state = State(home.folder("codec") / "codec.pt", model, optimiser_of(model))
-    speech = Speech(home, codes, acoustics)
+    speech = Speech(home, codes, acoustics, drawn=drawn_values(home))
     rng = np.random.default_rng(state.step)
 
     def losses():

@@ -111,8 +111,7 @@ def collate(model, batch, corrupt=True):
         rows.append(len(prompt) - 1 + torch.arange(len(codes))[heard])
         places.append(spoken[heard])
         if "levels" in item:
-            known = torch.from_numpy(item["levels"]).float() * 2 / (model.codec.acoustic_levels - 1) - 1
-            values.append((b, known))
+            values.append((b, model.codec.values(torch.from_numpy(item["levels"]).float())))
     x = nn.utils.rnn.pad_sequence(sequences, batch_first=True)
     target = nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=IGNORED)
     return x, target, (torch.cat(guides), torch.cat(rows), torch.cat(places)), values
