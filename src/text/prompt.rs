@@ -58,9 +58,8 @@ impl Prompter {
         Ok(rows)
     }
 
-    /// The rest of the prompt, in place of what `rows` held: the text and the two ids that ask for speech. Speech that
-    /// never ends asks for it every few seconds, so `rows` is the caller's to keep: blocks of changing size that come
-    /// and go make a heap grow for hours. Errors: `BadText` for empty text.
+    /// The rest of the prompt, in place of what `rows` held: the text and the two ids that ask for speech. Every clause
+    /// asks for it, so the room is the caller's to keep. Errors: `BadText` for empty text.
     pub fn text(&mut self, text: &str, rows: &mut Rows) -> Result<()> {
         let tokens = self.tokens(text)?;
         if tokens.is_empty() {
