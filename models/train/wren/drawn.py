@@ -14,6 +14,7 @@ from . import codes as code_table
 from .acoustics import levels
 from .checkpoint import load_average
 from .language import Language
+from .precision import autocast
 from .teacher import VOICES
 from .train_codec import DRAWN, Speech
 
@@ -22,7 +23,7 @@ from .train_codec import DRAWN, Speech
 def draw(model, clip):
     """Levels [frames, acoustic_dim] of one clip."""
     codes = torch.from_numpy(clip.codes).long()
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         states = model.states(clip.entry["text"], clip.voice, codes, torch.from_numpy(levels(clip.values)).long())
         values = model.flow.sample(states.float(), torch.randn(len(codes), model.codec.acoustic_dim))
     return levels(values.float().clamp(-1, 1).numpy())

@@ -13,6 +13,7 @@ from . import acoustics as acoustic_values
 from . import codes as code_table
 from .checkpoint import Schedule, State, load_average, train
 from .layers import WindowLayer
+from .precision import autocast
 from .sizes import PATCH_SAMPLES
 from .spectra import LogMel
 from .train_codec import Speech, Trained
@@ -76,7 +77,7 @@ class Listener(nn.Module):
 
 def losses(listener, rows, audio, codes, values):
     """Cross-entropy of the code, mean squared error of the values, and the share of codes that are right."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         semantic, acoustic = listener.encode(audio)
     logits = listener.recognise(semantic, rows).flatten(0, 1)
     right = (logits.argmax(-1) == codes.flatten()).float().mean()

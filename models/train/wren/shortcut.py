@@ -16,6 +16,7 @@ from . import codes as code_table
 from .acoustics import BANDS, COLUMNS, VOICE_IDS, levels
 from .frames import Frames
 from .pitch import PITCH_SAMPLES, VOICED_HZ, half_frames
+from .precision import autocast
 from .sizes import FRAME_SAMPLES
 from .teacher import FEATURES_DIM, VOICES, Teacher
 from .train_codec import Speech
@@ -80,7 +81,7 @@ def fit(home, threads):
         order = torch.randperm(len(x)).split(BATCH)
         for i, rows in enumerate(order):
             optimiser.param_groups[0]["lr"] = PEAK_RATE * (1.01 - (epoch + i / len(order)) / EPOCHS)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 made = net(x[rows])
             optimiser.zero_grad()
             F.mse_loss(made.float(), y[rows]).backward()

@@ -18,6 +18,7 @@ from .codec import Codec, Predictor
 from .corpus import entries
 from .frames import Frames
 from .pitch import half_frames
+from .precision import autocast
 from .sizes import FRAME_SAMPLES, CodecSizes
 from .spectra import MelDistance
 from .teacher import VOICES
@@ -156,7 +157,7 @@ def run(home, minutes, batch_size, threads, decay_steps=None):
 
     def losses():
         audio, named, values, flow, voices, begins = speech.batch(rng, batch_size, codes.silence)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             guess = model.predictor(named, voices)
             made = codec.decode(named, disturbed(codec, values, flow, guess))
         made = made.float()

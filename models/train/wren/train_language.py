@@ -13,6 +13,7 @@ from torch import nn
 from . import codes as code_table
 from .checkpoint import Optimisers, Schedule, State, train
 from .language import Language
+from .precision import autocast
 from .teacher import VOICES
 
 PEAK_RATE, WARMUP_STEPS = 2e-3, 200
@@ -142,14 +143,14 @@ def flow_loss(model, hidden, targets, values):
     wanted = wanted.repeat(NOISE_DRAWS, 1)
     moment, noise = torch.rand(len(wanted)), torch.randn_like(wanted)
     mixed = torch.lerp(noise, wanted, moment[:, None])
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         velocity = model.flow(mixed, moment, states)
     return F.mse_loss(velocity.float(), wanted - noise)
 
 
 def losses(model, batch, corrupt=True):
     x, target, guide, values = collate(model, batch, corrupt)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         hidden, seen = model.backbone(x, watched=GUIDED_LAYERS)
     wanted = target != IGNORED
     logits = model.logits(hidden[wanted].float())

@@ -1,8 +1,8 @@
-"""The teacher's waveform generator in BF16: the part of its int8 graph that takes nine tenths of the time.
+"""The teacher's waveform generator in the CPU's fastest type: the part of its int8 graph that takes nine tenths of the time.
 
 In: the graph's values before the generator (features [1, 512, T], source spectrum [1, 22, 60 T + 1], style [1, 128]).
 Out: the value before its last convolution [1, 128, 60 T + 1], from which the graph's tail makes audio.
-Weights are dequantised once; convolutions of a CPU with BF16 instructions are then faster than the integer ones.
+Weights are dequantised once: convolutions in BF16, where the CPU has it, are faster than the integer ones.
 The structure is that of Kokoro's ISTFTNet: two upsamplers, each followed by the mean of three residual blocks
 with style-conditioned instance norm and snake activations.
 """
@@ -12,6 +12,8 @@ import onnx
 import torch
 import torch.nn.functional as F
 from onnx import numpy_helper
+
+from .precision import FASTEST
 
 PREFIX = "/decoder/decoder/generator/"
 WEIGHTS = "decoder.decoder.generator."
@@ -59,15 +61,15 @@ class Generator:
     def __init__(self, graph_path):
         weights, stored = _float_weights(onnx.load(graph_path).graph)
         self.layers = {
-            path: (torch.tensor(w.copy()).bfloat16(), None if b is None else torch.tensor(b.copy()).bfloat16())
+            path: (torch.tensor(w.copy()).to(FASTEST), None if b is None else torch.tensor(b.copy()).to(FASTEST))
             for path, (w, b) in weights.items()
         }
         self.up = [
-            tuple(torch.tensor(stored[name].copy()).bfloat16() for name in (weight, f"{WEIGHTS}ups.{i}.bias"))
+            tuple(torch.tensor(stored[name].copy()).to(FASTEST) for name in (weight, f"{WEIGHTS}ups.{i}.bias"))
             for i, weight in enumerate((PREFIX + "Mul_output_0", PREFIX + "Mul_1_output_0"))
         ]
         self.alphas = {
-            name.removeprefix(WEIGHTS): torch.tensor(value.copy()).bfloat16()
+            name.removeprefix(WEIGHTS): torch.tensor(value.copy()).to(FASTEST)
             for name, value in stored.items()
             if name.startswith(WEIGHTS) and ".alpha" in name
         }
@@ -95,7 +97,7 @@ class Generator:
 
     @torch.inference_mode()
     def __call__(self, features, source, style):
-        x, source, style = (torch.from_numpy(a).bfloat16() for a in (features, source, style))
+        x, source, style = (torch.from_numpy(a).to(FASTEST) for a in (features, source, style))
         for i, (stride, padding) in enumerate(((10, 5), (6, 3))):
             weight, bias = self.layers[f"noise_convs.{i}"]
             extra = F.conv1d(source, weight, bias, stride=(6, 1)[i], padding=(3, 0)[i])
