@@ -6,7 +6,9 @@ package=$1 pack=$2 root=${3:-}
 if [ -z "$root" ]; then
     root=$(mktemp -d)
     trap 'rm -rf "$root"' EXIT
-    debootstrap --variant=minbase bookworm "$root" http://deb.debian.org/debian
+    # From where this machine has its own packages, if it is a Debian: else debootstrap knows where.
+    mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | awk '$1 == "bookworm" { print $2; exit }')
+    debootstrap --variant=minbase bookworm "$root" $mirror
 fi
 inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive "$@"; }
 fail() { echo "check: $1" >&2; exit 1; }

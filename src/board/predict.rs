@@ -7,7 +7,7 @@
 //! ms = Σ products: weights × (first + further × (columns - 1)) × times   (a line per type, measured: probe.rs)
 //!    + products × what surrounds one
 //!    + elements × s/element + activations × s/activation                 (norms, residuals, attention, SwiGLU)
-//!    + llama.cpp alone: layers × NODES × s/node + bytes of keys and values / bandwidth + STEP
+//!    + llama.cpp alone: attention over POSITIONS, measured + layers × NODES × s/node + STEP
 //! ```
 //!
 //! Of a board that is not here, by the roofline of the Voxtral specification, section 9:
@@ -20,15 +20,13 @@ use super::probe::{Rates, StageRates};
 use super::work::{Stage, Work};
 
 /// Operations of a layer in llama.cpp's graph of a `llama` model that are no products: norms and their weights (4),
-/// rotations (2), writes of keys and values (2), attention, SwiGLU, sums (2).
-const NODES: usize = 12;
+/// rotations (2), writes of keys and values (2), SwiGLU, sums (2); attention is measured apart.
+const NODES: usize = 11;
 /// llama.cpp's fixed cost of a step: reading the batch, checking that its graph is the last one's, copying the result.
 /// An estimate, not measured: a tiny pack's step less its products and operations would give it.
 const STEP_SECONDS: f64 = 30e-6;
 /// Positions whose keys and values a step reads: a voice and some seconds of speech.
 pub const POSITIONS: usize = 300;
-/// Bytes of a key or value in F16.
-const KV_BYTES: usize = 2;
 
 /// Milliseconds of a frame's stages.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,10 +45,9 @@ impl Prediction {
                 + stage.elements as f64 * rates.element_seconds
                 + stage.activations as f64 * rates.activation_seconds
         };
-        let kv_bytes = (work.kv_values * KV_BYTES * POSITIONS) as f64;
         let backbone = products(&work.backbone, &rates.backbone)
             + (work.backbone.layers * NODES) as f64 * rates.node_seconds
-            + kv_bytes / (rates.memory_gbs[0] * 1e9).max(1.0)
+            + rates.attention_seconds
             + STEP_SECONDS;
         let seconds = [backbone, stage(&work.flow, &rates.flow), stage(&work.codec, &rates.codec)];
         let [backbone_ms, flow_ms, codec_ms] = seconds.map(|seconds| seconds * 1e3);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use syrinx_quant::DType;
 
+use super::predict::POSITIONS;
 use super::work::{Product, Stage, Work};
 use crate::error::Result;
 use crate::kernel::{Bandwidth, Pages, Pool, Throughput, ops};
@@ -73,6 +74,8 @@ pub struct Rates {
     pub codec: StageRates,
     /// Seconds of llama.cpp for an operation on a short vector.
     pub node_seconds: f64,
+    /// Seconds of llama.cpp for the attention of all its layers.
+    pub attention_seconds: f64,
     /// Seconds per multiply-add of norms and attention, and per value of SwiGLU.
     pub element_seconds: f64,
     pub activation_seconds: f64,
@@ -97,6 +100,7 @@ impl Rates {
             flow: native(&work.flow, work.flow.bytes().min(far_bytes), pool)?,
             codec: native(&work.codec, frame_bytes, pool)?,
             node_seconds: llama::node_seconds(pool.threads())?,
+            attention_seconds: llama::attention_seconds(work.attention, POSITIONS, pool.threads())?,
             element_seconds: element_seconds(),
             activation_seconds: activation_seconds(),
         })
@@ -123,6 +127,7 @@ impl Rates {
             flow: stage(&self.flow, &other.flow),
             codec: stage(&self.codec, &other.codec),
             node_seconds: mean(self.node_seconds, other.node_seconds),
+            attention_seconds: mean(self.attention_seconds, other.attention_seconds),
             element_seconds: mean(self.element_seconds, other.element_seconds),
             activation_seconds: mean(self.activation_seconds, other.activation_seconds),
         }
@@ -203,15 +208,16 @@ fn activation_seconds() -> f64 {
     time(|| ops::silu_mul(std::hint::black_box(&gate), &up, &mut out)) / LEN as f64
 }
 
-/// Seconds of one run, the shortest of several hundreds.
+/// Seconds of one run, the median of several rounds.
 fn time(mut run: impl FnMut()) -> f64 {
-    let mut best = f64::INFINITY;
-    for _ in 0..20 {
+    let mut rounds = [0.0; 21];
+    for seconds in &mut rounds {
         let begun = Instant::now();
         (0..50).for_each(|_| run());
-        best = best.min(begun.elapsed().as_secs_f64() / 50.0);
+        *seconds = begun.elapsed().as_secs_f64() / 50.0;
     }
-    best
+    rounds.sort_by(f64::total_cmp);
+    rounds[rounds.len() / 2]
 }
 
 #[cfg(test)]
@@ -241,6 +247,7 @@ mod tests {
             assert!(stage.lines.iter().all(|(_, line)| line.first > 0.0), "{rates:?}");
         }
         assert!(rates.memory_gbs.iter().all(|&gbs| gbs > 0.0) && rates.int8_gmacs > 0.0 && rates.node_seconds > 0.0);
+        assert!(rates.attention_seconds > 0.0);
         assert_eq!(rates.mean(&rates), rates);
     }
 }

@@ -40,14 +40,23 @@ pub struct Stage {
     pub layers: usize,
 }
 
+/// One row's attention over the keys and values of positions before it, in each of a stack's layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Attention {
+    pub layers: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+}
+
 /// All stages' work for one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Work {
     pub backbone: Stage,
     pub flow: Stage,
     pub codec: Stage,
-    /// Keys and values of a position.
-    pub kv_values: usize,
+    /// The backbone's, over the positions before.
+    pub attention: Attention,
     /// Length of a frame's sound.
     pub frame_seconds: f64,
 }
@@ -112,7 +121,7 @@ impl Work {
             backbone: backbone_stage(shape, &backbone, &dtype),
             flow: flow_stage(shape, solver, &speech, &dtype),
             codec: codec_stage(shape, &speech, &dtype),
-            kv_values: 2 * b.layers * b.kv_heads * b.head_dim,
+            attention: Attention { layers: b.layers, heads: b.heads, kv_heads: b.kv_heads, head_dim: b.head_dim },
             frame_seconds: 1.0 / f64::from(shape.audio.frame_rate),
         }
     }

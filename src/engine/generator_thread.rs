@@ -19,6 +19,7 @@ use super::guard::Guards;
 use super::pace::{Pace, Quality};
 use super::utterance::Event;
 use crate::board::Rung;
+use crate::board::system::reserve_heap;
 use crate::device::control::Control;
 use crate::error::Result;
 use crate::frame::Frame;
@@ -26,6 +27,8 @@ use crate::text::Speller;
 
 /// How long a full ring is left alone.
 const FULL: Duration = Duration::from_millis(5);
+/// Heap touched ahead of speech: llama.cpp's and the tokenizer's blocks of changing size take some tens of kB of it.
+const HEAP_BYTES: usize = 1 << 20;
 /// What is added to the seed of a clause that is spoken again.
 const RETRY_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -94,6 +97,7 @@ pub(super) struct GeneratorThread<S> {
 impl<S: FrameSource> GeneratorThread<S> {
     /// Works until the desk closes. A panic of the model fails what is open, and the model is opened again.
     pub fn run(mut self) {
+        reserve_heap(HEAP_BYTES);
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             self.signs.busy_since_ms.store(0, Ordering::Relaxed);
             self.desk.fail("the model's thread panicked", false);

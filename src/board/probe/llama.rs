@@ -10,7 +10,7 @@ use llama_cpp_sys_2 as sys;
 use syrinx_quant::DType;
 
 use super::{FEW_ROWS, Line, StageRates, types};
-use crate::board::work::Stage;
+use crate::board::work::{Attention, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ggml::{self, Backend, Device};
 
@@ -42,6 +42,11 @@ pub(super) fn rates(stage: &Stage, reuse_bytes: usize, threads: usize) -> Result
 /// Seconds for an operation on a short vector.
 pub(super) fn node_seconds(threads: usize) -> Result<f64> {
     Ok(Chain::additions(threads)?.seconds()? / NODES as f64)
+}
+
+/// Seconds for one row's attention in all layers: the one operation of a step whose work grows with the positions before.
+pub(super) fn attention_seconds(attention: Attention, positions: usize, threads: usize) -> Result<f64> {
+    Chain::attention(attention, positions, threads)?.seconds()
 }
 
 /// A graph that is computed again and again.
@@ -85,6 +90,24 @@ impl Chain {
         })
     }
 
+    /// A row's attention in each layer, over keys and values in F16, as a step has it by default.
+    fn attention(attention: Attention, positions: usize, threads: usize) -> Result<Self> {
+        let Attention { layers, heads, kv_heads, head_dim } = attention;
+        let [dim, positions, kv_heads, heads] = [head_dim, positions, kv_heads, heads].map(|n| n as i64);
+        Self::build(threads, layers, |weights, graph| {
+            // SAFETY: both contexts have room for these tensors, whose shapes agree; attention may go without a mask.
+            unsafe {
+                let query = sys::ggml_new_tensor_3d(graph, sys::GGML_TYPE_F32, dim, 1, heads);
+                sys::ggml_set_input(query);
+                let past = || sys::ggml_new_tensor_3d(weights, sys::GGML_TYPE_F16, dim, positions, kv_heads);
+                let scale = 1.0 / (dim as f32).sqrt();
+                let layer =
+                    |_| sys::ggml_flash_attn_ext(graph, query, past(), past(), ptr::null_mut(), scale, 0.0, 0.0);
+                (0..layers).map(layer).collect()
+            }
+        })
+    }
+
     /// `describe` makes weights in the first context and results in the second.
     fn build(
         threads: usize,
@@ -94,11 +117,11 @@ impl Chain {
         ggml::init()?;
         let backend = Backend::open(Device::processor()?, threads)?;
         let failed = || Error::new(ErrorKind::OutOfMemory, "no memory to measure llama.cpp's products: free some");
+        let room = 2 * nodes + 8; // an operation has two tensors of its own at most
         let context = || {
             // SAFETY: sizes from ggml itself; it allocates the memory.
             let raw = unsafe {
-                let mem_size =
-                    2 * (nodes + 8) * sys::ggml_tensor_overhead() + sys::ggml_graph_overhead_custom(nodes + 8, false);
+                let mem_size = room * sys::ggml_tensor_overhead() + sys::ggml_graph_overhead_custom(room, false);
                 sys::ggml_init(sys::ggml_init_params { mem_size, mem_buffer: ptr::null_mut(), no_alloc: true })
             };
             NonNull::new(raw).ok_or_else(failed)
@@ -109,7 +132,7 @@ impl Chain {
         // SAFETY: the tensors live in the contexts, the graph has room for them, and everything is allocated on the
         // backend that computes it.
         unsafe {
-            chain.graph = sys::ggml_new_graph_custom(contexts[1].as_ptr(), nodes + 8, false);
+            chain.graph = sys::ggml_new_graph_custom(contexts[1].as_ptr(), room, false);
             for result in results {
                 sys::ggml_build_forward_expand(chain.graph, result);
             }
