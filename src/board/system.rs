@@ -169,6 +169,28 @@ mod tests {
         .unwrap();
     }
 
+    #[cfg(target_env = "gnu")]
+    #[test]
+    fn heap_that_was_reserved_costs_no_page_faults_later() {
+        fn page_faults() -> i64 {
+            // SAFETY: an all-zero structure is a valid one; the call writes at most its size.
+            unsafe {
+                let mut usage: libc::rusage = std::mem::zeroed();
+                assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &mut usage), 0);
+                usage.ru_minflt
+            }
+        }
+        std::thread::spawn(|| {
+            reserve_heap(2 << 20);
+            let before = page_faults();
+            let blocks: Vec<Vec<u8>> = (0..16).map(|_| std::hint::black_box(vec![1; 64 << 10])).collect();
+            let faults = page_faults() - before;
+            assert!(faults < 64, "{faults} page faults in {} pages", 64 / 4 * blocks.len());
+        })
+        .join()
+        .unwrap();
+    }
+
     #[test]
     fn a_refusal_says_why() {
         let real_time = real_time();

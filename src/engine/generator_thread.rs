@@ -27,8 +27,8 @@ use crate::text::Speller;
 
 /// How long a full ring is left alone.
 const FULL: Duration = Duration::from_millis(5);
-/// Heap touched ahead of speech: llama.cpp's and the tokenizer's blocks of changing size take some tens of kB of it.
-const HEAP_BYTES: usize = 1 << 20;
+/// Heap touched ahead of speech. This thread, in which llama.cpp builds its graphs, was seen to use 2.3 MB of it.
+const HEAP_BYTES: usize = 4 << 20;
 /// What is added to the seed of a clause that is spoken again.
 const RETRY_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
