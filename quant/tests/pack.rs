@@ -58,10 +58,19 @@ fn import_until_killed() {
     import(&options, &Stuck(&folder.join("checkpoint/stuck"))).unwrap();
 }
 
+/// These tests, by `SYRINX_TEST_RUNNER` where they are emulated.
+fn this_program() -> Command {
+    let program = std::env::current_exe().unwrap();
+    let Some(runner) = std::env::var_os("SYRINX_TEST_RUNNER") else { return Command::new(program) };
+    let mut command = Command::new(runner);
+    command.arg(program);
+    command
+}
+
 #[test]
 fn an_interrupted_import_leaves_no_pack_and_the_next_one_cleans_up() {
     let checkpoint = Checkpoint::tiny();
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut child = this_program()
         .args(["--exact", "import_until_killed", "--ignored"])
         .env(STUCK_FOLDER, checkpoint.path().parent().unwrap())
         .stdout(Stdio::null())

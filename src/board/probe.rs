@@ -165,8 +165,7 @@ fn native(stage: &Stage, reuse_bytes: usize, pool: &Pool) -> Result<StageRates> 
         let small = Throughput::new(dtype, FEW_ROWS, inputs, 0)?;
         let around = small.seconds(many, pool, TIME / 4);
         let products = Throughput::new(dtype, rows, inputs, reuse_bytes)?;
-        let per_weight =
-            |columns| (products.seconds(columns, pool, TIME) - around).max(0.0) / products.weights() as f64;
+        let per_weight = |columns| without(around, products.seconds(columns, pool, TIME)) / products.weights() as f64;
         let line = Line::through((few, per_weight(few)), (many, per_weight(many)));
         if rates.lines.is_empty() {
             rates.product_seconds = around;
@@ -174,6 +173,11 @@ fn native(stage: &Stage, reuse_bytes: usize, pool: &Pool) -> Result<StageRates> 
         rates.lines.push((dtype, line));
     }
     Ok(rates)
+}
+
+/// What a product itself takes. A stall while its surroundings were measured does not make it free.
+fn without(around: f64, seconds: f64) -> f64 {
+    seconds - around.min(seconds / 2.0)
 }
 
 /// Size of the last-level cache, as Linux tells it of the first processor.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use llama_cpp_sys_2 as sys;
 use syrinx_quant::DType;
 
-use super::{FEW_ROWS, Line, StageRates, types};
+use super::{FEW_ROWS, Line, StageRates, types, without};
 use crate::board::work::{Attention, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ggml::{self, Backend, Device};
@@ -30,7 +30,7 @@ pub(super) fn rates(stage: &Stage, reuse_bytes: usize, threads: usize) -> Result
         let around = Chain::products(dtype, FEW_ROWS, inputs, NODES, threads)?.seconds()? / NODES as f64;
         let count = (reuse_bytes / largest.bytes().max(1)).max(1);
         let product = Chain::products(dtype, rows, inputs, count, threads)?.seconds()? / count as f64;
-        let first = (product - around).max(0.0) / largest.weights() as f64;
+        let first = without(around, product) / largest.weights() as f64;
         if rates.lines.is_empty() {
             rates.product_seconds = around;
         }
