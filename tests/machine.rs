@@ -34,13 +34,16 @@ struct Bound {
     relative: f64,
     /// Share of acoustic codes that may be another, each by one level.
     codes: f64,
+    /// Share of semantic codes that may be another, each by a near tie: the other machine's logits of the two codes are
+    /// apart by twice `relative` at most, in units of the frame's root mean square.
+    semantic: f64,
 }
 
 impl Bound {
     fn of(recipe: &str) -> Self {
         match recipe {
-            "f32" => Self { relative: 1e-5, codes: 0.0 },
-            _ => Self { relative: 5e-2, codes: 0.15 },
+            "f32" => Self { relative: 1e-5, codes: 0.0, semantic: 0.0 },
+            _ => Self { relative: 5e-2, codes: 0.15, semantic: 0.05 },
         }
     }
 }
@@ -76,12 +79,20 @@ fn compare(other: &str, dir: &Path, frames: usize) {
         println!("{recipe:<5} {name:<15} relative difference {apart:.1e}");
         assert!(apart <= bound.relative, "{name}: {apart}");
     }
+    let logits = theirs.f32("frame.logits");
     let (ours, theirs) = (ours.i32("frame.codes"), theirs.i32("frame.codes"));
     assert_eq!(ours.shape, theirs.shape, "frames before the end");
     let width = ours.shape[1];
     let (mut semantic, mut acoustic) = (0, 0);
-    for (ours, theirs) in ours.values.chunks(width).zip(theirs.values.chunks(width)) {
-        semantic += usize::from(ours[0] != theirs[0]);
+    let frames = ours.values.chunks(width).zip(theirs.values.chunks(width)).zip(logits.values.chunks(logits.shape[1]));
+    for ((ours, theirs), logits) in frames {
+        if ours[0] != theirs[0] {
+            semantic += 1;
+            let size = (logits.iter().map(|x| x * x).sum::<f32>() / logits.len() as f32).sqrt();
+            let tie = f64::from((logits[theirs[0] as usize] - logits[ours[0] as usize]) / size);
+            println!("{recipe:<5} semantic codes {} and {}: logits {tie:.1e} apart", ours[0], theirs[0]);
+            assert!(tie <= 2.0 * bound.relative, "semantic codes {} and {}: {tie}", ours[0], theirs[0]);
+        }
         for (a, b) in ours[1..].iter().zip(&theirs[1..]) {
             assert!((a - b).abs() <= 1, "acoustic codes {a} and {b}");
             acoustic += usize::from(a != b);
@@ -90,7 +101,7 @@ fn compare(other: &str, dir: &Path, frames: usize) {
     let all = ours.shape[0] * (width - 1);
     let frames = ours.shape[0];
     println!("{recipe:<5} codes: semantic {semantic} of {frames} differ, acoustic {acoustic} of {all}");
-    assert_eq!(semantic, 0, "semantic codes");
+    assert!(semantic as f64 <= bound.semantic * frames as f64, "{semantic} of {frames} semantic codes");
     assert!(acoustic as f64 <= bound.codes * all as f64, "{acoustic} of {all} acoustic codes");
 }
 

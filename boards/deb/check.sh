@@ -4,7 +4,7 @@
 set -eu
 package=$1 pack=$2 root=${3:-}
 if [ -z "$root" ]; then
-    root=$(mktemp -d)
+    root=$(mktemp -d) && chmod 755 "$root" # a user without rights is to see it
     trap 'rm -rf "$root"' EXIT
     # From where this machine has its own packages, if it is a Debian: else debootstrap knows where.
     mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' | awk '$1 == "bookworm" { print $2; exit }')
