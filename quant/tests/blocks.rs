@@ -26,12 +26,19 @@ fn value() -> impl Strategy<Value = f32> {
     ]
 }
 
+/// Where values are random. Of Q4_0, a compiler for Arm fuses a product and a sum in ggml's code, so that ggml on Arm may
+/// round a tie otherwise than ggml on x86; ours are the same everywhere.
+const RANDOM: &[DType] = match cfg!(target_arch = "aarch64") {
+    true => &[DType::F16, DType::Bf16, DType::Q8_0],
+    false => &[DType::F16, DType::Bf16, DType::Q8_0, DType::Q4_0],
+};
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn blocks_equal_those_of_ggml(values in prop::collection::vec(value(), 64)) {
-        for dtype in [DType::F16, DType::Bf16, DType::Q8_0, DType::Q4_0] {
+        for &dtype in RANDOM {
             let (ours, theirs) = both(dtype, &values);
             prop_assert_eq!(ours, theirs, "{}", dtype);
         }
