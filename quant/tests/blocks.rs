@@ -26,21 +26,25 @@ fn value() -> impl Strategy<Value = f32> {
     ]
 }
 
-/// Where values are random. Of Q4_0, a compiler for Arm fuses a product and a sum in ggml's code, so that ggml on Arm may
-/// round a tie otherwise than ggml on x86; ours are the same everywhere.
-const RANDOM: &[DType] = match cfg!(target_arch = "aarch64") {
-    true => &[DType::F16, DType::Bf16, DType::Q8_0],
-    false => &[DType::F16, DType::Bf16, DType::Q8_0, DType::Q4_0],
-};
+/// Whether two Q4_0 rows have the same scales, and values one step apart at most. A compiler for Arm fuses a product and a
+/// sum in ggml's code, so that ggml there may round a tie otherwise than ggml on x86; ours are the same everywhere.
+fn equal_but_for_ties(ours: &[u8], theirs: &[u8]) -> bool {
+    let near = |(a, b): (&u8, &u8)| (a & 15).abs_diff(b & 15) <= 1 && (a >> 4).abs_diff(b >> 4) <= 1;
+    ours.chunks(18).zip(theirs.chunks(18)).all(|(a, b)| a[..2] == b[..2] && a[2..].iter().zip(&b[2..]).all(near))
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn blocks_equal_those_of_ggml(values in prop::collection::vec(value(), 64)) {
-        for &dtype in RANDOM {
+        for dtype in [DType::F16, DType::Bf16, DType::Q8_0, DType::Q4_0] {
             let (ours, theirs) = both(dtype, &values);
-            prop_assert_eq!(ours, theirs, "{}", dtype);
+            if cfg!(target_arch = "aarch64") && dtype == DType::Q4_0 {
+                prop_assert!(equal_but_for_ties(&ours, &theirs), "{} {:?} {:?}", dtype, ours, theirs);
+            } else {
+                prop_assert_eq!(ours, theirs, "{}", dtype);
+            }
         }
     }
 }
