@@ -31,7 +31,7 @@ VOICE_COUNT ?= 200
 WREN = cd models/train && ../../target/train/bin/python -m wren
 voice-eval: build target/train/ready
 	@test -d "$$WREN_HOME/teacher" || { npm pack --silent --pack-destination target kokoro-js && $(WREN) teacher ../../target/kokoro-js-*.tgz; }
-	$(WREN) heldout
+	$(WREN) lines heldout && $(WREN) heldout
 	$(WREN) voice-eval --pack ../../$(PACK) --count $(VOICE_COUNT)
 
 target/train/ready: models/train/requirements.txt

@@ -5,67 +5,57 @@ import json
 import numpy as np
 import pytest
 
-from wren import corpus, shortcut
-from wren.acoustics import COLUMNS
+from wren import corpus, tokens
 from wren.corpus import entries, held_out_requests, key, requests
 from wren.frames import Frames
 from wren.home import Home, eval_sentences
 from wren.sentences import ALLOWED, Script
-from wren.sizes import FRAME_SAMPLES, UNIT_SAMPLES, CodecSizes
-from wren.teacher import FEATURES_DIM, Sketch
-from wren.tokens import sketched as sketched_levels
-
-
-def sketched(phonemes):
-    """Two units per symbol, features that say where they are."""
-    durations = np.full(len(phonemes) + 2, 2)
-    count = 2 * durations.sum()
-    features = np.tile(np.arange(count, dtype=np.float32), (1, FEATURES_DIM, 1))
-    return Sketch(features, np.full(count, 120.0), np.zeros((1, 128)), durations)
+from wren.sizes import UNIT_SAMPLES, CodecSizes
+from wren.teacher import batches
+from wren.tokens import cut
 
 
 @pytest.fixture
 def spoken(tmp_path, monkeypatch):
-    """A corpus stage with a teacher that counts and may die in mid-sentence."""
+    """A corpus stage with 40 lines and a teacher of two units per symbol, who may die in mid-sentence."""
 
     class Teacher:
         calls, dies_at = 0, None
 
-        def __init__(self, home, reach):
+        def __init__(self, home, sounds):
             pass
 
-        def speak(self, phonemes, voice, cycles_of):
-            Teacher.calls += 1
-            if Teacher.calls == Teacher.dies_at:
-                raise KeyboardInterrupt
-            sketch = sketched(phonemes)
-            assert len(cycles_of(sketch)) == sketch.durations.sum() * UNIT_SAMPLES
-            return np.full(sketch.durations.sum() * UNIT_SAMPLES, len(phonemes) / 1000, dtype=np.float32), sketch
-
-        def sketch(self, phonemes, voice):
-            return sketched(phonemes)
-
-    def few(seed, stage):
-        yield from ((f"Sentence {n}.", "us-male", "p" * n) for n in range(1, 1000))
+        def speak(self, requests, cycles_of):
+            for place, (phonemes, _) in reversed(list(enumerate(requests))):
+                Teacher.calls += 1
+                if Teacher.calls == Teacher.dies_at:
+                    raise KeyboardInterrupt
+                durations = np.full(len(phonemes) + 2, 2)
+                pitch_hz = np.full(2 * durations.sum(), 120.0)
+                samples = durations.sum() * UNIT_SAMPLES
+                assert len(cycles_of(place, durations, pitch_hz)) == samples
+                yield place, durations, pitch_hz, np.full(samples, len(phonemes) / 1000, dtype=np.float32)
 
     monkeypatch.setattr(corpus, "Teacher", Teacher)
-    monkeypatch.setattr(corpus, "requests", few)
-    return Home(tmp_path), Teacher
+    home = Home(tmp_path)
+    lines = [{"text": f"Sentence {n}.", "voice": "us-male", "phonemes": "p" * n} for n in range(1, 41)]
+    (home.folder("lines") / "corpus-000.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return home, Teacher
 
 
 def test_an_interrupted_corpus_goes_on_at_the_last_whole_line(spoken):
     home, teacher = spoken
-    teacher.dies_at = 6
+    teacher.dies_at = 20
     with pytest.raises(KeyboardInterrupt):
-        corpus.run(home, "corpus", 0, hours=0.01)
+        corpus.run(home, "corpus", 0, minutes=1)
     index, pcm = home.folder("corpus") / "000.jsonl", home.folder("corpus") / "000.pcm"
     with open(index, "a") as file:
         file.write('{"text": "half a li')
     with open(pcm, "ab") as file:
         file.write(b"left over")
-    corpus.run(home, "corpus", 0, hours=0.01)
+    corpus.run(home, "corpus", 0, minutes=1)
     lines = list(entries(home.folder("corpus")))
-    assert [line["text"] for line in lines] == [f"Sentence {n}." for n in range(1, len(lines) + 1)]
+    assert [line["text"] for line in lines] == [f"Sentence {n}." for n in range(1, 41)]
     samples = np.fromfile(pcm, dtype="<i2")
     assert len(samples) == lines[-1]["start"] + lines[-1]["samples"]
     for line in lines:
@@ -73,37 +63,36 @@ def test_an_interrupted_corpus_goes_on_at_the_last_whole_line(spoken):
         assert set(cut) == {round(len(line["phonemes"]) / 1000 * 32_767)}
 
 
-def test_an_interrupted_sketch_goes_on_at_the_last_whole_line(tmp_path, monkeypatch, spoken):
-    class Sketcher:
-        def __init__(self, home):
-            pass
-
-        def levels(self, entry):
-            n = len(entry["phonemes"])
-            entry["durations"] = sketched(entry["phonemes"]).durations.tolist()
-            return np.full((n, CodecSizes().acoustic_dim), n % 21, np.uint8)
-
-    monkeypatch.setattr(shortcut, "Sketcher", Sketcher)
-    home = Home(tmp_path)
-    corpus.run(home, "sketch", 0, hours=0.005)
-    with open(home.folder("sketch") / "000.levels", "ab") as file:
-        file.write(b"left over")
-    corpus.run(home, "sketch", 0, hours=0.01)
-    for line in entries(home.folder("sketch")):
-        levels = sketched_levels(home.folder("sketch"), line)
-        assert levels.shape == (len(line["phonemes"]), CodecSizes().acoustic_dim)
-        assert (levels == len(line["phonemes"]) % 21).all()
+def test_a_batch_holds_utterances_of_one_length_and_every_utterance_is_in_one():
+    lengths = [3, 5, 3, 3, 40, 5, 3]
+    drawn = list(batches(lengths, total=10))
+    assert sorted(place for batch in drawn for place in batch) == list(range(len(lengths)))
+    assert all(len({lengths[place] for place in batch}) == 1 and lengths[batch[0]] * len(batch) <= max(10, 40) for batch in drawn)
+    assert max(map(len, drawn)) == 3
 
 
-def test_a_column_of_a_sketch_reads_the_features_around_its_middle():
-    entry = {"text": "pɑpɑ", "phonemes": "pɑpɑ", "durations": [2] * 6}
+def test_a_corpus_becomes_frames_with_values_that_find_their_samples(spoken, codes, acoustics, monkeypatch):
+    home, _ = spoken
+    corpus.run(home, "corpus", 0, minutes=1)
+    monkeypatch.setattr(tokens.code_table, "load", lambda home: codes)
+    monkeypatch.setattr(tokens.acoustics, "load", lambda home: acoustics)
+    tokens.run(home, "corpus", 0)
+    stored, entry = np.load(home.folder("tokens") / "corpus-000.npz"), list(entries(home.folder("corpus")))[9]
     frames = Frames(entry)
-    rows = shortcut.inputs(sketched(entry["phonemes"]), frames, 1)
-    centres = frames.first_sample + FRAME_SAMPLES // COLUMNS * (np.arange(len(rows)) + 0.5)
-    for i, offset in enumerate((-480, 0, 480)):
-        wanted = np.clip((centres + offset) / 300 - 0.5, 0, 23)
-        np.testing.assert_allclose(rows[:, i * FEATURES_DIM], wanted, atol=0.01)
-    np.testing.assert_array_equal(rows[:, -4:], np.tile([0, 1, 0, 0], (len(rows), 1)))
+    begin, end = stored["frame_ends"][8:10]
+    np.testing.assert_array_equal(stored["codes"][begin:end], codes.encode(frames))
+    assert stored["values"][begin:end].shape == (len(frames.pairs), CodecSizes().acoustic_dim)
+    assert stored["first"][9] == entry["start"] + frames.first_sample
+    assert (stored["begin"][9], stored["end"][9]) == (entry["start"], entry["start"] + entry["samples"])
+    text = stored["text"][stored["text_ends"][8] : stored["text_ends"][9]].tobytes().decode()
+    assert text == "sentence 10." and stored["places"][begin:end].max() < len(text)
+
+
+def test_samples_beyond_a_recording_are_silence():
+    pcm = np.full(4, 16_384, np.int16)
+    np.testing.assert_array_equal(cut(pcm, -2, 8), [0, 0, 0.5, 0.5, 0.5, 0.5, 0, 0])
+    np.testing.assert_array_equal(cut(pcm, -5, 3), np.zeros(3))
+    np.testing.assert_array_equal(cut(pcm, 2, 4), [0.5, 0.5, 0, 0])
 
 
 def test_a_half_written_line_is_not_an_utterance(tmp_path):

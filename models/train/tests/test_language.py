@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from wren.acoustics import PITCH, SPECTRUM, VOICE
-from wren.codec import Codec
+from wren import drawn
+from wren.home import Home
 from wren.language import Language
 from wren.sizes import CodecSizes, LanguageSizes, StackSizes
-from wren.train_codec import DRAWN_SHARE, GUESS_SHARE, LOOSE_SHARE, NOISE, disturbed
-from wren.train_language import GUIDE_WIDTH, IGNORED, collate, flow_loss, guidance
+from wren.train_language import GUIDE_WIDTH, embedded, flow_loss, guidance, losses, weights_of
+from wren.utterances import IGNORED, LONGEST, Batch, Batches, Utterances
 
 CODEC = CodecSizes(dim=64, hidden_dim=96, encoder_hidden_dim=64)
-STACK = StackSizes(dim=64, n_layers=1, head_dim=32, n_heads=2, hidden_dim=96)
+STACK = StackSizes(dim=64, n_layers=2, head_dim=32, n_heads=2, hidden_dim=96)
+CORPUS = [("hi", [5, 6, 7], [0, 1, -1]), ("hello", [8], [2])]
+SCRIPT = [("hi", [5, 6, 7], [0, 1, -1]), ("a", [1, 2], [0, 0])]
 
 
 @pytest.fixture
@@ -20,73 +22,161 @@ def model(codes):
     return Language(codes, 4, LanguageSizes(backbone=STACK, flow=STACK), CODEC)
 
 
-def item(text, codes, places, levels=None):
-    made = {"text": np.array(list(text.encode()), dtype=np.uint8), "codes": np.array(codes, dtype=np.int16), "voice": 1}
-    made["places"] = np.array(places, dtype=np.float16)
-    return made if levels is None else made | {"levels": np.array(levels, dtype=np.uint8)}
+def write(folder, stage, items, **sound):
+    text, codes, places = zip(*items)
+    arrays = {
+        "voice": np.ones(len(items), np.uint8),
+        "text": np.frombuffer("".join(text).encode(), np.uint8),
+        "text_ends": np.cumsum([len(t) for t in text]),
+        "codes": np.concatenate(codes).astype(np.int16),
+        "places": np.concatenate(places).astype(np.float16),
+        "frame_ends": np.cumsum([len(c) for c in codes]),
+    }
+    np.savez(folder / f"{stage}-000.npz", **arrays, **sound)
 
 
-def test_each_position_is_asked_for_the_frame_after_it_and_the_last_for_the_end(model):
-    x, target, _, _ = collate(model, [item("hi", [5, 6, 7], [0, 1, -1]), item("hello", [8], [2])], corrupt=False)
-    first, second = model.prompt_length(2), model.prompt_length(5)
-    assert target[0, first - 1 :].tolist()[:4] == [6, 7, 8, 0]
-    assert target[1, second - 1 :].tolist()[:2] == [9, 0]
-    assert (target[0, : first - 1] == IGNORED).all()
-    torch.testing.assert_close(x[0, first + 1], model.frame_rows(torch.tensor(6)))
+@pytest.fixture
+def data(model, tmp_path):
+    """Utterances 0 and 1 with sound, whose levels count up from 3 in every frame; 2 and 3 without, 2 like 0 otherwise."""
+    home = Home(tmp_path)
+    levels = np.arange(3, 7)[:, None].repeat(CODEC.acoustic_dim, 1)
+    write(home.folder("tokens"), "corpus", CORPUS, values=CODEC.values(levels).astype(np.float16))
+    write(home.folder("tokens"), "script", SCRIPT)
+    return Utterances(home, ("corpus", "script"), model)
 
 
-def test_a_spoken_frame_is_fed_back_with_its_sound(model):
-    levels = np.full((2, CODEC.acoustic_dim), 3)
-    x, _, _, values = collate(model, [item("a", [1, 2], [0, 0], levels), item("b", [1, 2], [0, 0])], corrupt=False)
-    start = model.prompt_length(1)
-    sound = model.sound_rows(torch.full((CODEC.acoustic_dim,), 3))
-    torch.testing.assert_close(x[0, start] - x[1, start], sound)
-    assert [b for b, _ in values] == [0]
-    torch.testing.assert_close(values[0][1], torch.full((2, CODEC.acoustic_dim), 3 * 2 / 20 - 1))
+ALL, WIDTH = torch.arange(4), 32
+
+
+def test_each_position_is_asked_for_the_frame_after_it_and_the_last_for_the_end(model, data):
+    batch = data.batch(ALL, WIDTH)
+    for (text, codes, places), targets, spoken in zip(CORPUS + SCRIPT, batch.targets, batch.places):
+        asked = slice(model.prompt_length(len(text)) - 1, model.prompt_length(len(text)) + len(codes))
+        assert targets[asked].tolist() == [c + 1 for c in codes] + [0]
+        assert spoken[asked].tolist() == [*places, -1]
+        assert (targets == IGNORED).sum() == (spoken == -1).sum() - 1 - places.count(-1) == WIDTH - len(codes) - 1
+
+
+def test_a_model_hears_the_prompt_then_the_frames_that_it_made(model, data):
+    x = embedded(model, data.batch(ALL, WIDTH), corrupt=False)
+    for (text, codes, _), heard in zip(SCRIPT, x[2:]):
+        made = torch.cat([model.prompt([64 + byte for byte in text.encode()], 1), model.frame_rows(torch.tensor(codes))])
+        torch.testing.assert_close(heard[: len(made)], made)
+
+
+def test_a_spoken_frame_is_fed_back_with_its_sound_and_a_scripted_one_has_none(model, data):
+    batch = data.batch(ALL, WIDTH)
+    x, start = embedded(model, batch, corrupt=False), model.prompt_length(2)
+    levels = torch.arange(3, 6)[:, None].expand(-1, CODEC.acoustic_dim)
+    torch.testing.assert_close((x[0] - x[2])[start : start + 3], model.sound_rows(levels))
+    torch.testing.assert_close(model.sound_rows(levels), model.acoustic(levels + model.offsets).sum(1))
+    assert batch.audible.tolist() == [True, True, False, False]
+    assert (batch.levels[0, start : start + 3] == levels).all() and (batch.levels[1, model.prompt_length(5)] == 6).all()
+
+
+def test_what_is_fed_back_is_corrupted_but_no_prompt_is(model, data):
+    batch, start = data.batch(torch.zeros(64, dtype=torch.long), WIDTH), model.prompt_length(2)
+    changed = (embedded(model, batch, corrupt=True) - embedded(model, batch, corrupt=False)).abs().amax((0, 2)) > 1e-4
+    assert changed.nonzero().flatten().tolist() == list(range(start, start + 3))
+
+
+@torch.no_grad()
+def test_padding_and_company_change_no_loss(model, data):
+    for i in ALL:
+        narrow, wide = (losses(model, data, i[None], width, corrupt=False) for width in (26, 64))
+        for part in (0, 1, 3):  # the flow's is drawn by lot
+            torch.testing.assert_close(narrow[part], wide[part], rtol=2e-3, atol=2e-3)
+    apart = [losses(model, data, i[None], WIDTH, corrupt=False)[0] * n for i, n in zip(ALL, (4, 2, 4, 3))]
+    together = losses(model, data, ALL, WIDTH, corrupt=False)[0]
+    torch.testing.assert_close(together, sum(apart) / 13, rtol=2e-3, atol=2e-3)
+
+
+def test_without_sound_there_is_no_flow_to_learn(model, data):
+    _, _, flow, _ = losses(model, data, ALL[2:], WIDTH)
+    flow.backward()
+    assert flow == 0 and all(p.grad is None or (p.grad == 0).all() for p in model.flow.parameters())
 
 
 def test_guidance_is_least_where_the_letter_is_spoken():
-    first, letters, guide = 4, torch.tensor([6]), (torch.tensor([0]), torch.tensor([0]), torch.tensor([3.0]))
-    losses = []
-    for seen in range(16):
-        attention = torch.full((1, 1, 16), -20.0)
-        attention[0, 0, seen] = 0.0
-        losses.append(float(guidance([attention], guide, first, letters)))
-    assert int(np.argmin(losses)) == first + 3
-    assert losses[first + 4] == pytest.approx(1 / (2 * GUIDE_WIDTH**2), abs=1e-3)
-    assert losses[first + 7] > 15, "beyond the text there is no reward"
+    first, width = 4, 16
+    places = torch.full((1, width), -1.0)
+    places[0, 12] = 3.0
+    batch = Batch(torch.zeros(1, width), None, places, None, None, None, torch.tensor([6]))
+    found = []
+    for seen in range(width):
+        attention = torch.full((1, width, width), -20.0)
+        attention[0, 12, seen] = 0.0
+        found.append(float(guidance([attention], batch, first)))
+    assert int(np.argmin(found)) == first + 3
+    assert found[first + 4] == pytest.approx(1 / (2 * GUIDE_WIDTH**2), abs=1e-3)
+    assert found[first + 7] > 15, "beyond the text there is no reward"
 
 
-def test_flow_loss_sees_the_state_of_its_own_frame(model):
-    levels = np.zeros((3, CODEC.acoustic_dim))
-    _, target, _, values = collate(model, [item("abc", [1, 2, 3], [0, 1, 2], levels)], corrupt=False)
-    hidden = torch.randn(1, target.shape[1], STACK.dim, requires_grad=True)
-    flow_loss(model, hidden, target, values).backward()
-    used = hidden.grad[0].abs().sum(-1).nonzero().flatten().tolist()
-    start = model.prompt_length(3) - 1
-    assert set(used) <= set(range(start, start + 3)) and used
+def test_flow_loss_sees_the_states_before_audible_frames_and_their_values(model, data):
+    batch = data.batch(ALL, 64)
+    hidden = torch.randn(4, 64, STACK.dim, requires_grad=True)
+    heard = []
+    model.flow.register_forward_pre_hook(lambda _, given: heard.append(given))
+    flow_loss(model, hidden, batch).backward()
+    used = {(b, p) for b, p in hidden.grad.abs().sum(-1).nonzero().tolist()}
+    starts = [model.prompt_length(len(text)) - 1 for text, _, _ in CORPUS]
+    assert used == {(0, starts[0]), (0, starts[0] + 1), (0, starts[0] + 2), (1, starts[1])}
+    mixed, moment, states = heard[0]
+    late = moment > 0.9  # where hardly any noise is left
+    values = {i: CODEC.values(3.0 + i) for i in range(4)}
+    for i, place in enumerate([(0, starts[0]), (0, starts[0] + 1), (0, starts[0] + 2), (1, starts[1])]):
+        mine = late & (states == hidden[place]).all(1)
+        assert not mine.any() or abs(float(mixed[mine].mean()) - values[i]) < 0.15
 
 
-def test_the_state_before_each_true_frame_is_the_one_that_training_reads_there(model):
-    codes, levels = [1, 2, 3], np.arange(3)[:, None].repeat(CODEC.acoustic_dim, 1)
-    x, target, _, _ = collate(model, [item("abc", codes, [0, 1, 2], levels)], corrupt=False)
-    hidden, _ = model.backbone(x)
-    states = model.states("abc", 1, torch.tensor(codes), torch.from_numpy(levels))
-    torch.testing.assert_close(states, hidden[0][target[0] != IGNORED][:-1])
+def test_the_flow_draws_a_value_for_every_frame(model, data):
+    made = drawn.draw(model, data, np.array([1, 0]))
+    assert made.shape == (4, CODEC.acoustic_dim) and made.dtype == np.uint8 and made.max() < CODEC.acoustic_levels
 
 
-def test_the_decoder_hears_every_pitch_exactly_most_voices_too_and_spectra_that_are_off(codes, acoustics):
-    values = torch.full((400, 2, CODEC.acoustic_dim), 0.4)
-    spoken = disturbed(Codec(codes, acoustics, CODEC), values, values + 1, values[..., SPECTRUM:] - 1)
-    torch.testing.assert_close(spoken[..., PITCH], values[..., PITCH])  # the phase of the sound depends on it
-    kept = (spoken[..., VOICE] == 0.4).all(1)
-    assert abs(float(kept.float().mean()) - (1 - LOOSE_SHARE)) < 0.1
-    assert 0 < (spoken[~kept][..., VOICE] - 0.4).abs().mean() < NOISE
-    spectrum = spoken[..., SPECTRUM:].mean((1, 2))
-    flow, guessed = spectrum > 0.5, (spectrum < 0.3).float()
-    assert abs(float(flow.float().mean()) - 0.96 * DRAWN_SHARE) < 0.1
-    assert abs(float(guessed[kept & ~flow].mean()) - 0.9 * GUESS_SHARE) < 0.15
-    assert float(guessed[~kept & ~flow].mean()) > 0.7
+@torch.no_grad()
+def test_the_state_before_each_true_frame_is_the_one_that_training_reads_there(model, data):
+    batch = data.batch(ALL, WIDTH)
+    hidden, _ = model.backbone(embedded(model, batch, corrupt=False))
+    levels = torch.arange(3, 6)[:, None].repeat(1, CODEC.acoustic_dim)
+    states = model.states("hi", 1, torch.tensor([5, 6, 7]), levels)
+    torch.testing.assert_close(states, hidden[0][batch.targets[0] > 0])
+
+
+def test_batches_are_few_shapes_and_draw_each_utterance_as_often_as_asked():
+    rng = np.random.default_rng(5)
+    lengths = np.append(rng.integers(40, 500, 300), LONGEST + 1)
+    weights = np.append(np.repeat([0.0, 1.0, 3.0], 100), 1.0)
+    batches = Batches(lengths, weights, 2000)
+    times, shapes = np.zeros(len(lengths)), set()
+    for _ in range(3000):
+        ids, positions = batches.draw(rng)
+        assert lengths[ids].max() <= len(positions)
+        shapes.add((len(ids), len(positions)))
+        np.add.at(times, ids.numpy(), 1)
+    assert len(shapes) <= 10 and len({width for _, width in shapes}) == len(shapes)
+    assert times[:100].sum() == 0 and times[-1] == 0
+    assert times[200:300].sum() / times[100:200].sum() == pytest.approx(3, rel=0.1)
+    long = lengths[200:300] > 300
+    assert times[200:300][long].mean() == pytest.approx(times[200:300][~long].mean(), rel=0.1)
+
+
+def test_the_first_utterances_of_each_stage_are_never_learnt(data):
+    assert weights_of(data, 0.3).tolist() == [0, 0, 0, 0], "both stages are shorter than what is kept back"
+
+
+def test_what_is_drawn_lies_in_the_order_of_the_corpus_as_far_as_it_was_asked_for(model, data, tmp_path, monkeypatch):
+    def numbered(model, data, ids):
+        return np.concatenate([np.full((len(CORPUS[i][1]), CODEC.acoustic_dim), i) for i in ids])
+
+    monkeypatch.setattr(drawn.code_table, "load", lambda home: None)
+    monkeypatch.setattr(drawn, "Language", lambda codes, voices: model)
+    monkeypatch.setattr(drawn, "load_average", lambda path, model: 0)
+    monkeypatch.setattr(drawn, "draw", numbered)
+    for hours, frames in ((None, [0, 0, 0, 1]), (3 / drawn.FRAMES_PER_HOUR, [0, 0, 0])):
+        drawn.run(Home(tmp_path), hours)
+        with np.load(tmp_path / "drawn.npz") as made:
+            assert made["levels"][:, 0].tolist() == frames and made["utterances"] == len(set(frames))
 
 
 @pytest.mark.parametrize("end, frames", [(1e3, 1), (-1e3, 5)])

@@ -1,20 +1,18 @@
 """A stage stopped at a step goes on as if it had not been stopped; the judge counts words, not spellings."""
 
-import numpy as np
 import pytest
 import torch
 
-from wren.checkpoint import State, load_average, rate
-from wren.home import Home
+from wren.checkpoint import Schedule, State, adamw, load_average
 from wren.judge import words
+from wren.muon import Muon, orthogonal
 from wren.tokens import symbol_places
-from wren.train_codec import DRAWN, drawn_values
 
 
 def small(path):
     torch.manual_seed(3)
     model = torch.nn.Linear(4, 4)
-    return State(path, model, torch.optim.AdamW(model.parameters(), lr=0.1))
+    return State(path, model, adamw(model.parameters(), 0.1, (0.9, 0.99), 0.01))
 
 
 def train(state, steps):
@@ -48,21 +46,36 @@ def test_evaluation_uses_the_averaged_weights(tmp_path):
     assert not torch.equal(model.weight, state.model.weight)
 
 
-def test_what_the_flow_drew_is_told_apart_by_clip_and_absent_before_it_has(tmp_path):
-    home = Home(tmp_path)
-    assert drawn_values(home) == []
-    levels = np.arange(6, dtype=np.uint8).reshape(3, 2) * 4
-    np.savez(tmp_path / DRAWN, levels=levels, ends=np.array([1, 3]))
-    first, second = drawn_values(home)
-    np.testing.assert_allclose(first, [[-1.0, -0.6]], atol=1e-6)
-    np.testing.assert_allclose(second, [[-0.2, 0.2], [0.6, 1.0]], atol=1e-6)
-
-
 def test_the_learning_rate_rises_holds_and_falls():
-    assert rate(0, 1.0, 10) == pytest.approx(0.1)
-    assert rate(500, 1.0, 10) == 1.0
-    assert rate(600, 1.0, 10, decay_from=500, decay_steps=200) == pytest.approx(0.5)
-    assert rate(700, 1.0, 10, decay_from=500, decay_steps=200) == pytest.approx(0.05)
+    schedule = Schedule(minutes=10, decay_minutes=4, peak=1.0, warmup_steps=10)
+    assert schedule.rate(0, 0.01) == pytest.approx(0.1)
+    assert schedule.rate(500, 5.9) == 1.0
+    assert schedule.rate(600, 8) == pytest.approx(0.5)
+    assert schedule.rate(700, 9.99) == pytest.approx(0.02)
+    assert Schedule(10, 0, 1.0, 10).rate(700, 9.99) == 1.0
+
+
+def test_matrices_of_any_shape_are_made_orthogonal_up_to_the_method_s_error():
+    for shape in ((3, 64, 32), (2, 32, 64), (1, 48, 48)):
+        values = torch.linalg.svdvals(orthogonal(torch.randn(shape)).float())
+        assert values.min() > 0.3 and values.max() < 1.3
+
+
+def test_a_matrix_moves_as_if_it_were_alone_in_its_group():
+    torch.manual_seed(5)
+    start, gradients = torch.randn(2, 8, 6), torch.randn(3, 2, 8, 6)
+
+    def after(members):
+        matrices = [torch.nn.Parameter(start[i].clone()) for i in members]
+        muon = Muon(matrices, 0.1, 0.02)
+        for gradient in gradients:
+            for i, matrix in zip(members, matrices):
+                matrix.grad = gradient[i].clone()
+            muon.step()
+        return matrices[-1].detach()
+
+    torch.testing.assert_close(after([0, 1]), after([1]), rtol=1e-2, atol=1e-2)
+    assert (after([1]) - start[1]).abs().max() > 0.05
 
 
 @pytest.mark.parametrize(

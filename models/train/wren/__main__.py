@@ -7,48 +7,49 @@ from .home import Home
 
 def training(stage, batch):
     stage.add_argument("--minutes", type=float, default=60.0)
+    stage.add_argument(
+        "--decay", type=float, default=0.0, metavar="MINUTES", help="let the learning rate fall over the last minutes"
+    )
     stage.add_argument("--batch", type=int, default=batch)
-    stage.add_argument("--threads", type=int, default=1)
-    stage.add_argument("--decay", type=int, metavar="STEPS", help="let the learning rate fall, and stop after STEPS")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="wren", description="train a small voice of the Voxtral TTS family")
     parser.add_argument("--home", help="working folder (default: $WREN_HOME)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
     stages = parser.add_subparsers(dest="stage", required=True)
 
-    stage = stages.add_parser("teacher", help="prepare the teacher's graphs and voice styles")
+    stage = stages.add_parser("teacher", help="prepare the teacher's graph and voice styles")
     stage.add_argument("styles", help="archive made by `npm pack kokoro-js`")
+    stage = stages.add_parser("lines", help="what is to be said, with phonemes")
+    stage.add_argument("kind", choices=("corpus", "script", "heldout"))
+    stage.add_argument("--part", type=int, default=0)
+    stage.add_argument("--count", type=int, default=4000)
     for name, what in (
         ("corpus", "speech with durations"),
         ("script", "durations without audio"),
-        ("sketch", "durations and acoustic values without audio"),
         ("heldout", "the evaluation sentences, spoken"),
     ):
         stage = stages.add_parser(name, help=what)
         stage.add_argument("--part", type=int, default=0)
-        stage.add_argument("--hours", type=float, default=10.0)
+        stage.add_argument("--minutes", type=float, default=600.0, help="stop after so long")
     stage = stages.add_parser("codes", help="choose the phone pairs that get a code")
     stage.add_argument("--size", type=int, default=1022)
     stages.add_parser("acoustics", help="fit what the acoustic values mean")
-    stage = stages.add_parser("shortcut", help="learn the spectrum from what the teacher knows before its sound")
-    stage.add_argument("--threads", type=int, default=1)
-    stage = stages.add_parser("drawn", help="let the flow colour the corpus, for the codec to learn from")
-    stage.add_argument("--threads", type=int, default=1)
-    stage = stages.add_parser("codec", help="train the codec's decoder")
-    training(stage, batch=6)
-    stage = stages.add_parser("encoder", help="train the codec's encoder, on a finished codec")
-    training(stage, batch=12)
-    stage = stages.add_parser("tokens", help="encode corpus or script for the language model")
-    stage.add_argument("kind", choices=("corpus", "script", "sketch"))
+    stage = stages.add_parser("tokens", help="encode a part for training")
+    stage.add_argument("kind", choices=("corpus", "script", "heldout"))
+    stage.add_argument("--part", type=int, default=0)
+    training(stages.add_parser("codec", help="train the codec's decoder"), batch=6)
+    training(stages.add_parser("encoder", help="train the codec's encoder, on a finished codec"), batch=12)
     stage = stages.add_parser("language", help="train backbone and flow head")
-    training(stage, batch=2000)
-    stage.add_argument("--flow-only", action="store_true", help="train the flow head on frozen states")
+    training(stage, batch=0)
     stage.add_argument("--spoken", type=float, default=0.3, help="share of utterances with sound")
+    stage = stages.add_parser("drawn", help="let the flow colour the corpus, for the codec to learn from")
+    stage.add_argument("--hours", type=float, default=10.0, help="of the corpus")
     stage = stages.add_parser("evaluate", help="word error rates; see evaluate.py")
     stage.add_argument("what", choices=("codec", "reading", "swap", "free"))
     stage.add_argument("--count", type=int, default=40)
-    stage.add_argument("--threads", type=int, default=1)
     stage.add_argument("--zero", action="store_true", help="free: decode with the acoustic part zero")
     stage.add_argument("--show", action="store_true", help="reading, free: print what was said")
     stage = stages.add_parser("warm", help="go on training from a finished pack")
@@ -62,51 +63,63 @@ def main():
         stage.add_argument("--syrinx", default="../../target/release/syrinx")
         stage.add_argument("--pack", default="../wren-en")
         stage.add_argument("--count", type=int, default=count, help="sentences (voice-eval: per voice)")
-        stage.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     home = Home(args.home)
+
+    import torch
+
+    torch.set_num_threads(args.threads)
+    torch.set_default_device(args.device)
 
     if args.stage == "teacher":
         from . import teacher
 
         teacher.prepare(home, args.styles)
-    elif args.stage in ("corpus", "script", "sketch", "heldout"):
+    elif args.stage == "lines":
         from . import corpus
 
-        corpus.run(home, args.stage, args.part, args.hours)
+        corpus.lines(home, args.kind, args.part, args.count)
+    elif args.stage in ("corpus", "script", "heldout"):
+        from . import corpus
+
+        corpus.run(home, args.stage, args.part, args.minutes)
     elif args.stage == "codes":
         from . import codes
 
         codes.build(home, args.size)
     elif args.stage == "acoustics":
-        from . import train_codec
+        from . import tokens
 
-        train_codec.fit(home)
-    elif args.stage == "shortcut":
-        from . import shortcut
+        tokens.fit(home)
+    elif args.stage == "tokens":
+        from . import tokens
 
-        shortcut.fit(home, args.threads)
-    elif args.stage == "drawn":
-        from . import drawn
-
-        drawn.run(home, args.threads)
+        tokens.run(home, args.kind, args.part)
     elif args.stage == "codec":
         from . import train_codec
 
-        train_codec.run(home, args.minutes, args.batch, args.threads, args.decay)
+        train_codec.run(home, args.minutes, args.decay, args.batch)
     elif args.stage == "encoder":
         from . import encoder
 
-        encoder.run(home, args.minutes, args.batch, args.threads, args.decay)
+        encoder.run(home, args.minutes, args.decay, args.batch)
+    elif args.stage == "language":
+        from . import train_language
+
+        train_language.run(home, args.minutes, args.decay, args.batch, args.spoken)
+    elif args.stage == "drawn":
+        from . import drawn
+
+        drawn.run(home, args.hours)
     elif args.stage == "evaluate":
         from . import evaluate
 
         if args.what == "free":
-            evaluate.free(home, args.count, args.threads, args.zero, args.show)
+            evaluate.free(home, args.count, args.zero, args.show)
         elif args.what == "reading":
-            evaluate.reading(home, args.count, args.threads, args.show)
+            evaluate.reading(home, args.count, args.show)
         else:
-            getattr(evaluate, args.what)(home, args.count, args.threads)
+            getattr(evaluate, args.what)(home, args.count)
     elif args.stage == "voice-eval":
         from . import voice_eval
 
@@ -123,14 +136,6 @@ def main():
         from . import export
 
         export.run(home)
-    elif args.stage == "tokens":
-        from . import tokens
-
-        tokens.run(home, args.kind)
-    elif args.stage == "language":
-        from . import train_language
-
-        train_language.run(home, args.minutes, args.batch, args.threads, args.decay, args.flow_only, args.spoken)
 
 
 if __name__ == "__main__":

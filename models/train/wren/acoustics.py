@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from .pitch import pitch_values
+from .precision import placed
 from .sizes import FRAME_SAMPLES, PATCH_SAMPLES, CodecSizes
 from .spectra import LogMel
 from .teacher import VOICE_HZ, VOICES
@@ -36,8 +37,8 @@ class Columns:
 
     @torch.no_grad()
     def __call__(self, audio):
-        mel = self.mel(torch.from_numpy(audio)[None])[0].T.logaddexp(torch.tensor(QUIET).log())
-        return mel.view(-1, COLUMNS, FRAME_SAMPLES // PATCH_SAMPLES // COLUMNS, BANDS).mean(2).flatten(1).numpy()
+        mel = self.mel(placed(audio)[None])[0].T.logaddexp(torch.tensor(QUIET).log())
+        return mel.view(-1, COLUMNS, FRAME_SAMPLES // PATCH_SAMPLES // COLUMNS, BANDS).mean(2).flatten(1).cpu().numpy()
 
 
 def means(columns, keys):
@@ -76,11 +77,11 @@ class Acoustics:
         return out
 
 
-def fit(home, table, clips):
-    """Fit means and components on `clips`: (audio, codes, voice); written once, like the code table."""
+def fit(home, table, utterances):
+    """Fit means and components on `utterances`: (audio, codes, voice); written once, like the code table."""
     columns, codes, voices, patches = [], [], [], []
     analyse = Columns()
-    for audio, named, voice in clips:
+    for audio, named, voice in utterances:
         columns.append(analyse(audio))
         codes.append(named)
         voices.append(np.full(len(named), voice))
@@ -115,7 +116,7 @@ def cosine_basis():
 
 def patch_spread(patches):
     """Root mean square of each cosine coefficient of speech, the largest one 1."""
-    spread = np.sqrt(np.square(patches @ cosine_basis().numpy().T).mean(0)) + 1e-4
+    spread = np.sqrt(np.square(patches @ cosine_basis().cpu().numpy().T).mean(0)) + 1e-4
     return (spread / spread.max()).astype(np.float32)
 
 

@@ -1,15 +1,17 @@
-"""Training state on disk, resumable to the step; the moving average of weights that evaluation uses; and the loop that all
-training stages share."""
+"""Training state on disk, resumable; the moving average of weights that evaluation uses; and the loop that all training stages
+share."""
 
 import os
 import signal
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-SAVE_STEPS, REPORT_STEPS = 250, 50
+from .precision import on_gpu
+
+SAVE_SECONDS, REPORT_SECONDS = 150, 20
+WARM_STEPS = 3
 
 
 class Optimisers:
@@ -38,6 +40,13 @@ class Optimisers:
             part.load_state_dict(state)
 
 
+def adamw(parameters, peak, betas, weight_decay):
+    """AdamW whose learning rate is a tensor, so that a recorded step reads it anew."""
+    return torch.optim.AdamW(
+        parameters, lr=torch.tensor(peak), betas=betas, weight_decay=weight_decay, fused=True, capturable=on_gpu()
+    )
+
+
 class State:
     """Model, optimiser, averaged weights and step under one file, replaced in one rename."""
 
@@ -45,10 +54,10 @@ class State:
         self.path, self.model, self.optimiser, self.decay = path, model, optimiser, decay
         self.step = 0
         if path.exists():
-            saved = torch.load(path, weights_only=True)
+            saved = torch.load(path, weights_only=True, map_location=torch.get_default_device())
             model.load_state_dict(saved["model"])
             optimiser.load_state_dict(saved["optimiser"])
-            torch.set_rng_state(saved["random"])
+            torch.set_rng_state(saved["random"].cpu())
             self.step = saved["step"]
             self.average = saved["average"]
         else:
@@ -84,57 +93,95 @@ class State:
 
 def load_average(path, model):
     """Load the averaged weights for use; returns the step."""
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, weights_only=True, map_location=torch.get_default_device())
     model.load_state_dict(saved["average"], strict=False)
     model.eval()
     return saved["step"]
 
 
-def rate(step, peak, warmup, decay_from=None, decay_steps=1):
-    """Learning rate: linear warm-up, constant, then linear decay to a twentieth once `decay_from` is given."""
-    value = peak * min(1.0, (step + 1) / warmup)
-    if decay_from is not None and step > decay_from:
-        value *= max(0.05, 1 - (step - decay_from) / decay_steps)
-    return value
+class Step:
+    """One training step on a batch, a tuple of tensors: `work(*batch)` computes losses and gradients, steps the optimiser, and
+    gives figures to report, {name: tensor}.
+
+    A model this small keeps a GPU waiting for its thousands of kernels to be started one by one. There the work is recorded
+    once for each shape of batch, and replayed. It must not wait for the GPU nor branch on what it holds; figures are valid
+    until the next step, as all recordings share their memory.
+    """
+
+    def __init__(self, work):
+        self.work, self.recorded, self.seen = work, {}, {}
+        self.pool = torch.cuda.graph_pool_handle() if on_gpu() else None
+
+    def __call__(self, *batch):
+        if not on_gpu():
+            return self.work(*batch)
+        shape = tuple(t.shape for t in batch)
+        if shape in self.recorded:
+            inputs, graph, figures = self.recorded[shape]
+            for mine, given in zip(inputs, batch):
+                mine.copy_(given)
+            graph.replay()
+            return figures
+        self.seen[shape] = self.seen.get(shape, 0) + 1
+        if self.seen[shape] < WARM_STEPS:  # what is set up on first use cannot be recorded
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                figures = self.work(*batch)
+            torch.cuda.current_stream().wait_stream(aside)
+            return figures
+        inputs, graph = tuple(t.clone() for t in batch), torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self.pool):
+            figures = self.work(*inputs)
+        self.recorded[shape] = inputs, graph, figures
+        graph.replay()
+        return figures
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a run is, and its learning rate. With `decay_steps` the rate falls from the first step, and the run ends there."""
+    """How long a run is, and its learning rate: linear warm-up, constant, and over the last `decay_minutes` of the run linear decay
+    to a fiftieth."""
 
     minutes: float
+    decay_minutes: float
     peak: float
     warmup_steps: int
-    decay_steps: int | None = None
+
+    def rate(self, step, minutes):
+        """Of a step that begins `minutes` into the run."""
+        value = self.peak * min(1.0, (step + 1) / self.warmup_steps)
+        if self.decay_minutes:
+            value *= min(1.0, max(0.02, (self.minutes - minutes) / self.decay_minutes))
+        return value
 
 
-def train(home, stage, state, schedule, losses, saved=lambda: None):
-    """Step, save and report until the schedule's end or a signal. `losses` draws a batch and gives the loss and what to report of
-    it, {name: number}; `saved` is called after every save on the way."""
-    decay_from = state.step if schedule.decay_steps else None
-    began, reported = time.time(), []
+def train(home, stage, state, schedule, step, saved=lambda: None):
+    """Step, save and report until the schedule's end or a signal. `step(minutes)` draws a batch, steps on it, `minutes` into the
+    run, and gives figures to report, {name: tensor}; `saved` is called after every save on the way."""
+    began = last_report = last_save = time.time()
+    sums, count = {}, 0
 
-    def summary(count):
-        mean = {name: np.mean([r[name] for r in reported[-count:]]) for name in reported[-1]}
+    def summary():
+        mean = {name: float(total) / count for name, total in sums.items()}
         return f"step {state.step}, {(time.time() - began) / 60:.1f} min, " + ", ".join(f"{n} {v:.4f}" for n, v in mean.items())
 
-    while not state.stopped and time.time() - began < 60 * schedule.minutes:
-        if schedule.decay_steps and state.step >= decay_from + schedule.decay_steps:
-            break
+    while not state.stopped and (now := time.time()) - began < 60 * schedule.minutes:
+        minutes = (now - began) / 60
         for group in state.optimiser.param_groups:
-            group["lr"] = rate(state.step, schedule.peak, schedule.warmup_steps, decay_from, schedule.decay_steps or 1)
-        loss, figures = losses()
-        state.optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(state.model.parameters(), 1.0)
-        state.optimiser.step()
+            group["lr"].fill_(schedule.rate(state.step, minutes))
+        figures = step(minutes)
         state.advance()
-        reported.append({name: value.item() for name, value in figures.items()})
-        if state.step % REPORT_STEPS == 0:
-            print(summary(REPORT_STEPS), flush=True)
-        if state.step % SAVE_STEPS == 0:
+        if now - last_report > REPORT_SECONDS and count:
+            print(summary(), flush=True)
+            sums, count, last_report = {}, 0, now
+        for name, value in figures.items():
+            sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
+        count += 1
+        if now - last_save > SAVE_SECONDS:
             state.save()
             saved()
+            last_save = now
     state.save()
-    if reported:
-        home.log(f"{stage}: {summary(200)}")
+    if count:
+        home.log(f"{stage}: {summary()}")

@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from .acoustics import SPECTRUM, cosine_basis
 from .layers import WindowLayer
+from .precision import placed
 from .sizes import FRAME_SAMPLES, PATCH_SAMPLES, CodecSizes
 
 
@@ -40,7 +41,7 @@ class Output(CausalConv):
 
     def __init__(self, sizes, spread):
         super().__init__(sizes.dim, PATCH_SAMPLES, sizes.output_kernel, "reflect")
-        self.register_buffer("basis", torch.from_numpy(spread)[:, None] * cosine_basis(), persistent=False)
+        self.register_buffer("basis", placed(spread)[:, None] * cosine_basis(), persistent=False)
 
     def forward(self, x):
         y = super().forward(x)
@@ -96,8 +97,8 @@ class Codebook(nn.Module):
         self.first = nn.Parameter(torch.randn(len(codes.phones), dim) * std)
         self.second = nn.Parameter(torch.randn(len(codes.phones), dim) * std)
         self.own = nn.Parameter(torch.zeros(len(codes), dim))
-        self.register_buffer("a", torch.from_numpy(codes.first), persistent=False)
-        self.register_buffer("b", torch.from_numpy(codes.second), persistent=False)
+        self.register_buffer("a", placed(codes.first), persistent=False)
+        self.register_buffer("b", placed(codes.second), persistent=False)
 
     def rows(self):
         return self.first[self.a] + self.second[self.b] + self.own

@@ -1,10 +1,9 @@
-"""Stage `corpus`: utterances spoken by the teacher; `script`: the same without audio, durations alone; `sketch`: durations and
-acoustic values, without audio (`shortcut`); `heldout`: the sentences kept for evaluation, each in one voice, spoken by
-the teacher and never trained on.
+"""Stage `lines`: what is to be said, with phonemes; `corpus`: the lines spoken by the teacher; `script`: their durations alone;
+`heldout`: the sentences kept for evaluation, each in one voice, spoken by the teacher and never trained on.
 
-In: sentences. Out: `<stage>/<part>.jsonl`, one line per utterance {text, voice, phonemes, durations}. Speech adds {pitch_hz, start,
-samples}, with 16-bit 24 kHz samples in `<part>.pcm`; a sketch adds {start, frames}, with a byte per value in `<part>.levels`.
-All files only grow, and a stage started again goes on where the last whole line ended.
+In: sentences; then `lines/<stage>-<part>.jsonl`, one {text, voice, phonemes} a line. Out: `<stage>/<part>.jsonl`, the same with
+durations; speech adds {pitch_hz, start, samples}, with 16-bit 24 kHz samples in `<part>.pcm`. Only `lines` needs the phonemiser.
+Files only grow, and a stage started again goes on where the last whole line ended.
 """
 
 import json
@@ -16,14 +15,15 @@ from .acoustics import VOICE_IDS
 from .frames import Frames
 from .g2p import ACCENTS, Phonemes
 from .home import eval_sentences
-from .pitch import PITCH_SAMPLES, half_frames, locked_cycles, pitch_values
+from .pitch import half_frames, locked_cycles, pitch_values
+from .precision import on_gpu
 from .sentences import Script
-from .sizes import SAMPLE_RATE_HZ, UNIT_SAMPLES, CodecSizes
+from .sizes import SAMPLE_RATE_HZ, UNIT_SAMPLES
 from .teacher import MAX_SYMBOLS, VOICE_HZ, VOICES, Teacher
 
 BATCH = 64
-DEFINITIONS_SHARE = {"corpus": 0.25, "script": 0.65, "sketch": 0.5}
-SEEDS = {"script": 100_000, "sketch": 200_000}  # added to the part's number
+DEFINITIONS_SHARE = {"corpus": 0.35, "script": 0.65}
+SEEDS = {"script": 100_000}  # added to the part's number
 
 
 def key(text):
@@ -60,92 +60,87 @@ def requests(seed, stage):
                 yield text, voice, symbols
 
 
+def parsed(path):
+    """The whole lines of a file that may end in half of one."""
+    if not path.exists():
+        return
+    with open(path) as file:
+        for line in file:
+            if not line.endswith("\n"):
+                break
+            yield json.loads(line)
+
+
 def entries(folder):
     """Every utterance of every part in the folder, with its part's name."""
     for path in sorted(folder.glob("*.jsonl")):
-        with open(path) as file:
-            for line in file:
-                if not line.endswith("\n"):
-                    break
-                yield json.loads(line) | {"part": path.stem}
+        for entry in parsed(path):
+            yield entry | {"part": path.stem}
 
 
-class Maker:
-    """What a stage writes beside the text: how it is made, the file's ending, and the bytes of one row of it."""
-
-    def __init__(self, home, stage):
-        self.ending, self.row_bytes, self.counted = ".pcm", 2, "samples"
-        if stage == "script":
-            self.ending, teacher = None, Teacher(home, "front")
-            self.make = lambda entry: self.timed(entry, teacher.durations(entry["phonemes"], entry["voice"]))
-        elif stage == "sketch":
-            from .shortcut import Sketcher  # which reads the codes, and these the corpus
-
-            self.ending, self.row_bytes, self.counted = ".levels", CodecSizes().acoustic_dim, "frames"
-            self.make = Sketcher(home).levels
-        else:
-            teacher = Teacher(home, "audio")
-            self.make = lambda entry: self.spoken(entry, teacher)
-
-    @staticmethod
-    def timed(entry, durations):
-        entry["durations"] = durations.tolist()
-
-    @staticmethod
-    def spoken(entry, teacher):
-        def cycles(sketch):
-            entry["durations"] = sketch.durations.tolist()
-            entry["pitch_hz"] = np.rint(sketch.pitch_hz).astype(int).tolist()
-            frames, voice_hz = Frames(entry), VOICE_HZ[VOICE_IDS[entry["voice"]]]
-            half_hz = half_frames(entry["pitch_hz"], frames.first_sample, len(frames.pairs))
-            samples = len(sketch.pitch_hz) * PITCH_SAMPLES
-            return locked_cycles(pitch_values(half_hz, voice_hz), voice_hz, frames.first_sample, samples)
-
-        audio, _ = teacher.speak(entry["phonemes"], entry["voice"], cycles)
-        return np.rint(audio.clip(-1, 1) * 32_767).astype("<i2")
-
-
-def run(home, stage, part, hours):
-    """Extend one part until it holds `hours` of speech. A part's number is its seed: parts may run side by side."""
-    index = home.folder(stage) / f"{part:03}.jsonl"
-    lines = []
-    if index.exists():
-        lines = [line for line in index.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        index.write_text("".join(lines))
-    done = len(lines)
-    units = sum(sum(json.loads(line)["durations"]) for line in lines)
+def lines(home, stage, part, count):
+    """Write `count` lines to say; held-out sentences are as many as there are."""
     source = held_out_requests() if stage == "heldout" else requests(SEEDS.get(stage, 0) + part, stage)
-    for _ in range(done):
-        next(source)
-    maker, end = Maker(home, stage), 0
-    beside = index.with_suffix(maker.ending) if maker.ending else None
-    if beside is not None:
-        last = json.loads(lines[-1]) if lines else {"start": 0, maker.counted: 0}
-        end = last["start"] + last[maker.counted]
+    with open(home.folder("lines") / f"{stage}-{part:03}.jsonl", "w") as out:
+        for i, (text, voice, phonemes) in enumerate(source):
+            if stage != "heldout" and i == count:
+                break
+            out.write(json.dumps({"text": text, "voice": voice, "phonemes": phonemes}, ensure_ascii=False) + "\n")
+
+
+def timed(teacher, wanted):
+    """The lines with durations, and no samples."""
+    made = teacher.timed([(line["phonemes"], line["voice"]) for line in wanted])
+    return [line | {"durations": one.durations.tolist()} for line, one in zip(wanted, made)], []
+
+
+def spoken(teacher, wanted):
+    """The lines with durations and pitch, and the samples of each."""
+
+    def cycles(place, durations, pitch_hz):
+        frames = Frames(wanted[place] | {"durations": durations.tolist()})
+        voice_hz = VOICE_HZ[VOICE_IDS[wanted[place]["voice"]]]
+        half_hz = half_frames(pitch_hz, frames.first_sample, len(frames.pairs))
+        return locked_cycles(pitch_values(half_hz, voice_hz), voice_hz, frames.first_sample, int(durations.sum()) * UNIT_SAMPLES)
+
+    made, sounds = list(wanted), [None] * len(wanted)
+    for place, durations, pitch_hz, audio in teacher.speak([(line["phonemes"], line["voice"]) for line in wanted], cycles):
+        made[place] = made[place] | {"durations": durations.tolist(), "pitch_hz": pitch_hz.astype(int).tolist()}
+        sounds[place] = np.rint(audio * 32_767).astype("<i2")
+    return made, sounds
+
+
+def run(home, stage, part, minutes):
+    """Say the part's lines, for at most `minutes`. Parts may run side by side."""
+    wanted = list(parsed(home.folder("lines") / f"{stage}-{part:03}.jsonl"))
+    index = home.folder(stage) / f"{part:03}.jsonl"
+    done = list(parsed(index))
+    index.write_text("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in done))
+    sounding = stage != "script"
+    end = sum(entry["samples"] for entry in done) if sounding else 0
+    if sounding:
+        beside = index.with_suffix(".pcm")
         beside.touch()
         with open(beside, "r+b") as file:
-            file.truncate(maker.row_bytes * end)
-    began, made = time.time(), 0.0
-    with open(index, "a") as lines_out:
-        for text, voice, phonemes in source:
-            if units * UNIT_SAMPLES >= hours * 3600 * SAMPLE_RATE_HZ:
-                break
-            entry = {"text": text, "voice": voice, "phonemes": phonemes}
-            rows = maker.make(entry)
-            if beside is not None:
-                with open(beside, "ab") as out:
-                    out.write(rows.tobytes())
-                entry |= {"start": end, maker.counted: len(rows)}
-                end += len(rows)
-            lines_out.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            lines_out.flush()
-            units += sum(entry["durations"])
-            made += sum(entry["durations"]) * UNIT_SAMPLES / SAMPLE_RATE_HZ
-            done += 1
-            if done % 200 == 0:
-                print(
-                    f"{stage} {part:03}: {done} utterances, {units * UNIT_SAMPLES / SAMPLE_RATE_HZ / 3600:.2f} h, "
-                    f"real-time factor {(time.time() - began) / made:.3f}",
-                    flush=True,
-                )
-    home.log(f"{stage} part {part:03}: {done} utterances, {units * UNIT_SAMPLES / SAMPLE_RATE_HZ / 3600:.2f} h")
+            file.truncate(2 * end)
+    teacher, at_once = Teacher(home, sounding), 1024 if on_gpu() else 16
+    began, seconds = time.time(), 0.0
+    for first in range(len(done), len(wanted), at_once):
+        if time.time() - began > 60 * minutes:
+            break
+        made, sounds = (spoken if sounding else timed)(teacher, wanted[first : first + at_once])
+        if sounding:
+            with open(beside, "ab") as out:
+                for entry, sound in zip(made, sounds):
+                    out.write(sound.tobytes())
+                    entry |= {"start": end, "samples": len(sound)}
+                    end += len(sound)
+        with open(index, "a") as out:
+            out.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in made)
+        seconds += sum(sum(entry["durations"]) for entry in made) * UNIT_SAMPLES / SAMPLE_RATE_HZ
+        print(
+            f"{stage} {part:03}: {first + len(made)} utterances, {seconds / 3600:.2f} h, real-time factor "
+            f"{(time.time() - began) / seconds:.4f}",
+            flush=True,
+        )
+    home.log(f"{stage} part {part:03}: {seconds / 3600:.2f} h more")

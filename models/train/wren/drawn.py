@@ -1,40 +1,54 @@
 """Stage `drawn`: the corpus as the flow head would colour it.
 
-In: `corpus/`, `language.pt`. Out: `drawn.npz`, acoustic levels of every clip of the corpus, drawn by the flow from the true past.
-A flow's values differ from the true ones in their own way: half of the spectrum's variance is open to it, and a decoder that
-has met nothing but true values, and noise that knows nothing of speech, takes what the flow made up for words. So it is shown
-what it will be given, with the sound that it should have been.
+In: the corpus's `tokens/`, `language.pt`. Out: `drawn.npz`, acoustic levels of the frames of the first `utterances` of the corpus,
+drawn by the flow from the true past. A flow's values differ from the true ones in their own way: half of the spectrum's variance
+is open to it, and a decoder that has met nothing but true values, and noise that knows nothing of speech, takes what the flow made
+up for words. So it is shown what it will be given, with the sound that it should have been.
 """
 
 import numpy as np
 import torch
 
-from . import acoustics
 from . import codes as code_table
-from .acoustics import levels
 from .checkpoint import load_average
 from .language import Language
 from .precision import autocast
+from .speech import DRAWN
 from .teacher import VOICES
-from .train_codec import DRAWN, Speech
+from .train_language import embedded
+from .utterances import Utterances
+
+BATCH, FLOW_BATCH = 128, 8_000  # utterances, frames
+FRAMES_PER_HOUR = 45_000
 
 
 @torch.inference_mode()
-def draw(model, clip):
-    """Levels [frames, acoustic_dim] of one clip."""
-    codes = torch.from_numpy(clip.codes).long()
+def draw(model, data, ids):
+    """Levels [frames, acoustic_dim] of utterances, one after another."""
+    batch = data.batch(torch.tensor(ids.tolist()), int(data.lengths[ids].max()))
+    x = embedded(model, batch, corrupt=False)
     with autocast():
-        states = model.states(clip.entry["text"], clip.voice, codes, torch.from_numpy(levels(clip.values)).long())
-        values = model.flow.sample(states.float(), torch.randn(len(codes), model.codec.acoustic_dim))
-    return levels(values.float().clamp(-1, 1).numpy())
+        hidden, _ = model.backbone(x)
+        states = hidden[batch.targets > 0].float()
+        noise = torch.randn(len(states), model.codec.acoustic_dim)
+        values = torch.cat([model.flow.sample(*some) for some in zip(states.split(FLOW_BATCH), noise.split(FLOW_BATCH))])
+    top = model.codec.acoustic_levels - 1
+    return ((values.float().clamp(-1, 1) + 1) / 2 * top).round().to(torch.uint8).cpu().numpy()
 
 
-def run(home, threads):
-    torch.set_num_threads(threads)
-    table = code_table.load(home)
-    model = Language(table, len(VOICES))
+def run(home, limit_hours):
+    model = Language(code_table.load(home), len(VOICES))
     step = load_average(home.folder("language") / "language.pt", model)
-    clips = Speech(home, table, acoustics.load(home)).clips
-    drawn = [draw(model, clip) for clip in clips]
-    np.savez(home.folder(".") / DRAWN, levels=np.concatenate(drawn), ends=np.cumsum([len(d) for d in drawn]))
-    home.log(f"drawn: {len(drawn)} clips, language step {step}")
+    data = Utterances(home, ("corpus",), model)
+    frames = data.lengths - data.prompt.cpu().numpy()
+    count = len(frames)
+    if limit_hours:
+        count = int(np.searchsorted(np.cumsum(frames), limit_hours * FRAMES_PER_HOUR, side="right"))
+    drawn = [None] * count
+    by_length = np.argsort(data.lengths[:count])
+    for first in range(0, count, BATCH):
+        ids = by_length[first : first + BATCH]
+        for i, made in zip(ids, np.split(draw(model, data, ids), np.cumsum(frames[ids])[:-1])):
+            drawn[i] = made
+    np.savez(home.folder(".") / DRAWN, levels=np.concatenate(drawn), utterances=count)
+    home.log(f"drawn: {count} utterances, {frames[:count].sum() / FRAMES_PER_HOUR:.2f} h, language step {step}")

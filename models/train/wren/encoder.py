@@ -1,25 +1,25 @@
 """Stage `encoder`: recordings to codes, for reading a reference voice.
 
-In: the corpus with its codes and values, and the trained codec, whose codebook it looks codes up in. Out: `encoder.pt`; exported
+In: the corpus as `speech` gives it, and the trained codec, whose codebook it looks codes up in. Out: `encoder.pt`; exported
 where it exists. The encoder may look ahead. It learns to recognise what phones and `acoustics` say of a frame, from audio alone.
 """
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from . import acoustics as acoustic_values
 from . import codes as code_table
-from .checkpoint import Schedule, State, load_average, train
+from .checkpoint import Schedule, State, Step, adamw, load_average, train
 from .layers import WindowLayer
 from .precision import autocast
 from .sizes import PATCH_SAMPLES
 from .spectra import LogMel
-from .train_codec import Speech, Trained
+from .speech import Speech
+from .train_codec import CROP_FRAMES, Trained
 
 PEAK_RATE, WARMUP_STEPS = 1e-3, 200
-ACOUSTIC_WEIGHT = 4.0
+ACOUSTIC_WEIGHT, LARGEST_GRADIENT = 4.0, 1.0
 
 
 class Encoder(nn.Module):
@@ -84,21 +84,22 @@ def losses(listener, rows, audio, codes, values):
     return F.cross_entropy(logits, codes.flatten()), F.mse_loss(acoustic, values), right
 
 
-def run(home, minutes, batch_size, threads, decay_steps=None):
-    torch.set_num_threads(threads)
-    codes, acoustics = code_table.load(home), acoustic_values.load(home)
-    trained = Trained(codes, acoustics)
+def run(home, minutes, decay_minutes, batch):
+    trained = Trained(code_table.load(home), acoustic_values.load(home))
     load_average(home.folder("codec") / "codec.pt", trained)
     rows = trained.codec.codebook.rows().detach()
-    listener = Listener(trained.codec.sizes)
-    optimiser = torch.optim.AdamW(listener.parameters(), lr=PEAK_RATE, weight_decay=1e-2, fused=True)
+    listener, speech = Listener(trained.codec.sizes), Speech(home)
+    optimiser = adamw(listener.parameters(), PEAK_RATE, (0.9, 0.999), 1e-2)
     state = State(home.folder("codec") / "encoder.pt", listener, optimiser)
-    speech = Speech(home, codes, acoustics)
-    rng = np.random.default_rng(state.step)
 
-    def drawn():
-        audio, named, values, *_ = speech.batch(rng, batch_size, codes.silence)
+    def work():
+        audio, named, values, _ = speech.crops(*speech.draw(batch, CROP_FRAMES), CROP_FRAMES)
         named_loss, value_loss, right = losses(listener, rows, audio, named, values)
-        return named_loss + ACOUSTIC_WEIGHT * value_loss, {"codes": named_loss, "values": value_loss, "right": right}
+        optimiser.zero_grad()
+        (named_loss + ACOUSTIC_WEIGHT * value_loss).backward()
+        nn.utils.clip_grad_norm_(listener.parameters(), LARGEST_GRADIENT)
+        optimiser.step()
+        return {"codes": named_loss.detach(), "values": value_loss.detach(), "right": right}
 
-    train(home, "encoder", state, Schedule(minutes, PEAK_RATE, WARMUP_STEPS, decay_steps), drawn)
+    step = Step(work)
+    train(home, "encoder", state, Schedule(minutes, decay_minutes, PEAK_RATE, WARMUP_STEPS), lambda now: step())

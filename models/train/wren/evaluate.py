@@ -13,37 +13,36 @@ from rapidfuzz.distance import Levenshtein
 
 from . import acoustics
 from . import codes as code_table
-from .acoustics import SPECTRUM, VOICE_IDS
+from .acoustics import SPECTRUM
 from .checkpoint import load_average
 from .frames import SILENCE
 from .judge import Words, quality
 from .language import Language
+from .speech import Speech
 from .teacher import VOICES
-from .train_codec import Speech, Trained
+from .train_codec import Trained
 
 
 class Bench:
     """Codec, judge and the first `count` held-out utterances."""
 
-    def __init__(self, home, count, threads):
-        torch.set_num_threads(threads)
+    def __init__(self, home, count):
         torch.manual_seed(0)
         self.home, codes = home, code_table.load(home)
         values = acoustics.load(home)
         trained = Trained(codes, values)
         self.codec_step = load_average(home.folder("codec") / "codec.pt", trained)
         self.codec, self.predictor, self.codes = trained.codec, trained.predictor, codes
-        self.speech = Speech(home, codes, values, "heldout")
-        self.clips = self.speech.clips[:count]
-        self.judge = Words(home, threads)
+        self.speech = Speech(home, "heldout")
+        self.count = min(count, len(self.speech))
+        self.judge = Words(home, torch.get_num_threads())
         self.sounds = {}
 
-    def clip(self, i):
-        """(entry, teacher's audio, codes, acoustic values as the format keeps them)."""
-        clip = self.clips[i]
-        audio, _ = self.speech.cut(clip, 0, len(clip))
-        values = self.codec.values(self.codec.levels(torch.from_numpy(clip.values)))
-        return clip.entry, audio, torch.from_numpy(clip.codes).long(), values
+    def utterances(self):
+        """(text, voice, teacher's audio, codes, acoustic values as the format keeps them) of each."""
+        for i in range(self.count):
+            text, voice, audio, codes, values = self.speech.utterance(i)
+            yield text, voice, audio.numpy(), codes, self.codec.values(self.codec.levels(values))
 
     def decode(self, codes, acoustic):
         return self.codec.decode(codes[None], acoustic[None])[0].numpy()
@@ -57,21 +56,20 @@ class Bench:
         rates = {kind: self.judge.errors(pairs, show) for kind, pairs in self.sounds.items()}
         scores = {kind: np.mean([quality(audio) for _, audio in pairs]) for kind, pairs in self.sounds.items()}
         self.home.log(
-            f"{title}, {len(self.clips)} held-out utterances: word error / DNSMOS "
+            f"{title}, {self.count} held-out utterances: word error / DNSMOS "
             + ", ".join(f"{kind} {rate:.1%} / {scores[kind]:.2f}" for kind, rate in rates.items())
         )
 
 
 @torch.inference_mode()
-def codec(home, count, threads):
-    bench = Bench(home, count, threads)
-    for i in range(len(bench.clips)):
-        entry, audio, codes, values = bench.clip(i)
-        bench.add("teacher", entry["text"], audio)
-        bench.add("codec", entry["text"], bench.decode(codes, values))
-        guess = bench.predictor(codes[None], torch.tensor([VOICE_IDS[entry["voice"]]]))[0]
+def codec(home, count):
+    bench = Bench(home, count)
+    for text, voice, audio, codes, values in bench.utterances():
+        bench.add("teacher", text, audio)
+        bench.add("codec", text, bench.decode(codes, values))
+        guess = bench.predictor(codes[None], torch.tensor([voice]))[0]
         for kind, spectrum in (("guessed", guess), ("zero", torch.zeros_like(guess))):
-            bench.add(kind, entry["text"], bench.decode(codes, torch.cat([values[:, :SPECTRUM], spectrum], -1)))
+            bench.add(kind, text, bench.decode(codes, torch.cat([values[:, :SPECTRUM], spectrum], -1)))
     bench.report(f"codec step {bench.codec_step}")
 
 
@@ -81,23 +79,22 @@ def language_model(bench):
 
 
 @torch.inference_mode()
-def swap(home, count, threads):
-    bench = Bench(home, count, threads)
+def swap(home, count):
+    bench = Bench(home, count)
     model, step = language_model(bench)
     right, total, error = 0, 0, []
-    for i in range(len(bench.clips)):
-        entry, _, codes, acoustic = bench.clip(i)
-        hidden = model.states(entry["text"], VOICE_IDS[entry["voice"]], codes, bench.codec.levels(acoustic).long())
+    for text, voice, _, codes, acoustic in bench.utterances():
+        hidden = model.states(text, voice, codes, bench.codec.levels(acoustic).long())
         guessed = model.logits(hidden)[:, 1:].argmax(-1)
         drawn = model.flow.sample(hidden, torch.randn(len(hidden), model.codec.acoustic_dim)).clamp(-1, 1)
         drawn = bench.codec.values(bench.codec.levels(drawn))
         right, total = right + int((guessed == codes).sum()), total + len(codes)
         error.append(float((drawn - acoustic).square().mean() / acoustic.var()))
-        bench.add("true-true", entry["text"], bench.decode(codes, acoustic))
-        bench.add("true-zero", entry["text"], bench.decode(codes, torch.zeros_like(acoustic)))
-        bench.add("true-flow", entry["text"], bench.decode(codes, drawn))
-        bench.add("guessed-true", entry["text"], bench.decode(guessed, acoustic))
-        bench.add("guessed-flow", entry["text"], bench.decode(guessed, drawn))
+        bench.add("true-true", text, bench.decode(codes, acoustic))
+        bench.add("true-zero", text, bench.decode(codes, torch.zeros_like(acoustic)))
+        bench.add("true-flow", text, bench.decode(codes, drawn))
+        bench.add("guessed-true", text, bench.decode(guessed, acoustic))
+        bench.add("guessed-flow", text, bench.decode(guessed, drawn))
     bench.report(
         f"swap (codes-acoustics), language step {step}, codec step {bench.codec_step}, "
         f"codes right {right / total:.1%}, flow error {np.mean(error):.2f} of variance"
@@ -111,22 +108,22 @@ def phones(codes, table):
 
 
 @torch.inference_mode()
-def reading(home, count, threads, show=False):
-    torch.set_num_threads(threads)
+def reading(home, count, show=False):
     table = code_table.load(home)
     model = Language(table, len(VOICES))
     step = load_average(home.folder("language") / "language.pt", model)
     wrong = total = 0
     ratio, endless = [], []
-    for i, clip in enumerate(Speech(home, table, stage="heldout").clips[:count]):
-        entry, codes = clip.entry, clip.codes
-        made, _, ended = model.speak(entry["text"], VOICE_IDS[entry["voice"]], 3 * len(codes) + 10, mute=True)
+    speech = Speech(home, "heldout")
+    for i in range(min(count, len(speech))):
+        text, voice, _, codes, _ = speech.utterance(i)
+        made, _, ended = model.speak(text, voice, 3 * len(codes) + 10, mute=True)
         wanted, said = phones(codes, table), phones(made, table)
         wrong, total = wrong + Levenshtein.distance(wanted, said), total + len(wanted)
         ratio.append(len(made) / len(codes))
         endless += [] if ended else [i]
         if show:
-            print(f"  {entry['text']}\n    {''.join(wanted)}\n    {''.join(said)}", flush=True)
+            print(f"  {text}\n    {''.join(wanted)}\n    {''.join(said)}", flush=True)
     home.log(
         f"reading without sound, language step {step}, {len(ratio)} held-out utterances: phone error {wrong / total:.1%}, "
         f"length {np.mean(ratio):.2f} of the teacher's, no end {endless}"
@@ -134,19 +131,18 @@ def reading(home, count, threads, show=False):
 
 
 @torch.inference_mode()
-def free(home, count, threads, zero=False, show=False):
-    bench = Bench(home, count, threads)
+def free(home, count, zero=False, show=False):
+    bench = Bench(home, count)
     model, step = language_model(bench)
     failures, ratio = [], []
-    for i in range(len(bench.clips)):
-        entry, _, true_codes, _ = bench.clip(i)
+    for i, (text, voice, _, true_codes, _) in enumerate(bench.utterances()):
         limit = 3 * len(true_codes) + 10
-        codes, levels, ended = model.speak(entry["text"], VOICE_IDS[entry["voice"]], limit, torch.Generator().manual_seed(i))
+        codes, levels, ended = model.speak(text, voice, limit, torch.Generator(torch.get_default_device()).manual_seed(i))
         ratio.append(len(codes) / len(true_codes))
         if not ended or not 0.5 < ratio[-1] < 2:
             failures.append(i)
         values = bench.codec.values(levels)
-        bench.add("free", entry["text"], bench.decode(codes, torch.zeros_like(values) if zero else values))
+        bench.add("free", text, bench.decode(codes, torch.zeros_like(values) if zero else values))
     bench.report(
         f"free running, language step {step}, codec step {bench.codec_step}, acoustics {'zero' if zero else 'drawn'}, "
         f"length {np.mean(ratio):.2f} of the teacher's, wrong ends {failures}",

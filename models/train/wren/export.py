@@ -211,7 +211,7 @@ def about(facts):
     lines = [f"{name} = {json.dumps(value)}" for name, value in facts.items()]
     return (
         """name = "wren"
-version = "0.1.0"
+version = "0.2.0"
 family = "voxtral-tts"
 languages = ["en"]
 
@@ -278,7 +278,6 @@ def run(home):
     language_step = load_average(home.folder("language") / "language.pt", language)
     facts = {
         "speech_hours": hours(home, "corpus"),
-        "sketch_hours": hours(home, "sketch"),
         "script_hours": hours(home, "script"),
         "codec_steps": codec_step,
         "language_steps": language_step,

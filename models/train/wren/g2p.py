@@ -10,8 +10,6 @@ import logging
 import re
 from importlib import resources
 
-from phonemizer.backend import EspeakBackend
-
 BOTH = [
     ("ʲ", "j"),
     ("r", "ɹ"),
@@ -43,6 +41,8 @@ class Phonemes:
     """Phonemiser of one accent, `us` or `gb`."""
 
     def __init__(self, accent):
+        from phonemizer.backend import EspeakBackend  # only where text becomes phonemes is it installed
+
         language, rules = ACCENTS[accent]
         quiet = logging.getLogger("wren.g2p")
         quiet.setLevel(logging.ERROR)

@@ -76,20 +76,22 @@ class Language(nn.Module):
         for layer in [*self.layers, *self.flow.layers]:
             for out in (layer.attention.wo, layer.feed_forward.w2):
                 nn.init.normal_(out.weight, std=0.02)
+        self.first_code = sizes.vocabulary + voices * sizes.voice_rows
         self.register_buffer("offsets", torch.arange(codec.acoustic_dim) * codec.acoustic_levels, persistent=False)
+
+    def table(self):
+        """Every row that a position's embedding begins with: text tokens, voices, then from `first_code` on the semantic codes."""
+        return torch.cat([self.tok_embeddings.weight, self.voices.flatten(0, 1), self.semantic.rows()])
+
+    def prompt_rows(self, tokens, voice):
+        """Rows of `table` that make up one utterance's prompt."""
+        own = self.sizes.vocabulary + voice * self.sizes.voice_rows
+        voice_rows = range(own, own + self.sizes.voice_rows)
+        return [BOS, BEGIN_AUDIO, *voice_rows, NEXT_AUDIO_TEXT, *map(int, tokens), REPEAT_AUDIO_TEXT, BEGIN_AUDIO]
 
     def prompt(self, tokens, voice):
         """Embeddings [prompt, dim] of one utterance's prompt."""
-        place = self.tok_embeddings.weight
-        return torch.cat(
-            [
-                place[[BOS, BEGIN_AUDIO]],
-                self.voices[voice],
-                place[[NEXT_AUDIO_TEXT]],
-                place[tokens],
-                place[[REPEAT_AUDIO_TEXT, BEGIN_AUDIO]],
-            ]
-        )
+        return self.table()[torch.tensor(self.prompt_rows(tokens, voice))]
 
     def prompt_length(self, text_length):
         return text_length + self.sizes.voice_rows + 5
@@ -100,7 +102,9 @@ class Language(nn.Module):
         return rows if levels is None else rows + self.sound_rows(levels)
 
     def sound_rows(self, levels):
-        return self.acoustic(levels + self.offsets).sum(-2)
+        """Sum of the rows of levels [..., acoustic_dim], as a product: gathered, they would need twenty times the memory."""
+        chosen = torch.zeros(*levels.shape[:-1], self.acoustic.num_embeddings)
+        return chosen.scatter_(-1, levels + self.offsets, 1.0) @ self.acoustic.weight
 
     def backbone(self, x, start=0, caches=None, watched=()):
         """[batch, time, dim] -> states after the final norm, and the watched heads' log attention."""
@@ -113,7 +117,7 @@ class Language(nn.Module):
     def states(self, text, voice, codes, levels):
         """The state [frames, dim] before each frame, the true frames being fed back: codes [frames], levels [frames,
         acoustic_dim]."""
-        prompt = self.prompt(torch.tensor(text_tokens(text, self.sizes)), voice)
+        prompt = self.prompt(text_tokens(text, self.sizes), voice)
         hidden, _ = self.backbone(torch.cat([prompt, self.frame_rows(codes, levels)])[None])
         return hidden[0, len(prompt) - 1 : -1]
 
@@ -126,7 +130,7 @@ class Language(nn.Module):
         """Free-running synthesis: (codes [frames], levels [frames, acoustic_dim], ended). With `mute` no sound is drawn
         and none is fed back, as for text-only utterances: levels is then empty."""
         caches = [{} for _ in self.layers]
-        x = self.prompt(torch.tensor(text_tokens(text, self.sizes)), voice)[None]
+        x = self.prompt(text_tokens(text, self.sizes), voice)[None]
         codes, levels, place, ended = [], [], 0, False
         while len(codes) < max_frames:
             hidden, _ = self.backbone(x, place, caches)

@@ -11,7 +11,10 @@ and by half a level.
 """
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
+from .precision import placed
 from .sizes import FRAME_SAMPLES, SAMPLE_RATE_HZ, CodecSizes
 
 PITCH_SAMPLES = 300  # per value of the curve
@@ -43,8 +46,8 @@ def locked_cycles(values, voice_hz, first_sample, samples):
     hz = voice_hz * np.exp(PITCH_RANGE * np.rint(values * top) / top)
     cycles = np.rint(hz.mean(1) * FRAME_SAMPLES / SAMPLE_RATE_HZ)
     glide = (hz[:, 1] - hz[:, 0]) / hz.mean(1)
-    place = (np.arange(FRAME_SAMPLES) + 0.5) / FRAME_SAMPLES
-    phase = (cycles[:, None] * (place + glide[:, None] * (place**2 - place))).reshape(-1)
-    before = np.zeros(max(0, first_sample))
-    phase = np.concatenate([before, phase[max(0, -first_sample) :]])[:samples]
-    return np.pad(phase, (0, samples - len(phase)))
+    cycles, glide = (placed(of_frame.astype(np.float32))[:, None] for of_frame in (cycles, glide))
+    place = (torch.arange(FRAME_SAMPLES) + 0.5) / FRAME_SAMPLES
+    phase = (cycles * (place + glide * (place**2 - place))).flatten()[max(0, -first_sample) :]
+    before = max(0, first_sample)
+    return F.pad(phase, (before, max(0, samples - before - len(phase))))[:samples]

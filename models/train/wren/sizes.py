@@ -19,7 +19,7 @@ class CodecSizes:
     hidden_dim: int = 768
     kernels: tuple = (3, 4, 4, 4)
     strides: tuple = (1, 2, 2, 2)
-    lengths: tuple = (2, 1, 1, 2)
+    lengths: tuple = (2, 1, 2, 4)
     window: int = 16
     norm_eps: float = 0.01
     qk_norm_eps: float = 1e-6
@@ -37,7 +37,7 @@ class StackSizes:
     """One stack of pre-norm transformer layers: the backbone, or the flow head."""
 
     dim: int = 256
-    n_layers: int = 8
+    n_layers: int = 12
     n_heads: int = 4
     n_kv_heads: int = 2
     head_dim: int = 64

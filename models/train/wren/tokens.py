@@ -1,7 +1,9 @@
-"""Stage `tokens`: everything the language model reads, in one array file per part.
+"""Stage `tokens`: everything that training reads, in one array file per part; stage `acoustics`: what the acoustic values mean.
 
-In: `script/`, `sketch/` and `corpus/` with `codes.json`, and for the corpus `acoustics.npz`. Out: `tokens/<stage>-<part>.npz` with
-text bytes, codes, the text position each frame speaks (-1 in silence) and, but for the script, acoustic levels.
+In: a part of `script/`, `corpus/` or `heldout/`, with `codes.json`, and for speech `acoustics.npz`. Out, in
+`tokens/<stage>-<part>.npz`: voice [utterances]; text bytes and `text_ends`; per frame its code, the place in the text that it
+speaks (-1 in silence), and `frame_ends`. Speech adds acoustic values [frames, acoustic_dim], and where the utterance lies in
+`<stage>/<part>.pcm`: its first frame starts at sample `first`, its own samples are `begin` .. `end`, and silence is around them.
 """
 
 import re
@@ -10,12 +12,15 @@ import numpy as np
 
 from . import acoustics
 from . import codes as code_table
-from .acoustics import VOICE_IDS, levels
-from .corpus import entries, key
+from .acoustics import VOICE_IDS
+from .corpus import entries, key, parsed
 from .frames import Frames
 from .home import eval_sentences
-from .sizes import CodecSizes
-from .train_codec import Speech
+from .pitch import half_frames
+from .sizes import FRAME_SAMPLES
+
+SPOKEN = ("values", "first", "begin", "end")
+FIT_FRAMES = 90_000  # two hours
 
 
 def spans(text, pattern):
@@ -37,44 +42,60 @@ def symbol_places(text, phonemes):
     return places
 
 
-def sketched(folder, entry):
-    """Levels [frames, acoustic_dim] of one line."""
-    dim = CodecSizes().acoustic_dim
-    path = folder / f"{entry['part']}.levels"
-    return np.fromfile(path, np.uint8, entry["frames"] * dim, offset=entry["start"] * dim).reshape(-1, dim)
+def cut(pcm, start, count):
+    """`count` samples from `start` on, float in [-1, 1]; silence where `pcm` does not reach."""
+    before, after = max(0, -start), max(0, start + count - len(pcm))
+    inside = pcm[max(0, start) : max(0, start + count)]
+    return np.pad(inside.astype(np.float32) / 32_768, (min(before, count), min(after, count)))
 
 
-def run(home, stage):
-    codes = code_table.load(home)
-    held_out = {key(s) for group in eval_sentences().values() for s in group}
-    speech = Speech(home, codes, acoustics.load(home)) if stage == "corpus" else None
-    parts, seen = {}, -1
-    for entry in entries(home.folder(stage)):
-        seen += 1
-        if speech is not None and seen >= len(speech.clips):
-            break
+def samples(folder, part):
+    return np.memmap(folder / f"{part}.pcm", dtype="<i2", mode="r")
+
+
+def fit(home):
+    """Stage `acoustics`, on the first hours of the corpus."""
+    table, folder = code_table.load(home), home.folder("corpus")
+
+    def utterances():
+        heard = 0
+        for entry in entries(folder):
+            if heard > FIT_FRAMES:
+                break
+            frames, pcm = Frames(entry), samples(folder, entry["part"])[entry["start"] : entry["start"] + entry["samples"]]
+            codes = table.encode(frames)
+            heard += len(codes)
+            yield cut(pcm, frames.first_sample, len(codes) * FRAME_SAMPLES), codes, VOICE_IDS[entry["voice"]]
+
+    acoustics.fit(home, table, utterances())
+
+
+def run(home, stage, part):
+    """Stage `tokens` for one part."""
+    folder, name = home.folder(stage), f"{part:03}"
+    table = code_table.load(home)
+    held_out = set() if stage == "heldout" else {key(s) for group in eval_sentences().values() for s in group}
+    spoken = stage != "script"
+    tables, pcm = (acoustics.load(home), samples(folder, name)) if spoken else (None, None)
+    made = {of_utterances: [] for of_utterances in ("text", "codes", "places", "voice", *SPOKEN * spoken)}
+    for entry in parsed(folder / f"{name}.jsonl"):
         if key(entry["text"]) in held_out:
             continue
-        frames = Frames(entry)
-        text = entry["text"].lower()
-        places = symbol_places(text, entry["phonemes"])
-        made = parts.setdefault(entry["part"], {name: [] for name in ("text", "codes", "places", "levels", "voice")})
+        frames, voice, text = Frames(entry), VOICE_IDS[entry["voice"]], entry["text"].lower()
+        places, codes = symbol_places(text, entry["phonemes"]), table.encode(frames)
         made["text"].append(np.frombuffer(text.encode(), dtype=np.uint8))
-        made["codes"].append(codes.encode(frames))
+        made["codes"].append(codes)
         made["places"].append(np.array([places[o] if o >= 0 else -1 for o in frames.owners], dtype=np.float16))
-        made["voice"].append(VOICE_IDS[entry["voice"]])
-        if speech is not None:
-            made["levels"].append(levels(speech.clips[seen].values))
-        elif stage == "sketch":
-            made["levels"].append(sketched(home.folder(stage), entry))
-    for part, made in parts.items():
-        arrays = {
-            "voice": np.array(made["voice"], dtype=np.uint8),
-            "text_ends": np.cumsum([len(t) for t in made["text"]]),
-            "frame_ends": np.cumsum([len(c) for c in made["codes"]]),
-        }
-        for name in ("text", "codes", "places", "levels"):
-            if made[name]:
-                arrays[name] = np.concatenate(made[name])
-        np.savez(home.folder("tokens") / f"{stage}-{part}.npz", **arrays)
-        home.log(f"tokens: {stage} {part}, {len(made['voice'])} utterances, {arrays['frame_ends'][-1] / 45_000:.2f} h")
+        made["voice"].append(voice)
+        if spoken:
+            begin, end = entry["start"], entry["start"] + entry["samples"]
+            columns = tables.columns(cut(pcm[begin:end], frames.first_sample, len(codes) * FRAME_SAMPLES))
+            half_hz = half_frames(np.array(entry["pitch_hz"]), frames.first_sample, len(codes))
+            made["values"].append(tables.values(columns, codes, table, voice, half_hz).astype(np.float16))
+            for where, sample in (("first", begin + frames.first_sample), ("begin", begin), ("end", end)):
+                made[where].append(sample)
+    ends = {ending: np.cumsum([len(one) for one in made[of]]) for ending, of in (("text_ends", "text"), ("frame_ends", "codes"))}
+    joined = {of: np.concatenate(made.pop(of)) for of in ("text", "codes", "places", "values") if of in made}
+    rest = {of: np.array(values, dtype=np.uint8 if of == "voice" else np.int64) for of, values in made.items()}
+    np.savez(home.folder("tokens") / f"{stage}-{name}.npz", **ends, **joined, **rest)
+    home.log(f"tokens: {stage} {name}, {len(rest['voice'])} utterances, {len(joined['codes']) / 45_000:.2f} h")

@@ -1,114 +1,39 @@
-"""Stage `codec`: train the decoder on 1.6 s crops of the corpus; stage `acoustics`: fit the values it speaks from.
+"""Stage `codec`: train the decoder on 1.6 s crops of the corpus.
 
-In: `corpus/`, `codes.json`, `acoustics.npz`, and once there is a language model, `drawn.npz`. Out: `codec.pt`. The decoder hears
-its values rounded, noised, drawn towards what phones and voice let one guess, or as the flow head drew them, because that is
-what it will be given.
+In: `tokens/` and `corpus/`, `codes.json`, `acoustics.npz`, and once there is a language model, `drawn.npz`. Out: `codec.pt`. The
+decoder hears its values rounded, noised, drawn towards what phones and voice let one guess, or as the flow head drew them,
+because that is what it will be given. Distances alone teach it what is determined by that; then a critic joins (`critic.py`).
 """
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from . import acoustics as acoustic_values
 from . import codes as code_table
-from .acoustics import PITCH, SPECTRUM, VOICE, VOICE_IDS
-from .checkpoint import Schedule, State, train
+from .acoustics import PITCH, SPECTRUM, VOICE
+from .checkpoint import Schedule, State, Step, adamw, train
 from .codec import Codec, Predictor
-from .corpus import entries
-from .frames import Frames
-from .pitch import half_frames
+from .critic import Critic, persuasion, scoring
 from .precision import autocast
-from .sizes import FRAME_SAMPLES, CodecSizes
+from .sizes import FRAME_SAMPLES
 from .spectra import MelDistance
+from .speech import Speech
 from .teacher import VOICES
 
-DRAWN = "drawn.npz"
 CROP_FRAMES = 20
 GUESS_SHARE, NOISE = 0.5, 0.08
 LOOSE_SHARE, LOOSE_NOISE = 0.25, 0.25
 DRAWN_SHARE = 0.5
-PEAK_RATE, WARMUP_STEPS = 1e-3, 300
+PEAK_RATE, WARMUP_STEPS, BETAS = 1e-3, 300, (0.8, 0.99)
+AVERAGE_DECAY, LARGEST_GRADIENT = 0.999, 1.0
 WAVE_WEIGHT, PREDICT_WEIGHT = 3.0, 0.2
 
-
-def drawn_values(home):
-    """What the flow drew for the first clips of the corpus, [frames, acoustic_dim] each; nothing before stage `drawn` has run."""
-    path = home.folder(".") / DRAWN
-    if not path.exists():
-        return []
-    with np.load(path) as stored:
-        return np.split(CodecSizes().values(stored["levels"].astype(np.float32)), stored["ends"][:-1])
-
-
-class Clip:
-    """One utterance: its entry, codes and acoustic values per frame, and where its first frame starts in the samples."""
-
-    def __init__(self, entry, codes):
-        frames = Frames(entry)
-        self.entry, self.codes = entry, codes.encode(frames)
-        self.frames, self.start = frames, entry["start"] + frames.first_sample
-        self.voice = VOICE_IDS[entry["voice"]]
-        self.values = self.drawn = None
-
-    def __len__(self):
-        return len(self.codes)
-
-    def pitch_hz(self):
-        """Of half frames [2 * frames]."""
-        return half_frames(self.entry["pitch_hz"], self.frames.first_sample, len(self))
-
-
-class Speech:
-    """The corpus as clips; silence before and after is trimmed to the frames."""
-
-    def __init__(self, home, codes, acoustics=None, stage="corpus", drawn=()):
-        self.folder, self.codes, self.acoustics, self.drawn = home.folder(stage), codes, acoustics, drawn
-        self.clips, self.pcm = [], {}
-        self.extend()
-
-    def extend(self):
-        """Take in what the corpus has gained."""
-        self.pcm = {}
-        for i, entry in enumerate(entries(self.folder)):
-            if i < len(self.clips):
-                continue
-            clip = Clip(entry, self.codes)
-            if self.acoustics is not None:
-                columns = self.acoustics.columns(self.cut(clip, 0, len(clip))[0])
-                clip.values = self.acoustics.values(columns, clip.codes, self.codes, clip.voice, clip.pitch_hz())
-                clip.drawn = self.drawn[i] if i < len(self.drawn) else clip.values
-            self.clips.append(clip)
-        self.lengths = np.array([len(clip) for clip in self.clips])
-
-    def audio(self, part):
-        if part not in self.pcm:
-            self.pcm[part] = np.memmap(self.folder / f"{part}.pcm", dtype="<i2", mode="r")
-        return self.pcm[part]
-
-    def cut(self, clip, first, count):
-        """Audio of the frames first .. first + count, padded with silence, and how many frames there are."""
-        start = clip.start + first * FRAME_SAMPLES
-        before = max(0, clip.entry["start"] - start)
-        stop = min(start + count * FRAME_SAMPLES, clip.entry["start"] + clip.entry["samples"])
-        audio = self.audio(clip.entry["part"])[start + before : stop].astype(np.float32) / 32_768
-        return np.pad(audio, (before, count * FRAME_SAMPLES - before - len(audio))), min(count, len(clip) - first)
-
-    def batch(self, rng, size, silence):
-        """Crops drawn in proportion to length: audio [size, samples], codes [size, frames], values and the flow's values [size,
-        frames, acoustic_dim], voices [size], and whether a crop is the beginning of its utterance [size]."""
-        made = []
-        for index in rng.choice(len(self.clips), size, p=self.lengths / self.lengths.sum()):
-            clip = self.clips[index]
-            first = int(rng.integers(0, max(1, len(clip) - CROP_FRAMES + 1)))
-            audio, count = self.cut(clip, first, CROP_FRAMES)
-            rest = CROP_FRAMES - count
-            codes = np.pad(clip.codes[first : first + count], (0, rest), constant_values=silence)
-            both = [np.pad(v[first : first + count], ((0, rest), (0, 0)), mode="edge") for v in (clip.values, clip.drawn)]
-            for values in both:
-                values[count:, VOICE + 1 :] = 0
-            made.append((audio, codes.astype(np.int64), *both, clip.voice, first == 0))
-        return tuple(torch.from_numpy(np.stack(arrays)) for arrays in zip(*made))
+CRITIC_FROM = 0.35  # of the minutes of a run that begins anew
+CRITIC_CLIPS = 0.5  # of a batch
+CRITIC_RATE = 0.3  # of the codec's learning rate
+CRITIC_WEIGHT, CRITIC_RAMP_STEPS = 2.0, 500  # of the gradient of `wave`
+CRITIC_WAVE_WEIGHT = 1.0  # what cannot be known sample by sample should not be averaged
 
 
 def disturbed(codec, values, drawn, guess):
@@ -118,7 +43,7 @@ def disturbed(codec, values, drawn, guess):
     loose = loose < LOOSE_SHARE
     draw = (loose | (torch.rand(len(values), 1, 1) < GUESS_SHARE)) * share
     spectrum = torch.lerp(values[..., SPECTRUM:], guess.detach().to(values.dtype), draw)
-    noise = torch.where(loose, LOOSE_NOISE, NOISE)
+    noise = NOISE + (LOOSE_NOISE - NOISE) * loose
     noised = spectrum + torch.randn_like(spectrum) * noise * amount
     spectrum = torch.where(loose | (kind < 0.5), noised, codec.values(codec.levels(spectrum)))
     flow = torch.lerp(values[..., SPECTRUM:], drawn[..., SPECTRUM:], share.sqrt())
@@ -135,39 +60,82 @@ class Trained(nn.Module):
         self.predictor = Predictor(codes, len(VOICES), self.codec.sizes)
 
 
-def fit(home):
-    """Stage `acoustics`."""
-    codes = code_table.load(home)
-    speech = Speech(home, codes)
-    acoustic_values.fit(home, codes, ((speech.cut(clip, 0, len(clip))[0], clip.codes, clip.voice) for clip in speech.clips))
-
-
 def optimiser_of(model):
-    return torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, betas=(0.8, 0.99), weight_decay=1e-3, fused=True)
+    return adamw(model.parameters(), PEAK_RATE, BETAS, 1e-3)
 
 
-def run(home, minutes, batch_size, threads, decay_steps=None):
-    torch.set_num_threads(threads)
-    codes, acoustics = code_table.load(home), acoustic_values.load(home)
-    model = Trained(codes, acoustics)
-    codec, distance = model.codec, MelDistance()
-    state = State(home.folder("codec") / "codec.pt", model, optimiser_of(model))
-    speech = Speech(home, codes, acoustics, drawn=drawn_values(home))
-    rng = np.random.default_rng(state.step)
+class Adversary:
+    """The critic with its optimiser. Neither is saved: a run that goes on begins with a new one, whose weight rises again."""
 
-    def losses():
-        audio, named, values, flow, voices, begins = speech.batch(rng, batch_size, codes.silence)
+    def __init__(self):
+        self.critic = Critic()
+        self.optimiser = adamw(self.critic.parameters(), PEAK_RATE * CRITIC_RATE, BETAS, 1e-3)
+        self.ramp = torch.zeros(())
+
+    def step(self, real, made, rate):
+        """Gradient of the sounds `made` [n, samples] away from what the critic takes for real, and figures; the critic learns."""
         with autocast():
-            guess = model.predictor(named, voices)
-            made = codec.decode(named, disturbed(codec, values, flow, guess))
+            real, judged = self.critic(real), self.critic(made)
+        own, loss = scoring(real, judged), persuasion(real, judged)
+        (gradient,) = torch.autograd.grad(loss, made, retain_graph=True)
+        self.optimiser.zero_grad()
+        own.backward(inputs=list(self.critic.parameters()))
+        nn.utils.clip_grad_norm_(self.critic.parameters(), LARGEST_GRADIENT)
+        for group in self.optimiser.param_groups:
+            group["lr"].copy_(rate * CRITIC_RATE)
+        self.optimiser.step()
+        self.ramp.add_(1 / CRITIC_RAMP_STEPS).clamp_(max=1)
+        return gradient, {"critic": own.detach(), "persuade": loss.detach()}
+
+
+class Training:
+    """What a step needs. Two of them are recorded: without the critic, and with it."""
+
+    def __init__(self, home, batch):
+        codes, acoustics = code_table.load(home), acoustic_values.load(home)
+        self.model, self.distance, self.speech, self.batch = Trained(codes, acoustics), MelDistance(), Speech(home), batch
+        path = home.folder("codec") / "codec.pt"
+        self.state = State(path, self.model, optimiser_of(self.model), AVERAGE_DECAY)
+        self.adversary = Adversary()
+        self.alone, self.with_critic = Step(lambda: self.step()), Step(lambda: self.step(self.adversary))
+
+    def step(self, adversary=None):
+        model, optimiser = self.model, self.state.optimiser
+        clips, starts = self.speech.draw(self.batch, CROP_FRAMES)
+        audio, named, values, flow = self.speech.crops(clips, starts, CROP_FRAMES)
+        with autocast():
+            guess = model.predictor(named, self.speech.voice[clips])
+            made = model.codec.decode(named, disturbed(model.codec, values, flow, guess))
         made = made.float()
         # what came before a crop is unknown: its first frame counts only where nothing came before
-        unknown = (torch.arange(made.shape[1]) < FRAME_SAMPLES) & ~begins[:, None]
-        made, audio = made.masked_fill(unknown, 0), audio.masked_fill(unknown, 0)
-        mel = distance(made, audio)
-        wave = F.l1_loss(made, audio) / audio.abs().mean()
+        unknown = (torch.arange(made.shape[1]) < FRAME_SAMPLES) & (starts > 0)[:, None]
+        audio = audio.masked_fill(unknown, 0)
+        heard = made.detach().masked_fill(unknown, 0).requires_grad_()
+        mel = self.distance(heard, audio)
+        wave = F.l1_loss(heard, audio) / audio.abs().mean()
         predict = F.mse_loss(guess.float(), values[..., SPECTRUM:])
-        loss = mel + WAVE_WEIGHT * wave + PREDICT_WEIGHT * predict
-        return loss, {"mel": mel, "wave": wave, "predict": predict, "of": values[..., SPECTRUM:].var()}
+        figures = {"mel": mel, "wave": wave, "predict": predict, "of": values[..., SPECTRUM:].var()}
+        (mel_pull,), (wave_pull,) = torch.autograd.grad(mel, heard), torch.autograd.grad(wave, heard)
+        gradient = mel_pull + (CRITIC_WAVE_WEIGHT if adversary else WAVE_WEIGHT) * wave_pull
+        if adversary:
+            crop = (slice(max(1, int(CRITIC_CLIPS * self.batch))), slice(FRAME_SAMPLES, None))
+            pull, more = adversary.step(audio[crop], heard.detach()[crop].requires_grad_(), optimiser.param_groups[0]["lr"])
+            # whatever the critic's scale is by now; the mel distance is no measure for it, its gradient is mostly that of silence
+            gradient[crop] += pull * (CRITIC_WEIGHT * adversary.ramp * wave_pull[crop].norm() / (pull.norm() + 1e-9))
+            figures |= more
+        optimiser.zero_grad()
+        torch.autograd.backward((made, PREDICT_WEIGHT * predict), (gradient.masked_fill(unknown, 0), None))
+        figures["gradient"] = nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
+        optimiser.step()
+        return {name: figure.detach() for name, figure in figures.items()}
 
-    train(home, "codec", state, Schedule(minutes, PEAK_RATE, WARMUP_STEPS, decay_steps), losses, speech.extend)
+
+def run(home, minutes, decay_minutes, batch):
+    torch.backends.cudnn.benchmark = True
+    training = Training(home, batch)
+    critic_from = 0 if training.state.step else CRITIC_FROM * minutes
+
+    def step(now):
+        return (training.alone if now < critic_from else training.with_critic)()
+
+    train(home, "codec", training.state, Schedule(minutes, decay_minutes, PEAK_RATE, WARMUP_STEPS), step)
