@@ -35,7 +35,10 @@ pub enum Role {
     FlowCondition,
     /// Between noise and states: few columns or rows, and every error goes straight into the codes.
     FlowBoundary,
+    /// Matrices of the codec's layers.
     CodecMatrix,
+    /// The codec's convolutions: the last one's errors are heard as they are.
+    CodecConvolution,
     Codebook,
     Voice,
     Encoder,
@@ -217,10 +220,10 @@ fn codec(shape: &Shape, plan: &mut Plan) {
         if stage == 0 {
             let inputs = c.latent_dim();
             let origin = Origin::Convolution { base, inputs, kernel };
-            plan.push(weight, &[c.dim, kernel * inputs], Role::CodecMatrix, origin);
+            plan.push(weight, &[c.dim, kernel * inputs], Role::CodecConvolution, origin);
         } else {
             let origin = Origin::Transposed { base, inputs: c.dim, outputs: c.dim, kernel, stride };
-            plan.push(weight, &[stride * c.dim, kernel / stride * c.dim], Role::CodecMatrix, origin);
+            plan.push(weight, &[stride * c.dim, kernel / stride * c.dim], Role::CodecConvolution, origin);
         }
         for i in 0..length {
             let block = format!("{prefix}decoder_blocks.{}.layers.{i}.", 2 * stage + 1);
@@ -234,5 +237,5 @@ fn codec(shape: &Shape, plan: &mut Plan) {
     let base = format!("{prefix}output_proj");
     let weight = format!("{base}.conv.weight");
     let origin = Origin::Convolution { base, inputs: c.dim, kernel: c.out_kernel };
-    plan.push(weight, &[c.patch, c.out_kernel * c.dim], Role::CodecMatrix, origin);
+    plan.push(weight, &[c.patch, c.out_kernel * c.dim], Role::CodecConvolution, origin);
 }

@@ -14,7 +14,7 @@ pub enum Recipe {
     F32,
     /// Matrices and tables F16.
     F16,
-    /// Backbone, flow head and tables Q8_0; codec F16.
+    /// Layers of backbone, flow head and codec, and tables, Q8_0; the codec's convolutions F16.
     Q8,
     /// As `q8`, with the backbone in Q4_K and, where llama.cpp's Q4_K_M raises it, Q6_K.
     Q4,
@@ -41,8 +41,8 @@ impl Recipe {
             Role::Vector | Role::FlowBoundary | Role::Codebook | Role::Voice => DType::F32,
             _ if self == Self::F32 => DType::F32,
             _ if self == Self::F16 => DType::F16,
-            Role::CodecMatrix | Role::Encoder => DType::F16,
-            Role::Table | Role::FlowCondition => DType::Q8_0,
+            Role::CodecConvolution | Role::Encoder => DType::F16,
+            Role::Table | Role::FlowCondition | Role::CodecMatrix => DType::Q8_0,
             Role::FlowMatrix if self == Self::Q4All => DType::Q4_0,
             Role::FlowMatrix => DType::Q8_0,
             Role::BackboneMatrix | Role::BackboneSensitive { .. } | Role::BackboneOutput if self == Self::Q8 => {
@@ -115,7 +115,8 @@ mod tests {
         let types = |role| Recipe::ALL.map(|r| r.dtype(role, 8, 1024));
         assert_eq!(types(Role::BackboneMatrix), [DType::F32, DType::F16, DType::Q8_0, DType::Q4K, DType::Q4K]);
         assert_eq!(types(Role::FlowMatrix), [DType::F32, DType::F16, DType::Q8_0, DType::Q8_0, DType::Q4_0]);
-        assert_eq!(types(Role::CodecMatrix), [DType::F32, DType::F16, DType::F16, DType::F16, DType::F16]);
+        assert_eq!(types(Role::CodecMatrix), [DType::F32, DType::F16, DType::Q8_0, DType::Q8_0, DType::Q8_0]);
+        assert_eq!(types(Role::CodecConvolution), [DType::F32, DType::F16, DType::F16, DType::F16, DType::F16]);
         assert_eq!(types(Role::Table), [DType::F32, DType::F16, DType::Q8_0, DType::Q8_0, DType::Q8_0]);
     }
 

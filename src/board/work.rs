@@ -226,7 +226,8 @@ fn codec_stage(shape: &Shape, plan: &[Planned], dtype: &impl Fn(&Planned) -> DTy
         .collect();
     let at = |stage: usize| positions.get(stage).copied().unwrap_or(1);
     let mut products = Vec::new();
-    for planned in plan.iter().filter(|planned| planned.role == Role::CodecMatrix) {
+    let ours = |planned: &&Planned| matches!(planned.role, Role::CodecMatrix | Role::CodecConvolution);
+    for planned in plan.iter().filter(ours) {
         let (rows, inputs) = sizes(planned);
         let name = planned.name.trim_start_matches("audio_tokenizer.decoder_blocks.");
         let block: Option<usize> = name.split('.').next().and_then(|n| n.parse().ok());
