@@ -33,7 +33,7 @@ build=$out/build
 cmake -S "$(dirname "$source")/llama.cpp" -B "$build" -DGGML_CUDA=ON -DGGML_CUDA_NCCL=OFF -DGGML_NATIVE=OFF \
     -DGGML_OPENMP=OFF -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES=87 -DBUILD_SHARED_LIBS=OFF \
     -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF \
-    -DLLAMA_BUILD_COMMON=OFF >"$build.log" 2>&1 || { tail -20 "$build.log" >&2; exit 1; }
+    -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_APP=OFF >"$build.log" 2>&1 || { tail -20 "$build.log" >&2; exit 1; }
 grep -h 'CUDA Toolkit found\|CMAKE_CUDA_ARCHITECTURES=\|CUDA compiler' "$build.log"
 
 objects=$build/ggml/src/ggml-cuda
