@@ -19,12 +19,12 @@ fn wren() -> Shape {
     let mut shape = Preset::Tiny.shape();
     (shape.model.dim, shape.model.vocab_size) = (256, 320);
     let b = &mut shape.backbone;
-    (b.layers, b.heads, b.kv_heads, b.head_dim, b.hidden_dim) = (8, 4, 2, 64, 768);
+    (b.layers, b.heads, b.kv_heads, b.head_dim, b.hidden_dim) = (12, 4, 2, 64, 768);
     let f = &mut shape.flow;
     (f.dim, f.input_dim, f.layers, f.heads, f.kv_heads, f.head_dim, f.hidden_dim) = (256, 256, 3, 4, 2, 64, 768);
     let c = &mut shape.codec;
     (c.dim, c.hidden_dim, c.heads, c.kv_heads, c.head_dim) = (256, 768, 8, 8, 32);
-    (c.semantic_dim, c.acoustic_dim, c.lengths) = (76, 20, vec![2, 1, 1, 2]);
+    (c.semantic_dim, c.acoustic_dim, c.lengths) = (76, 20, vec![2, 1, 2, 4]);
     let a = &mut shape.audio;
     (a.semantic_codebook_size, a.n_acoustic) = (1022, 20);
     a.audio_rows = a.used_rows().next_multiple_of(128);
