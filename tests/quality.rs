@@ -11,9 +11,9 @@ use syrinx_quant::report::Snr;
 /// Least signal-to-noise in dB that a recipe may have: hidden state, velocity, samples.
 const BOUNDS: [(Recipe, f64, f64, f64); 4] = [
     (Recipe::F16, 55.0, 52.0, 60.0),
-    (Recipe::Q8, 23.0, 21.0, 60.0),
-    (Recipe::Q4, 8.0, 11.0, 60.0),
-    (Recipe::Q4All, 8.0, 8.5, 60.0),
+    (Recipe::Q8, 23.0, 21.0, 29.0),
+    (Recipe::Q4, 8.0, 11.0, 29.0),
+    (Recipe::Q4All, 8.0, 8.5, 29.0),
 ];
 
 fn snr_db(found: &[f32], exact: &[f32]) -> f64 {
