@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from .acoustics import SPECTRUM, cosine_basis
 from .layers import WindowLayer
 from .precision import placed
-from .sizes import FRAME_SAMPLES, PATCH_SAMPLES, CodecSizes
+from .sizes import PATCH_SAMPLES, CodecSizes
 
 
 class CausalConv(nn.Module):
@@ -145,8 +145,3 @@ class Predictor(nn.Module):
         around = rows.unfold(1, 2 * self.reach + 1, 1).flatten(2)
         voice = self.voice(voice)[:, None].expand(-1, codes.shape[1], -1)
         return self.net(torch.cat([around, voice], -1))
-
-
-def whole_frames(audio):
-    """Zero-padded at the end to whole frames."""
-    return F.pad(audio, (0, -audio.shape[-1] % FRAME_SAMPLES))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from . import codes as code_table
+from .acoustics import levels
 from .checkpoint import load_average
 from .language import Language
 from .precision import autocast
@@ -32,8 +33,7 @@ def draw(model, data, ids):
         states = hidden[batch.targets > 0].float()
         noise = torch.randn(len(states), model.codec.acoustic_dim)
         values = torch.cat([model.flow.sample(*some) for some in zip(states.split(FLOW_BATCH), noise.split(FLOW_BATCH))])
-    top = model.codec.acoustic_levels - 1
-    return ((values.float().clamp(-1, 1) + 1) / 2 * top).round().to(torch.uint8).cpu().numpy()
+    return levels(values.float().clamp(-1, 1).cpu().numpy())
 
 
 def run(home, limit_hours):
