@@ -64,10 +64,14 @@ parity-aarch64: build $(PACK)/pack.toml
 cuda-check: setup
 	boards/cross/cuda.sh
 
-# Debian packages: for this machine, and for arm64 where a cross build is there (boards/deb/README.md).
+# Where llama.cpp does not depend on the processor of this machine (boards/processor.cmake): for others, and for valgrind.
+PORTABLE = SYRINX_PORTABLE=1 CARGO_TARGET_DIR=target/portable
+
+# Debian packages: for amd64 or whatever this machine is, and for arm64 where a cross build is there (boards/deb/README.md).
 ARM64 = $(firstword $(wildcard target/cross-armv8-a/aarch64-unknown-linux-gnu/release/syrinx))
-deb: build
-	boards/deb/build.sh $$(dpkg --print-architecture) $(SYRINX)
+deb: setup
+	$(PORTABLE) cargo build --release
+	boards/deb/build.sh $$(dpkg --print-architecture) target/portable/release/syrinx
 	@if [ -n "$(ARM64)" ]; then boards/deb/build.sh arm64 $(ARM64); \
 	else echo "no cross build: no package for arm64"; fi
 
@@ -95,11 +99,11 @@ target/packs/tiny/pack.toml: | build
 # Instructions per frame, against benches/counts.tsv; `count-accept` writes them down.
 count: setup
 	@boards/setup.sh valgrind
-	benches/count.py
+	$(PORTABLE) benches/count.py
 
 count-accept: setup
 	@boards/setup.sh valgrind
-	benches/count.py --accept
+	$(PORTABLE) benches/count.py --accept
 
 # Our products against ggml's and candle's, then PACK against other systems that are there (benches/README.md).
 compare: build $(PACK)/pack.toml

@@ -46,7 +46,7 @@ fn check_processor() -> Result<()> {
 
 /// Name, whether this build of llama.cpp uses it, whether this processor has it.
 #[cfg(target_arch = "x86_64")]
-fn instruction_sets() -> [(&'static str, bool, bool); 5] {
+fn instruction_sets() -> [(&'static str, bool, bool); 9] {
     // SAFETY: these functions return constants of the build.
     unsafe {
         [
@@ -54,9 +54,23 @@ fn instruction_sets() -> [(&'static str, bool, bool); 5] {
             ("FMA", sys::ggml_cpu_has_fma() != 0, is_x86_feature_detected!("fma")),
             ("F16C", sys::ggml_cpu_has_f16c() != 0, is_x86_feature_detected!("f16c")),
             ("BMI2", sys::ggml_cpu_has_bmi2() != 0, is_x86_feature_detected!("bmi2")),
-            ("AVX-512", sys::ggml_cpu_has_avx512() != 0, is_x86_feature_detected!("avx512f")),
+            ("AVX-VNNI", sys::ggml_cpu_has_avx_vnni() != 0, is_x86_feature_detected!("avxvnni")),
+            ("AVX-512", sys::ggml_cpu_has_avx512() != 0, has_avx512()),
+            ("AVX-512 VBMI", sys::ggml_cpu_has_avx512_vbmi() != 0, is_x86_feature_detected!("avx512vbmi")),
+            ("AVX-512 VNNI", sys::ggml_cpu_has_avx512_vnni() != 0, is_x86_feature_detected!("avx512vnni")),
+            ("AVX-512 BF16", sys::ggml_cpu_has_avx512_bf16() != 0, is_x86_feature_detected!("avx512bf16")),
         ]
     }
+}
+
+/// What ggml means by AVX-512.
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512cd")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw")
 }
 
 /// As on x86.

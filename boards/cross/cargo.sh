@@ -22,6 +22,7 @@ export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu="/us
 export BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu="--target=$gnu -isystem /usr/$gnu/include"
 # llama-cpp-sys-2 hands CMAKE_* on; the file says the rest.
 export CMAKE_TOOLCHAIN_FILE="$here/aarch64.cmake" SYRINX_ARM="$arm"
+export SYRINX_PORTABLE=1 # not for this machine's processor
 # Never with -L: it pairs the cross package's loader with the libc of arm64, and every new thread spins for ever.
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=qemu-aarch64
 exec cargo "$@"

@@ -100,7 +100,8 @@ impl Backbone {
             used: 0,
             prefix: None,
             cache,
-            identity: format!("{}-{kv:?}-{positions}", pack.identity()),
+            // Another build's rows may differ in the last bits.
+            identity: format!("{}-{kv:?}-{positions}-{}", pack.identity(), instruction_sets()),
             step_bytes,
         })
     }
