@@ -13,7 +13,7 @@ use super::layout::{Layout, Tile};
 use super::ops;
 use super::product::{CHAIN, Kernel, Sums, product};
 
-const ROWS: usize = 8;
+pub(super) const ROWS: usize = 8;
 /// Bytes from the weights in use to those that are asked for: two microseconds of one core. Four-bit weights, which keep
 /// a core busiest, gain a tenth over 12 KiB.
 const AHEAD: usize = 32 << 10;
@@ -75,8 +75,8 @@ fn quantise_block(values: &[f32; BLOCK], block: &mut BlockQ8) {
     block.offset = -8 * sum;
 }
 
-struct F32;
-struct F16;
+pub(super) struct F32;
+pub(super) struct F16;
 struct Q8;
 struct Q4;
 
@@ -163,7 +163,7 @@ pub(super) fn ahead(weights: *const u8) {
 /// `group` is below 8.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn broadcast(x: &BlockQ8, group: usize) -> __m256i {
+pub(super) unsafe fn broadcast(x: &BlockQ8, group: usize) -> __m256i {
     // SAFETY: 8 groups of 4 bytes are the block.
     _mm256_set1_epi32(unsafe { x.quants.as_ptr().cast::<i32>().add(group).read_unaligned() })
 }
@@ -174,7 +174,7 @@ unsafe fn broadcast(x: &BlockQ8, group: usize) -> __m256i {
 /// The tile has scales for block `b`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn scaled<const N: usize>(
+pub(super) unsafe fn scaled<const N: usize>(
     tile: Tile<'_>,
     b: usize,
     x: &[&[BlockQ8]; N],

@@ -23,6 +23,8 @@ pub enum Isa {
     Scalar,
     /// x86-64 with AVX2, FMA and F16C (Haswell, Zen and later).
     Avx2,
+    /// x86-64 with AVX2, FMA, F16C and AVX-VNNI (Alder Lake and later, N100).
+    AvxVnni,
     /// x86-64 with AVX-512 F, BW, VL and VNNI (Ice Lake, Zen 4 and later).
     Avx512Vnni,
     /// Every 64-bit Arm (Cortex-A53, A72).
@@ -35,7 +37,8 @@ pub enum Isa {
 
 impl Isa {
     /// All sets, from the plainest to the best of each processor family.
-    pub const ALL: [Self; 6] = [Self::Scalar, Self::Avx2, Self::Avx512Vnni, Self::Neon, Self::DotProd, Self::I8mm];
+    pub const ALL: [Self; 7] =
+        [Self::Scalar, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni, Self::Neon, Self::DotProd, Self::I8mm];
 
     /// The set in use: the best for this processor, or what `SYRINX_ISA` says.
     pub fn detect() -> Self {
@@ -65,6 +68,7 @@ impl Isa {
         match self {
             Self::Scalar => "scalar",
             Self::Avx2 => "avx2",
+            Self::AvxVnni => "avxvnni",
             Self::Avx512Vnni => "avx512vnni",
             Self::Neon => "neon",
             Self::DotProd => "dotprod",
@@ -96,6 +100,7 @@ impl Isa {
         match self {
             Self::Scalar => Some(&scalar::KERNELS),
             Self::Avx2 => has!("avx2", "fma", "f16c").then_some(&super::avx2::KERNELS),
+            Self::AvxVnni => has!("avx2", "fma", "f16c", "avxvnni").then_some(&super::avxvnni::KERNELS),
             Self::Avx512Vnni => {
                 let found = has!("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512vnni");
                 found.then_some(&super::avx512::KERNELS)
@@ -112,7 +117,7 @@ impl Isa {
             Self::Neon => has!("neon").then_some(&super::neon::KERNELS),
             Self::DotProd => (has!("neon") && has!("dotprod")).then_some(&super::dotprod::KERNELS),
             Self::I8mm => (has!("neon") && has!("i8mm")).then_some(&super::i8mm::KERNELS),
-            Self::Avx2 | Self::Avx512Vnni => None,
+            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => None,
         }
     }
 
