@@ -120,7 +120,7 @@ fn what_a_profile_does_not_know_is_refused_with_its_place() {
     };
     assert!(fault("period_ms = 10", "periods_ms = 10").contains("periods_ms"));
     assert!(fault("threads = 3", "threads = 9").contains("threads"));
-    assert!(fault("recipe = \"q8\"", "recipe = \"q5\"").contains("recipe"));
+    assert!(fault("recipe = \"q4\"", "recipe = \"q5\"").contains("recipe"));
     assert!(fault("hot_c = 76.0", "hot_c = 90.0").contains("hot_c"));
     assert!(fault("bandwidth_share = [0.5, 0.8]", "bandwidth_share = [0.8, 0.5]").contains("bandwidth_share"));
     assert!(fault("flow_engine = \"native\"", "flow_engine = \"gpu\"").contains("flow_engine"));
