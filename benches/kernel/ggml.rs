@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use llama_cpp_sys_2 as sys;
@@ -24,6 +24,9 @@ pub fn system() -> String {
     unsafe { CStr::from_ptr(sys::llama_print_system_info()) }.to_string_lossy().into_owned()
 }
 
+/// ggml's messages, one for each tensor that it lays out, would stand between the rows of the table.
+unsafe extern "C" fn unheard(_: sys::ggml_log_level, _: *const c_char, _: *mut c_void) {}
+
 impl Products {
     /// One product for each shape (rows, columns), of tensor `w<i>` of the file with `count` columns.
     pub fn new(dtype: DType, shapes: &[(usize, usize)], file: &GgufFile, count: usize, threads: usize) -> Self {
@@ -31,6 +34,7 @@ impl Products {
         // SAFETY: ggml's interface as its header asks for it: contexts without data, tensors allocated before they are
         // set, sizes of ggml's own tensors. Everything lives until `drop`.
         unsafe {
+            sys::ggml_log_set(Some(unheard), ptr::null_mut());
             let backend = sys::ggml_backend_cpu_init();
             let mut params = sys::ggml_threadpool_params_default(threads);
             let pool = sys::ggml_threadpool_new(&mut params);
