@@ -9,6 +9,8 @@
 
 mod ggml;
 mod rival;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod single_row;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -78,6 +80,8 @@ fn large() {
         }
     }
     println!();
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    single_row::table(cores);
 }
 
 /// Products of weights that a cache holds, as in a small pack: 256 wide, one thread.

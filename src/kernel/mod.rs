@@ -7,7 +7,12 @@
 //! As in ggml, activations that meet quantised weights are rounded to 8-bit blocks first, once for all rows. Every
 //! output value is summed in one fixed order ([`product`]), so neither the instruction set nor the number of threads or
 //! of columns in a call changes a bit of it.
+//!
+//! On x86 llama.cpp gets kernels from here as well: [`k_quants`] and [`attention`] stand in for ggml's own where a step
+//! of the backbone spends its time.
 
+#[cfg(target_arch = "x86_64")]
+mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -21,6 +26,8 @@ mod dotprod;
 #[cfg(target_arch = "aarch64")]
 mod i8mm;
 pub mod isa;
+#[cfg(target_arch = "x86_64")]
+mod k_quants;
 mod layout;
 mod matrix;
 #[cfg(target_arch = "aarch64")]

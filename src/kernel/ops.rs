@@ -60,6 +60,9 @@ ops! {
     fn dot(a: &[f32], b: &[f32]) -> f32;
 }
 
+#[cfg(target_arch = "x86_64")]
+pub(super) use body::exp;
+
 /// What is compiled.
 mod body {
     #[inline(always)]

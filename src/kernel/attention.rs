@@ -1,0 +1,266 @@
+//! Attention of one row on x86: the part of a backbone's step that grows with what has been said.
+//!
+//! In: what ggml hands to its operation, the queries of a row in `f32`, keys and values of all positions in `f16`. Out:
+//! what ggml's own gives, sooner and closer to the formula: that one reads the cache anew for every query head, takes one
+//! exponential at a time and keeps its sums in 16 bits. This one reads it once for the heads that share it, in `f32`.
+//!
+//! As with [`super::k_quants`], `build.rs` has the linker put it in the place of ggml's, which still does all else: whole
+//! prompts, caches of other formats, attention of other kinds.
+
+#![allow(unsafe_code)]
+
+#[cfg(test)]
+mod tests;
+
+use std::arch::global_asm;
+use std::arch::x86_64::*;
+use std::ffi::c_int;
+
+use half::f16;
+use llama_cpp_sys_2::{GGML_TYPE_F16, GGML_TYPE_F32, ggml_tensor};
+
+use super::ops::exp;
+
+/// Query heads that go through the cache together.
+const HEADS: usize = 4;
+/// Positions between two corrections of the sums.
+const BLOCK: usize = 32;
+/// The widest heads.
+const MAX_DIM: usize = 256;
+
+/// The beginning of ggml's `ggml_compute_params`.
+#[repr(C)]
+struct Share {
+    thread: c_int,
+    threads: c_int,
+}
+
+unsafe extern "C" {
+    /// ggml's own.
+    fn __real_ggml_compute_forward_flash_attn_ext(share: *const Share, result: *mut ggml_tensor);
+}
+// Only the linker's `--wrap` knows that name. A program that is linked without it never comes here, but must still link.
+global_asm!(".weak __real_ggml_compute_forward_flash_attn_ext");
+
+/// A thread's part of an attention.
+///
+/// # Safety
+/// As ggml calls its function of this name: `result` is a complete `GGML_OP_FLASH_ATTN_EXT`, every thread of `share` calls
+/// this once, and the processor has AVX2, FMA and F16C.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_ggml_compute_forward_flash_attn_ext(share: *const Share, result: *mut ggml_tensor) {
+    // SAFETY: required of the caller.
+    unsafe {
+        match Attention::of(&*result) {
+            Some(attention) => attention.compute((*share).thread as usize, (*share).threads as usize),
+            None => __real_ggml_compute_forward_flash_attn_ext(share, result),
+        }
+    }
+}
+
+/// Rows of `dim` values: one per head, or one per head and position. Strides in bytes.
+#[derive(Clone, Copy)]
+struct Rows {
+    start: *const u8,
+    head: usize,
+    position: usize,
+}
+
+impl Rows {
+    fn of(tensor: &ggml_tensor) -> Self {
+        Self { start: tensor.data.cast_const().cast(), head: tensor.nb[2], position: tensor.nb[1] }
+    }
+
+    fn row(self, head: usize, position: usize) -> *const u8 {
+        self.start.wrapping_add(head * self.head + position * self.position)
+    }
+}
+
+/// One row's softmax(q·k · scale + mask) · v, for all heads.
+struct Attention {
+    dim: usize,
+    positions: usize,
+    key_heads: usize,
+    /// Query heads that share the keys and values of one.
+    group: usize,
+    scale: f32,
+    queries: Rows,
+    keys: Rows,
+    values: Rows,
+    /// Added to the scores, for each position: zero, or minus infinity where it is not to be seen.
+    mask: *const f16,
+    /// `[heads][dim]`.
+    out: *mut f32,
+}
+
+impl Attention {
+    /// None where it is ggml's to compute.
+    ///
+    /// # Safety
+    /// As for [`__wrap_ggml_compute_forward_flash_attn_ext`].
+    unsafe fn of(result: &ggml_tensor) -> Option<Self> {
+        // SAFETY: sources of a complete tensor are complete or null.
+        let [q, k, v, mask, sinks] = [0, 1, 2, 3, 4].map(|i| unsafe { result.src[i].as_ref() });
+        let (q, k, v, mask) = (q?, k?, v?, mask?);
+        let ([dim, 1, heads, 1], [_, positions, key_heads, 1]) = (q.ne, k.ne) else { return None };
+        let formats =
+            [q.type_, k.type_, v.type_, mask.type_] == [GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_F16, GGML_TYPE_F16];
+        let shapes = v.ne == k.ne && k.ne[0] == dim && mask.ne[2..] == [1, 1] && dim % 16 == 0 && dim <= MAX_DIM as i64;
+        let dense = [q.nb[0], k.nb[0], v.nb[0], result.nb[0], result.nb[1]] == [4, 2, 2, 4, 4 * dim as usize];
+        // Linear biases, capped scores and sinks are of other models.
+        let [scale, max_bias, cap] = [0, 1, 2].map(|i| f32::from_bits(result.op_params[i] as u32));
+        let plain = max_bias == 0.0 && cap == 0.0 && sinks.is_none() && heads % key_heads == 0;
+        (formats && shapes && dense && plain).then(|| Self {
+            dim: dim as usize,
+            positions: positions as usize,
+            key_heads: key_heads as usize,
+            group: (heads / key_heads) as usize,
+            scale,
+            queries: Rows::of(q),
+            keys: Rows::of(k),
+            values: Rows::of(v),
+            mask: mask.data.cast_const().cast(),
+            out: result.data.cast(),
+        })
+    }
+
+    /// # Safety
+    /// As for [`__wrap_ggml_compute_forward_flash_attn_ext`].
+    unsafe fn compute(&self, thread: usize, threads: usize) {
+        let parts = self.group.div_ceil(HEADS);
+        for part in (thread..self.key_heads * parts).step_by(threads) {
+            let (key_head, first) = (part / parts, part % parts * HEADS);
+            // SAFETY: heads of `first..` below `group`, which no other part has.
+            unsafe {
+                match self.group - first {
+                    1 => self.heads::<1>(key_head, first),
+                    2 => self.heads::<2>(key_head, first),
+                    3 => self.heads::<3>(key_head, first),
+                    _ => self.heads::<HEADS>(key_head, first),
+                }
+            }
+        }
+    }
+
+    /// Query heads `first..first + N` of those that share a key head.
+    ///
+    /// # Safety
+    /// There are such heads, nobody else writes their results, and the processor has these instructions.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn heads<const N: usize>(&self, key_head: usize, first: usize) {
+        let head = key_head * self.group + first;
+        let queries: [*const f32; N] = std::array::from_fn(|n| self.queries.row(head + n, 0).cast());
+        let mut totals = [[0f32; MAX_DIM]; N];
+        let (mut largest, mut sums) = ([f32::NEG_INFINITY; HEADS], [0f32; HEADS]);
+        // SAFETY: one value of the mask for each position.
+        let mask = unsafe { std::slice::from_raw_parts(self.mask, self.positions) };
+        let mut seen = mask.iter().enumerate().filter(|(_, mask)| **mask != f16::NEG_INFINITY);
+        loop {
+            let mut rows = [std::ptr::null(); BLOCK];
+            let mut scores = [[0f32; HEADS]; BLOCK];
+            let mut count = 0;
+            for (position, mask) in seen.by_ref().take(BLOCK) {
+                rows[count] = self.values.row(key_head, position);
+                // SAFETY: a row of `dim` keys, as long as the queries; the hint faults nowhere.
+                let products = unsafe {
+                    for line in (0..self.dim * 2).step_by(64) {
+                        _mm_prefetch::<_MM_HINT_T0>(rows[count].wrapping_add(line).cast());
+                    }
+                    dots(&queries, self.keys.row(key_head, position), self.dim)
+                };
+                scores[count] = products.map(|product| product * self.scale + mask.to_f32());
+                count += 1;
+            }
+            if count == 0 {
+                break;
+            }
+            let scores = &mut scores[..count];
+            let before = largest;
+            for score in scores.iter() {
+                for n in 0..HEADS {
+                    largest[n] = largest[n].max(score[n]);
+                }
+            }
+            let correction: [f32; HEADS] = std::array::from_fn(|n| exp(before[n] - largest[n]));
+            for n in 0..HEADS {
+                sums[n] *= correction[n];
+            }
+            for score in scores.iter_mut() {
+                for n in 0..HEADS {
+                    score[n] = exp(score[n] - largest[n]);
+                    sums[n] += score[n];
+                }
+            }
+            // SAFETY: rows of `dim` values.
+            unsafe { add_values(&mut totals, &correction, scores, &rows, self.dim) };
+        }
+        for (n, total) in totals.iter().enumerate() {
+            // SAFETY: `dim` values of a result that are this call's to write.
+            let out = unsafe { std::slice::from_raw_parts_mut(self.out.add((head + n) * self.dim), self.dim) };
+            let inverse = if sums[n] == 0.0 { 0.0 } else { 1.0 / sums[n] };
+            for (out, total) in out.iter_mut().zip(total) {
+                *out = total * inverse;
+            }
+        }
+    }
+}
+
+/// A key times the queries of up to four heads.
+///
+/// # Safety
+/// All hold `dim` values, a multiple of eight; the processor has these instructions.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dots<const N: usize>(queries: &[*const f32; N], key: *const u8, dim: usize) -> [f32; HEADS] {
+    let mut sums = [_mm256_setzero_ps(); HEADS];
+    for i in (0..dim).step_by(8) {
+        // SAFETY: eight of `dim` values each.
+        unsafe {
+            let key = _mm256_cvtph_ps(_mm_loadu_si128(key.add(i * 2).cast()));
+            for n in 0..N {
+                sums[n] = _mm256_fmadd_ps(_mm256_loadu_ps(queries[n].add(i)), key, sums[n]);
+            }
+        }
+    }
+    let pairs = _mm256_hadd_ps(_mm256_hadd_ps(sums[0], sums[1]), _mm256_hadd_ps(sums[2], sums[3]));
+    let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+    // SAFETY: four floats are four floats.
+    unsafe { std::mem::transmute(sums) }
+}
+
+/// `totals = totals · correction + Σ weight · value`, sixteen values at a time.
+///
+/// # Safety
+/// As many rows as weights, each of `dim` values, a multiple of sixteen; the processor has these instructions.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn add_values<const N: usize>(
+    totals: &mut [[f32; MAX_DIM]; N],
+    correction: &[f32; HEADS],
+    weights: &[[f32; HEADS]],
+    rows: &[*const u8; BLOCK],
+    dim: usize,
+) {
+    for i in (0..dim).step_by(16) {
+        // SAFETY: sixteen of `dim` values each.
+        unsafe {
+            let mut sums = [[_mm256_setzero_ps(); 2]; N];
+            for ((sums, total), correction) in sums.iter_mut().zip(&*totals).zip(correction) {
+                let total = total.as_ptr().add(i);
+                let correction = _mm256_set1_ps(*correction);
+                *sums = [total, total.add(8)].map(|total| _mm256_mul_ps(_mm256_loadu_ps(total), correction));
+            }
+            for (weights, row) in weights.iter().zip(rows) {
+                let values = [0, 8].map(|at| _mm256_cvtph_ps(_mm_loadu_si128(row.add((i + at) * 2).cast())));
+                for (sums, weight) in sums.iter_mut().zip(weights) {
+                    let weight = _mm256_set1_ps(*weight);
+                    *sums = [0, 1].map(|half| _mm256_fmadd_ps(weight, values[half], sums[half]));
+                }
+            }
+            for (sums, total) in sums.iter().zip(totals.iter_mut()) {
+                _mm256_storeu_ps(total.as_mut_ptr().add(i), sums[0]);
+                _mm256_storeu_ps(total.as_mut_ptr().add(i + 8), sums[1]);
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Products of one row of activations with ggml's Q4_K and Q6_K on x86: four fifths of a step of a large backbone.
+//!
+//! In: what ggml hands to its own functions of this kind. Out: the same bits, and sooner, because ggml's use no VNNI, do
+//! not ask for weights ahead of time, and round activations one by one. `build.rs` has the linker put these in the place
+//! of ggml's: llama.cpp keeps the graph, the threads and the layout of weights, and a program that is linked otherwise
+//! runs ggml's own.
+
+#![allow(unsafe_code)]
+
+mod avx2;
+mod avx512;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{c_int, c_void};
+
+use super::Isa;
+
+/// Weights of a block.
+const BLOCK: usize = 256;
+/// Rows that ggml interleaves in Q4_K.
+const ROWS: usize = 8;
+/// Bytes from the weights in use to those that are asked for. From 3 KiB on, half of them have left the first cache of
+/// an Intel core before they are used.
+const AHEAD: usize = 2 << 10;
+
+/// Activations: ggml's `block_q8_K`.
+#[repr(C)]
+struct Activations {
+    scale: f32,
+    quants: [i8; BLOCK],
+    /// Of sixteen quants each.
+    sums: [i16; BLOCK / 16],
+}
+
+/// A block of each of eight rows: ggml's `block_q4_Kx8`. Its weights are `scale · sub-scale · quant - least · sub-least`,
+/// the sub-scales for 32 weights each.
+#[repr(C)]
+struct Q4Rows {
+    scales: [u16; ROWS],
+    leasts: [u16; ROWS],
+    /// For each 32 weights the 6-bit sub-scales and sub-leasts of the eight rows.
+    packed: [[[u8; 4]; 3]; BLOCK / 32],
+    /// For each 64 weights four times eight bytes of each row: the first 32 weights in the low bits, the others above.
+    quants: [[u8; ROWS * 8]; BLOCK / 16],
+}
+
+/// A block of one row: ggml's `block_q6_K`. Its weights are `scale · sub-scale · (quant - 32)`, the sub-scales for 16
+/// weights each.
+#[repr(C)]
+struct Q6Block {
+    /// For each 128 weights the low four bits: the first 64, and above them the others.
+    low: [[u8; 64]; 2],
+    /// The two bits above, of weights 0.. in the lowest two bits, then of 32.., 64.., 96...
+    high: [[u8; 32]; 2],
+    sub_scales: [i8; BLOCK / 16],
+    scale: u16,
+}
+
+const _: () = assert!(size_of::<Activations>() == 292 && size_of::<Q4Rows>() == 1152 && size_of::<Q6Block>() == 210);
+
+impl Q4Rows {
+    /// Sub-scales and sub-leasts of the eight rows, for each 32 weights: one byte per row, the first lowest. ggml packs
+    /// 12 bytes as `get_scale_min_k4` of its own rows.
+    #[inline(always)]
+    fn unpack(&self) -> ([u64; 8], [u64; 8]) {
+        let (mut scales, mut leasts) = ([0; 8], [0; 8]);
+        for (i, packed) in self.packed.iter().enumerate() {
+            let [a, b, c] = packed.map(u32::from_le_bytes);
+            let join = |first: u32, low: u32| {
+                let second = (low & 0x0f0f_0f0f) | ((first >> 2) & 0x3030_3030);
+                u64::from(first & 0x3f3f_3f3f) | u64::from(second) << 32
+            };
+            scales[i] = join(a, c);
+            leasts[i] = join(b, c >> 4);
+        }
+        (scales, leasts)
+    }
+}
+
+/// Kernels of one instruction set. Weights and activations have as many blocks as each other.
+struct Kernels {
+    /// Eight rows of Q4_K.
+    q4_k: unsafe fn(&[Q4Rows], &[Activations]) -> [f32; ROWS],
+    /// One row of Q6_K.
+    q6_k: unsafe fn(&[Q6Block], &[Activations]) -> f32,
+}
+
+const AVX2: Kernels = Kernels { q4_k: avx2::q4_k, q6_k: avx2::q6_k };
+const AVX512: Kernels = Kernels { q4_k: avx512::q4_k, q6_k: avx512::q6_k };
+
+impl Kernels {
+    /// llama.cpp itself needs AVX2, so there is no plainer set.
+    fn active() -> &'static Self {
+        if Isa::detect() == Isa::Avx512Vnni { &AVX512 } else { &AVX2 }
+    }
+}
+
+/// Rounds `len` activations.
+///
+/// # Safety
+/// As ggml calls its function of this name: `x` holds `len` values, `to` has room for as many, and the processor has
+/// AVX2.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_quantize_row_q8_K(x: *const f32, to: *mut c_void, len: i64) {
+    let blocks = len as usize / BLOCK;
+    // SAFETY: required of the caller.
+    unsafe {
+        let x = std::slice::from_raw_parts(x.cast(), blocks);
+        let to = std::slice::from_raw_parts_mut(to.cast(), blocks);
+        for (to, x) in to.iter_mut().zip(x) {
+            avx2::quantise(x, to);
+        }
+    }
+}
+
+/// `len` weights of each of `rows` rows, in eights, times one row of activations.
+///
+/// # Safety
+/// As ggml calls its function of this name: `weights` holds `rows · len` weights, `x` holds `len` activations, `y` has
+/// room for `rows` values, and the processor has AVX2, FMA and F16C.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_ggml_gemv_q4_K_8x8_q8_K(
+    len: c_int,
+    y: *mut f32,
+    _stride: usize,
+    weights: *const c_void,
+    x: *const c_void,
+    _activation_rows: c_int, // one
+    rows: c_int,
+) {
+    let (blocks, rows) = (len as usize / BLOCK, rows as usize);
+    // SAFETY: required of the caller.
+    unsafe {
+        let weights = std::slice::from_raw_parts(weights.cast::<Q4Rows>(), rows / ROWS * blocks);
+        let x = std::slice::from_raw_parts(x.cast(), blocks);
+        let y = std::slice::from_raw_parts_mut(y, rows).as_chunks_mut().0;
+        let kernel = Kernels::active().q4_k;
+        for (y, weights) in y.iter_mut().zip(weights.chunks_exact(blocks)) {
+            *y = kernel(weights, x);
+        }
+    }
+}
+
+/// `len` weights of one row times one row of activations.
+///
+/// # Safety
+/// As ggml calls its function of this name: `weights` and `x` hold `len` values, `y` has room for one, and the processor
+/// has AVX2, FMA and F16C.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_ggml_vec_dot_q6_K_q8_K(
+    len: c_int,
+    y: *mut f32,
+    _y_stride: usize,
+    weights: *const c_void,
+    _weights_stride: usize,
+    x: *const c_void,
+    _x_stride: usize,
+    _rows: c_int, // one
+) {
+    let blocks = len as usize / BLOCK;
+    // SAFETY: required of the caller.
+    unsafe {
+        let weights = std::slice::from_raw_parts(weights.cast(), blocks);
+        let x = std::slice::from_raw_parts(x.cast(), blocks);
+        *y = (Kernels::active().q6_k)(weights, x);
+    }
+}
