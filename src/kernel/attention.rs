@@ -1,10 +1,10 @@
-//! Attention of one row on x86: the part of a backbone's step that grows with what has been said.
+//! Attention on x86: the part of a backbone's step that grows with what has been said.
 //!
-//! In: what ggml hands to its operation, the queries of a row in `f32`, keys and values of all positions in `f16`. Out:
-//! what ggml's own gives, sooner and closer to the formula: that one reads the cache anew for every query head, takes one
-//! exponential at a time and keeps its sums in 16 bits. This one reads it once for the heads that share it, in `f32`.
+//! In: what ggml hands to its operation, queries in `f32`, keys and values of all positions in `f16`. Out: what ggml's own
+//! gives, sooner and closer to the formula: that one reads the cache anew for every query head, takes one exponential at
+//! a time and keeps its sums in 16 bits. This one reads it once for the heads that share it, in `f32`.
 //!
-//! As with [`super::k_quants`], `build.rs` has the linker put it in the place of ggml's, which still does all else: whole
+//! As with [`super::k_quants`], `build.rs` has the linker put it in the place of ggml's, which still does all else: long
 //! prompts, caches of other formats, attention of other kinds.
 
 #![allow(unsafe_code)]
@@ -25,6 +25,8 @@ use super::ops::exp;
 const HEADS: usize = 4;
 /// Positions between two corrections of the sums.
 const BLOCK: usize = 32;
+/// Rows from which on ggml's way, by tiles of so many, is the quicker one.
+const MAX_ROWS: i64 = 64;
 /// The widest heads.
 const MAX_DIM: usize = 256;
 
@@ -58,7 +60,7 @@ unsafe extern "C" fn __wrap_ggml_compute_forward_flash_attn_ext(share: *const Sh
     }
 }
 
-/// Rows of `dim` values: one per head, or one per head and position. Strides in bytes.
+/// Rows of `dim` values, one per head and position. Strides in bytes.
 #[derive(Clone, Copy)]
 struct Rows {
     start: *const u8,
@@ -76,9 +78,10 @@ impl Rows {
     }
 }
 
-/// One row's softmax(q·k · scale + mask) · v, for all heads.
+/// softmax(q·k · scale + mask) · v of every row and head.
 struct Attention {
     dim: usize,
+    rows: usize,
     positions: usize,
     key_heads: usize,
     /// Query heads that share the keys and values of one.
@@ -87,9 +90,9 @@ struct Attention {
     queries: Rows,
     keys: Rows,
     values: Rows,
-    /// Added to the scores, for each position: zero, or minus infinity where it is not to be seen.
-    mask: *const f16,
-    /// `[heads][dim]`.
+    /// Added to the scores of a row, for each position: zero, or minus infinity where it is not to be seen.
+    mask: Rows,
+    /// `[rows][heads][dim]`.
     out: *mut f32,
 }
 
@@ -102,7 +105,7 @@ impl Attention {
         // SAFETY: sources of a complete tensor are complete or null.
         let [q, k, v, mask, sinks] = [0, 1, 2, 3, 4].map(|i| unsafe { result.src[i].as_ref() });
         let (q, k, v, mask) = (q?, k?, v?, mask?);
-        let ([dim, 1, heads, 1], [_, positions, key_heads, 1]) = (q.ne, k.ne) else { return None };
+        let ([dim, rows @ 1..MAX_ROWS, heads, 1], [_, positions, key_heads, 1]) = (q.ne, k.ne) else { return None };
         let formats =
             [q.type_, k.type_, v.type_, mask.type_] == [GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_F16, GGML_TYPE_F16];
         let shapes = v.ne == k.ne && k.ne[0] == dim && mask.ne[2..] == [1, 1] && dim % 16 == 0 && dim <= MAX_DIM as i64;
@@ -112,6 +115,7 @@ impl Attention {
         let plain = max_bias == 0.0 && cap == 0.0 && sinks.is_none() && heads % key_heads == 0;
         (formats && shapes && dense && plain).then(|| Self {
             dim: dim as usize,
+            rows: rows as usize,
             positions: positions as usize,
             key_heads: key_heads as usize,
             group: (heads / key_heads) as usize,
@@ -119,7 +123,7 @@ impl Attention {
             queries: Rows::of(q),
             keys: Rows::of(k),
             values: Rows::of(v),
-            mask: mask.data.cast_const().cast(),
+            mask: Rows::of(mask),
             out: result.data.cast(),
         })
     }
@@ -128,32 +132,32 @@ impl Attention {
     /// As for [`__wrap_ggml_compute_forward_flash_attn_ext`].
     unsafe fn compute(&self, thread: usize, threads: usize) {
         let parts = self.group.div_ceil(HEADS);
-        for part in (thread..self.key_heads * parts).step_by(threads) {
-            let (key_head, first) = (part / parts, part % parts * HEADS);
+        for part in (thread..self.key_heads * self.rows * parts).step_by(threads) {
+            let (key_head, row, first) = (part / parts / self.rows, part / parts % self.rows, part % parts * HEADS);
             // SAFETY: heads of `first..` below `group`, which no other part has.
             unsafe {
                 match self.group - first {
-                    1 => self.heads::<1>(key_head, first),
-                    2 => self.heads::<2>(key_head, first),
-                    3 => self.heads::<3>(key_head, first),
-                    _ => self.heads::<HEADS>(key_head, first),
+                    1 => self.heads::<1>(row, key_head, first),
+                    2 => self.heads::<2>(row, key_head, first),
+                    3 => self.heads::<3>(row, key_head, first),
+                    _ => self.heads::<HEADS>(row, key_head, first),
                 }
             }
         }
     }
 
-    /// Query heads `first..first + N` of those that share a key head.
+    /// A row's query heads `first..first + N` of those that share a key head.
     ///
     /// # Safety
     /// There are such heads, nobody else writes their results, and the processor has these instructions.
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn heads<const N: usize>(&self, key_head: usize, first: usize) {
-        let head = key_head * self.group + first;
-        let queries: [*const f32; N] = std::array::from_fn(|n| self.queries.row(head + n, 0).cast());
+    unsafe fn heads<const N: usize>(&self, row: usize, key_head: usize, first: usize) {
+        let (head, heads) = (key_head * self.group + first, self.key_heads * self.group);
+        let queries: [*const f32; N] = std::array::from_fn(|n| self.queries.row(head + n, row).cast());
         let mut totals = [[0f32; MAX_DIM]; N];
         let (mut largest, mut sums) = ([f32::NEG_INFINITY; HEADS], [0f32; HEADS]);
         // SAFETY: one value of the mask for each position.
-        let mask = unsafe { std::slice::from_raw_parts(self.mask, self.positions) };
+        let mask = unsafe { std::slice::from_raw_parts(self.mask.row(0, row).cast::<f16>(), self.positions) };
         let mut seen = mask.iter().enumerate().filter(|(_, mask)| **mask != f16::NEG_INFINITY);
         loop {
             let mut rows = [std::ptr::null(); BLOCK];
@@ -196,7 +200,8 @@ impl Attention {
         }
         for (n, total) in totals.iter().enumerate() {
             // SAFETY: `dim` values of a result that are this call's to write.
-            let out = unsafe { std::slice::from_raw_parts_mut(self.out.add((head + n) * self.dim), self.dim) };
+            let out =
+                unsafe { std::slice::from_raw_parts_mut(self.out.add((row * heads + head + n) * self.dim), self.dim) };
             let inverse = if sums[n] == 0.0 { 0.0 } else { 1.0 / sums[n] };
             for (out, total) in out.iter_mut().zip(total) {
                 *out = total * inverse;
