@@ -9,6 +9,7 @@ fn main() {
         for function in [
             "ggml_compute_forward_flash_attn_ext",
             "quantize_row_q8_K",
+            "ggml_gemm_q4_K_8x8_q8_K",
             "ggml_gemv_q4_K_8x8_q8_K",
             "ggml_vec_dot_q6_K_q8_K",
         ] {

@@ -1,4 +1,4 @@
-//! Products of one row of activations with ggml's Q4_K and Q6_K on x86: four fifths of a step of a large backbone.
+//! Products with ggml's Q4_K and Q6_K on x86: four fifths of a step of a large backbone, and half of a prompt's time.
 //!
 //! In: what ggml hands to its own functions of this kind. Out: the same bits, and sooner, because ggml's use no VNNI, do
 //! not ask for weights ahead of time, and round activations one by one. `build.rs` has the linker put these in the place
@@ -12,6 +12,7 @@ mod avx512;
 #[cfg(test)]
 mod tests;
 
+use std::arch::global_asm;
 use std::ffi::{c_int, c_void};
 
 use super::Isa;
@@ -31,6 +32,16 @@ struct Activations {
     quants: [i8; BLOCK],
     /// Of sixteen quants each.
     sums: [i16; BLOCK / 16],
+}
+
+/// Four rows of activations: ggml's `block_q8_Kx4`.
+#[repr(C)]
+struct FourActivations {
+    scales: [f32; 4],
+    /// Eight of each row in turn.
+    quants: [[[i8; 8]; 4]; BLOCK / 8],
+    /// Of sixteen quants each: for each 64 four of each row.
+    sums: [[[i16; 4]; 4]; BLOCK / 64],
 }
 
 /// A block of each of eight rows: ggml's `block_q4_Kx8`. Its weights are `scale · sub-scale · quant - least · sub-least`,
@@ -57,7 +68,60 @@ struct Q6Block {
     scale: u16,
 }
 
-const _: () = assert!(size_of::<Activations>() == 292 && size_of::<Q4Rows>() == 1152 && size_of::<Q6Block>() == 210);
+const _: () = assert!(size_of::<Activations>() == 292 && size_of::<FourActivations>() == 1168);
+const _: () = assert!(size_of::<Q4Rows>() == 1152 && size_of::<Q6Block>() == 210);
+
+/// A block of one or several columns of activations.
+trait Columns {
+    const COUNT: usize;
+
+    fn scale(&self, column: usize) -> f32;
+    /// Quants `8 · group..` of a column.
+    fn eight(&self, column: usize, group: usize) -> [i8; 8];
+    /// Of 32 quants each. Of a block of zeros, whose scale is zero, they may be anything.
+    fn sums(&self, column: usize) -> [i16; BLOCK / 32];
+}
+
+impl Columns for Activations {
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    fn scale(&self, _: usize) -> f32 {
+        self.scale
+    }
+
+    #[inline(always)]
+    fn eight(&self, _: usize, group: usize) -> [i8; 8] {
+        self.quants.as_chunks().0[group]
+    }
+
+    #[inline(always)]
+    fn sums(&self, _: usize) -> [i16; BLOCK / 32] {
+        std::array::from_fn(|i| self.sums[i * 2].wrapping_add(self.sums[i * 2 + 1]))
+    }
+}
+
+impl Columns for FourActivations {
+    const COUNT: usize = 4;
+
+    #[inline(always)]
+    fn scale(&self, column: usize) -> f32 {
+        self.scales[column]
+    }
+
+    #[inline(always)]
+    fn eight(&self, column: usize, group: usize) -> [i8; 8] {
+        self.quants[group][column]
+    }
+
+    #[inline(always)]
+    fn sums(&self, column: usize) -> [i16; BLOCK / 32] {
+        std::array::from_fn(|i| {
+            let four = self.sums[i / 2][column];
+            four[i % 2 * 2].wrapping_add(four[i % 2 * 2 + 1])
+        })
+    }
+}
 
 impl Q4Rows {
     /// Sub-scales and sub-leasts of the eight rows, for each 32 weights: one byte per row, the first lowest. ggml packs
@@ -87,7 +151,7 @@ struct Kernels {
 }
 
 const AVX2: Kernels = Kernels { q4_k: avx2::q4_k, q6_k: avx2::q6_k };
-const AVX512: Kernels = Kernels { q4_k: avx512::q4_k, q6_k: avx512::q6_k };
+const AVX512: Kernels = Kernels { q4_k: avx512::q4_k_row, q6_k: avx512::q6_k };
 
 impl Kernels {
     /// llama.cpp itself needs AVX2, so there is no plainer set.
@@ -138,6 +202,60 @@ unsafe extern "C" fn __wrap_ggml_gemv_q4_K_8x8_q8_K(
         let kernel = Kernels::active().q4_k;
         for (y, weights) in y.iter_mut().zip(weights.chunks_exact(blocks)) {
             *y = kernel(weights, x);
+        }
+    }
+}
+
+unsafe extern "C" {
+    /// ggml's own.
+    fn __real_ggml_gemm_q4_K_8x8_q8_K(
+        len: c_int,
+        y: *mut f32,
+        stride: usize,
+        weights: *const c_void,
+        x: *const c_void,
+        columns: c_int,
+        rows: c_int,
+    );
+}
+// Only the linker's `--wrap` knows that name. A program that is linked without it never comes here, but must still link.
+global_asm!(".weak __real_ggml_gemm_q4_K_8x8_q8_K");
+
+/// `len` weights of each of `rows` rows, in eights, times `columns` rows of activations, in fours. Each gets the bits that
+/// it gets alone; ggml's, which adds in `f32` every 64 weights, has others in the last place.
+///
+/// # Safety
+/// As ggml calls its function of this name: as for a single row, with `y` of `columns` rows that lie `stride` values apart.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_ggml_gemm_q4_K_8x8_q8_K(
+    len: c_int,
+    y: *mut f32,
+    stride: usize,
+    weights: *const c_void,
+    x: *const c_void,
+    columns: c_int,
+    rows: c_int,
+) {
+    // SAFETY: required of the caller.
+    unsafe {
+        if Isa::detect() != Isa::Avx512Vnni {
+            return __real_ggml_gemm_q4_K_8x8_q8_K(len, y, stride, weights, x, columns, rows);
+        }
+        let (blocks, rows, fours) = (len as usize / BLOCK, rows as usize, columns as usize / 4);
+        let weights = std::slice::from_raw_parts(weights.cast::<Q4Rows>(), rows / ROWS * blocks);
+        let x = std::slice::from_raw_parts(x.cast::<FourActivations>(), fours * blocks);
+        for (i, weights) in weights.chunks_exact(blocks).enumerate() {
+            // The eight rows stay in the nearest cache for all columns.
+            for (j, x) in x.chunks(2 * blocks).enumerate() {
+                let y = y.add(j * 8 * stride + i * ROWS).cast::<[f32; ROWS]>();
+                let write = |(column, sums): (usize, &[f32; ROWS])| y.byte_add(column * stride * 4).write(*sums);
+                match x.split_at_checked(blocks) {
+                    Some((first, second)) if !second.is_empty() => {
+                        avx512::q4_k::<_, 2, 8>(weights, [first, second]).iter().enumerate().for_each(write);
+                    }
+                    _ => avx512::q4_k::<_, 1, 4>(weights, [x]).iter().enumerate().for_each(write),
+                }
+            }
         }
     }
 }

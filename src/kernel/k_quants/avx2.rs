@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{AHEAD, Activations, BLOCK, Q4Rows, Q6Block, ROWS};
+use super::{AHEAD, Activations, BLOCK, Columns, Q4Rows, Q6Block, ROWS};
 
 /// Eight bytes of each row meet the same eight activations, four rows to a vector. Four such sums fit in 16 bits
 /// (4 · 2 · 15 · 128).
@@ -48,7 +48,7 @@ pub(super) unsafe fn q4_k(weights: &[Q4Rows], x: &[Activations]) -> [f32; ROWS] 
         }
         // Adds the two lanes of a row; the rows come out as 0 1 4 5 2 3 6 7.
         let sums = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(sums[0], sums[1]));
-        add_scaled(&mut total, w, x, sums, leasts(&least, x));
+        add_scaled(&mut total, w, x.scale, sums, leasts(&pairs(&least), x.sums(0)));
     }
     // SAFETY: eight floats are eight floats.
     unsafe { std::mem::transmute(_mm256_sub_ps(total[0], total[1])) }
@@ -64,24 +64,31 @@ fn per_lane(bytes: u64, half: usize) -> __m256i {
     _mm256_shuffle_epi8(_mm256_set1_epi64x(bytes as i64), _mm256_set_epi64x(d, c, b, a))
 }
 
-/// The sub-leasts of the eight rows times the activations that they belong to.
+/// The sub-leasts of the eight rows for two times 32 weights, in the 16-bit halves of the lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn leasts(least: &[u64; 8], x: &Activations) -> __m256i {
-    let mut sums = _mm256_setzero_si256();
-    for (i, least) in least.iter().enumerate() {
-        let least = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(*least as i64));
-        let x = x.sums[i * 2].wrapping_add(x.sums[i * 2 + 1]); // fits, but a block of zeros has any sums
-        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(least, _mm256_set1_epi32(i32::from(x) & 0xffff)));
+pub(super) fn pairs(least: &[u64; 8]) -> [__m256i; 4] {
+    let bytes = least.map(|eight| _mm_cvtsi64_si128(eight as i64));
+    std::array::from_fn(|i| _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(bytes[i * 2], bytes[i * 2 + 1])))
+}
+
+/// The sub-leasts of the eight rows times the sums of the activations that they belong to.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn leasts(pairs: &[__m256i; 4], sums: [i16; 8]) -> __m256i {
+    let mut total = _mm256_setzero_si256();
+    for (pair, sums) in pairs.iter().zip(sums.as_chunks::<2>().0) {
+        let sums = _mm256_set1_epi32(i32::from(sums[1]) << 16 | i32::from(sums[0]) & 0xffff);
+        total = _mm256_add_epi32(total, _mm256_madd_epi16(*pair, sums));
     }
-    sums
+    total
 }
 
 /// Adds a block's sums and leasts to those of the rows, in ggml's order.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn add_scaled(total: &mut [__m256; 2], w: &Q4Rows, x: &Activations, sums: __m256i, leasts: __m256i) {
-    let scale = _mm256_set1_ps(x.scale);
+pub(super) fn add_scaled(total: &mut [__m256; 2], w: &Q4Rows, scale: f32, sums: __m256i, leasts: __m256i) {
+    let scale = _mm256_set1_ps(scale);
     for (total, (sums, halves)) in total.iter_mut().zip([(sums, &w.scales), (leasts, &w.leasts)]) {
         // SAFETY: eight times 16 bits.
         let halves = unsafe { _mm256_cvtph_ps(_mm_loadu_si128(halves.as_ptr().cast())) };

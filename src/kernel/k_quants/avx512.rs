@@ -2,48 +2,74 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{add_scaled, ahead, leasts, sum};
-use super::{Activations, Q4Rows, Q6Block, ROWS};
+use super::avx2::{add_scaled, add_signed, ahead, leasts, pairs, sum};
+use super::{Activations, Columns, Q4Rows, Q6Block, ROWS};
 
-/// Eight bytes of each of the eight rows meet the same eight activations: two lanes of sums to a row. They fit in 16 bits
+/// Eight bytes of each of the eight rows meet eight activations: two lanes of sums to a row. They fit in 16 bits
 /// (16 · 15 · 128), as do sub-scales, so `vpdpwssd` multiplies one by the other: of its pairs the upper half is zero.
+/// The columns are those of `M` blocks, `N` in all.
+///
+/// # Safety
+/// The processor has these instructions.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub(super) unsafe fn q4_k<C: Columns, const M: usize, const N: usize>(
+    weights: &[Q4Rows],
+    x: [&[C]; M],
+) -> [[f32; ROWS]; N] {
+    let low_bits = _mm512_set1_epi8(15);
+    let mut totals = [[_mm256_setzero_ps(); 2]; N];
+    for (b, w) in weights.iter().enumerate() {
+        let x: [(&C, usize); N] = std::array::from_fn(|n| (&x[n / C::COUNT][b], n % C::COUNT));
+        let (scales, least) = w.unpack();
+        ahead(&w.scales, 0);
+        ahead(&w.scales, 64);
+        let mut sums = [_mm512_setzero_si512(); N];
+        for part in 0..4 {
+            let (mut low, mut high) = ([_mm512_setzero_si512(); N], [_mm512_setzero_si512(); N]);
+            for group in part * 8..part * 8 + 4 {
+                let quants = &w.quants[group - part * 4];
+                ahead(quants, 0);
+                // SAFETY: 64 bytes of weights.
+                let quants = unsafe { _mm512_loadu_si512(quants.as_ptr().cast()) };
+                let of_low = _mm512_and_si512(quants, low_bits);
+                let of_high = _mm512_and_si512(_mm512_srli_epi16::<4>(quants), low_bits);
+                for (n, (x, column)) in x.iter().enumerate() {
+                    low[n] = _mm512_dpbusd_epi32(low[n], of_low, broadcast(x.eight(*column, group)));
+                    high[n] = _mm512_dpbusd_epi32(high[n], of_high, broadcast(x.eight(*column, group + 4)));
+                }
+            }
+            let scales = [per_lane(scales[part * 2]), per_lane(scales[part * 2 + 1])];
+            for n in 0..N {
+                sums[n] = _mm512_dpwssd_epi32(sums[n], low[n], scales[0]);
+                sums[n] = _mm512_dpwssd_epi32(sums[n], high[n], scales[1]);
+            }
+        }
+        let least = pairs(&least);
+        for (n, (x, column)) in x.iter().enumerate() {
+            let sums = _mm512_cvtepi64_epi32(_mm512_add_epi32(sums[n], _mm512_srli_epi64::<32>(sums[n])));
+            add_scaled(&mut totals[n], w, x.scale(*column), sums, leasts(&least, x.sums(*column)));
+        }
+    }
+    // SAFETY: eight floats are eight floats.
+    totals.map(|total| unsafe { std::mem::transmute(_mm256_sub_ps(total[0], total[1])) })
+}
+
+/// One row of activations.
 ///
 /// # Safety
 /// The processor has these instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub(super) unsafe fn q4_k(weights: &[Q4Rows], x: &[Activations]) -> [f32; ROWS] {
-    let low_bits = _mm512_set1_epi8(15);
-    let mut total = [_mm256_setzero_ps(); 2];
-    for (w, x) in weights.iter().zip(x) {
-        let (scales, least) = w.unpack();
-        ahead(&w.scales, 0);
-        ahead(&w.scales, 64);
-        let mut sums = _mm512_setzero_si512();
-        for part in 0..4 {
-            let (mut low, mut high) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-            for i in 0..4 {
-                let quants = &w.quants[part * 4 + i];
-                ahead(quants, 0);
-                // SAFETY: 64 bytes of weights; 64 activations to a part.
-                let (quants, x) =
-                    unsafe { (_mm512_loadu_si512(quants.as_ptr().cast()), x.quants.as_ptr().add(part * 64 + i * 8)) };
-                let of_low = _mm512_and_si512(quants, low_bits);
-                let of_high = _mm512_and_si512(_mm512_srli_epi16::<4>(quants), low_bits);
-                // SAFETY: as above, eight of 64 activations each.
-                unsafe {
-                    low = _mm512_dpbusd_epi32(low, of_low, _mm512_set1_epi64(x.cast::<i64>().read_unaligned()));
-                    let x = x.add(32);
-                    high = _mm512_dpbusd_epi32(high, of_high, _mm512_set1_epi64(x.cast::<i64>().read_unaligned()));
-                }
-            }
-            sums = _mm512_dpwssd_epi32(sums, low, per_lane(scales[part * 2]));
-            sums = _mm512_dpwssd_epi32(sums, high, per_lane(scales[part * 2 + 1]));
-        }
-        let sums = _mm512_cvtepi64_epi32(_mm512_add_epi32(sums, _mm512_srli_epi64::<32>(sums)));
-        add_scaled(&mut total, w, x, sums, leasts(&least, x));
-    }
-    // SAFETY: eight floats are eight floats.
-    unsafe { std::mem::transmute(_mm256_sub_ps(total[0], total[1])) }
+pub(super) unsafe fn q4_k_row(weights: &[Q4Rows], x: &[Activations]) -> [f32; ROWS] {
+    // SAFETY: as required of the caller.
+    let [y] = unsafe { q4_k(weights, [x]) };
+    y
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn broadcast(eight: [i8; 8]) -> __m512i {
+    _mm512_set1_epi64(i64::from_ne_bytes(eight.map(|q| q as u8)))
 }
 
 /// The byte of a row in both of its lanes.
@@ -98,7 +124,7 @@ pub(super) unsafe fn q6_k(weights: &[Q6Block], x: &[Activations]) -> f32 {
             }
         }
         let sums = _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64::<1>(sums));
-        total = super::avx2::add_signed(total, w, x, sums);
+        total = add_signed(total, w, x, sums);
     }
     sum(total)
 }

@@ -1,4 +1,4 @@
-//! Every set against ggml's own functions, bit for bit, and that the linker has put ours in their place.
+//! Every set against ggml's own functions for one row, bit for bit, and that the linker has put ours in their place.
 
 use std::ffi::{c_int, c_void};
 
@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 unsafe extern "C" {
+    fn ggml_gemm_q4_K_8x8_q8_K(_: c_int, _: *mut f32, _: usize, _: *const c_void, _: *const c_void, _: c_int, _: c_int);
     fn ggml_gemv_q4_K_8x8_q8_K(_: c_int, _: *mut f32, _: usize, _: *const c_void, _: *const c_void, _: c_int, _: c_int);
     fn __real_ggml_gemv_q4_K_8x8_q8_K(
         _: c_int,
@@ -18,6 +19,7 @@ unsafe extern "C" {
         _: c_int,
         _: c_int,
     );
+    fn ggml_quantize_mat_q8_K_4x8(_: *const f32, _: *mut c_void, _: i64);
     fn __real_ggml_vec_dot_q6_K_q8_K(
         _: c_int,
         _: *mut f32,
@@ -118,6 +120,37 @@ fn check_q4_k(weights: &[u8], x: &[u8], rows: usize) {
     }
 }
 
+/// Several columns of activations, of `len` values each, give what ggml gives for each of them alone.
+fn check_q4_k_columns(weights: &[u8], x: &[f32], len: usize) {
+    let (count, columns) = (len / BLOCK, x.len() / len);
+    let (rows, stride) = (weights.len() / size_of::<Q4Rows>() / count * ROWS, 37);
+    let mut fours = vec![0u8; columns / 4 * count * size_of::<FourActivations>()];
+    let (mut together, mut alone) = (vec![0f32; columns * stride], vec![0f32; columns * stride]);
+    // SAFETY: room for all blocks, and for a row of results in every stride.
+    unsafe {
+        for (x, fours) in x.chunks(4 * len).zip(fours.chunks_mut(count * size_of::<FourActivations>())) {
+            ggml_quantize_mat_q8_K_4x8(x.as_ptr(), fours.as_mut_ptr().cast(), len as i64);
+        }
+        let (weights, len) = (weights.as_ptr().cast(), len as c_int);
+        let (y, x) = (together.as_mut_ptr(), fours.as_ptr().cast());
+        __wrap_ggml_gemm_q4_K_8x8_q8_K(len, y, stride, weights, x, columns as c_int, rows as c_int);
+        for (column, y) in alone.chunks_mut(stride).enumerate() {
+            let blocks = blocks::<FourActivations>(&fours)[column / 4 * count..][..count].iter();
+            let x: Vec<_> = blocks.map(|four| four.one(column % 4)).collect();
+            __real_ggml_gemv_q4_K_8x8_q8_K(len, y.as_mut_ptr(), rows, weights, x.as_ptr().cast(), 1, rows as c_int);
+        }
+    }
+    assert_eq!(bits(&together), bits(&alone), "{columns} columns, {rows} rows");
+}
+
+impl FourActivations {
+    fn one(&self, column: usize) -> Activations {
+        let quants: Vec<i8> = self.quants.iter().flat_map(|group| group[column]).collect();
+        let sums: Vec<i16> = self.sums.iter().flat_map(|part| part[column]).collect();
+        Activations { scale: self.scales[column], quants: quants.try_into().unwrap(), sums: sums.try_into().unwrap() }
+    }
+}
+
 fn check_q6_k(weights: &[u8], x: &[u8]) {
     crate::ggml::init().unwrap(); // ggml looks scales up in a table
     let len = (x.len() / size_of::<Activations>() * BLOCK) as c_int;
@@ -156,6 +189,14 @@ proptest! {
     }
 
     #[test]
+    fn columns_of_q4_k_give_the_bits_of_each_alone(
+        weights in weights::<Q4Rows>(6, q4_rows),
+        x in (1usize..6).prop_flat_map(|fours| values(fours * 4 * 2 * BLOCK)),
+    ) {
+        check_q4_k_columns(&weights, &x, 2 * BLOCK);
+    }
+
+    #[test]
     fn a_row_of_q6_k_gives_ggmls_bits(weights in weights::<Q6Block>(3, q6_block), x in values(3 * BLOCK)) {
         check_q6_k(&weights, &rounded(&x)[1]);
     }
@@ -169,6 +210,7 @@ fn the_largest_sums_do_not_overflow() {
             let mut weights = vec![byte; 2 * size_of::<Q4Rows>()];
             q4_rows(&mut weights);
             check_q4_k(&weights, x, 8);
+            check_q4_k_columns(&weights, &[1.0; 8 * BLOCK], 2 * BLOCK);
             let mut weights = vec![byte; 2 * size_of::<Q6Block>()];
             q6_block(&mut weights);
             check_q6_k(&weights, x);
@@ -181,6 +223,8 @@ fn the_largest_sums_do_not_overflow() {
 fn llama_cpp_calls_ours() {
     type Product = unsafe extern "C" fn(c_int, *mut f32, usize, *const c_void, *const c_void, c_int, c_int);
     let (called, ours): (Product, Product) = (ggml_gemv_q4_K_8x8_q8_K, __wrap_ggml_gemv_q4_K_8x8_q8_K);
+    assert_eq!(called as usize, ours as usize);
+    let (called, ours): (Product, Product) = (ggml_gemm_q4_K_8x8_q8_K, __wrap_ggml_gemm_q4_K_8x8_q8_K);
     assert_eq!(called as usize, ours as usize);
     // SAFETY: ggml's table of formats, which lives as long as the program.
     let (q6_k, q8_k) = unsafe {
