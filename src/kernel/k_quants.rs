@@ -1,9 +1,9 @@
 //! Products with ggml's Q4_K and Q6_K on x86: four fifths of a step of a large backbone, and half of a prompt's time.
 //!
-//! In: what ggml hands to its own functions of this kind. Out: the same bits, and sooner, because ggml's use no VNNI, do
-//! not ask for weights ahead of time, and round activations one by one. `build.rs` has the linker put these in the place
-//! of ggml's: llama.cpp keeps the graph, the threads and the layout of weights, and a program that is linked otherwise
-//! runs ggml's own.
+//! In: what ggml hands to its own functions of this kind. Out: the bits that ggml gives a row that comes alone, and sooner,
+//! because ggml's use no VNNI, do not ask for weights ahead of time, and round activations one by one. `build.rs` has the
+//! linker put these in the place of ggml's: llama.cpp keeps the graph, the threads and the layout of weights, and a
+//! program that is linked otherwise runs ggml's own.
 
 #![allow(unsafe_code)]
 
