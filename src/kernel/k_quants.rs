@@ -12,7 +12,6 @@ mod avx512;
 #[cfg(test)]
 mod tests;
 
-use std::arch::global_asm;
 use std::ffi::{c_int, c_void};
 
 use super::Isa;
@@ -73,8 +72,6 @@ const _: () = assert!(size_of::<Q4Rows>() == 1152 && size_of::<Q6Block>() == 210
 
 /// A block of one or several columns of activations.
 trait Columns {
-    const COUNT: usize;
-
     fn scale(&self, column: usize) -> f32;
     /// Quants `8 · group..` of a column.
     fn eight(&self, column: usize, group: usize) -> [i8; 8];
@@ -83,8 +80,6 @@ trait Columns {
 }
 
 impl Columns for Activations {
-    const COUNT: usize = 1;
-
     #[inline(always)]
     fn scale(&self, _: usize) -> f32 {
         self.scale
@@ -102,8 +97,6 @@ impl Columns for Activations {
 }
 
 impl Columns for FourActivations {
-    const COUNT: usize = 4;
-
     #[inline(always)]
     fn scale(&self, column: usize) -> f32 {
         self.scales[column]
@@ -145,13 +138,15 @@ impl Q4Rows {
 /// Kernels of one instruction set. Weights and activations have as many blocks as each other.
 struct Kernels {
     /// Eight rows of Q4_K.
-    q4_k: unsafe fn(&[Q4Rows], &[Activations]) -> [f32; ROWS],
+    q4_k: unsafe fn(&[Q4Rows], &[Activations]) -> [[f32; ROWS]; 1],
+    /// The same for four columns.
+    q4_k_columns: unsafe fn(&[Q4Rows], &[FourActivations]) -> [[f32; ROWS]; 4],
     /// One row of Q6_K.
     q6_k: unsafe fn(&[Q6Block], &[Activations]) -> f32,
 }
 
-const AVX2: Kernels = Kernels { q4_k: avx2::q4_k, q6_k: avx2::q6_k };
-const AVX512: Kernels = Kernels { q4_k: avx512::q4_k_row, q6_k: avx512::q6_k };
+const AVX2: Kernels = Kernels { q4_k: avx2::q4_k, q4_k_columns: avx2::q4_k, q6_k: avx2::q6_k };
+const AVX512: Kernels = Kernels { q4_k: avx512::q4_k, q4_k_columns: avx512::q4_k, q6_k: avx512::q6_k };
 
 impl Kernels {
     /// llama.cpp itself needs AVX2, so there is no plainer set.
@@ -201,25 +196,10 @@ unsafe extern "C" fn __wrap_ggml_gemv_q4_K_8x8_q8_K(
         let y = std::slice::from_raw_parts_mut(y, rows).as_chunks_mut().0;
         let kernel = Kernels::active().q4_k;
         for (y, weights) in y.iter_mut().zip(weights.chunks_exact(blocks)) {
-            *y = kernel(weights, x);
+            [*y] = kernel(weights, x);
         }
     }
 }
-
-unsafe extern "C" {
-    /// ggml's own.
-    fn __real_ggml_gemm_q4_K_8x8_q8_K(
-        len: c_int,
-        y: *mut f32,
-        stride: usize,
-        weights: *const c_void,
-        x: *const c_void,
-        columns: c_int,
-        rows: c_int,
-    );
-}
-// Only the linker's `--wrap` knows that name. A program that is linked without it never comes here, but must still link.
-global_asm!(".weak __real_ggml_gemm_q4_K_8x8_q8_K");
 
 /// `len` weights of each of `rows` rows, in eights, times `columns` rows of activations, in fours. Each gets the bits that
 /// it gets alone; ggml's, which adds in `f32` every 64 weights, has others in the last place.
@@ -236,24 +216,17 @@ unsafe extern "C" fn __wrap_ggml_gemm_q4_K_8x8_q8_K(
     columns: c_int,
     rows: c_int,
 ) {
+    let (blocks, rows, fours) = (len as usize / BLOCK, rows as usize, columns as usize / 4);
     // SAFETY: required of the caller.
     unsafe {
-        if Isa::detect() != Isa::Avx512Vnni {
-            return __real_ggml_gemm_q4_K_8x8_q8_K(len, y, stride, weights, x, columns, rows);
-        }
-        let (blocks, rows, fours) = (len as usize / BLOCK, rows as usize, columns as usize / 4);
         let weights = std::slice::from_raw_parts(weights.cast::<Q4Rows>(), rows / ROWS * blocks);
-        let x = std::slice::from_raw_parts(x.cast::<FourActivations>(), fours * blocks);
+        let x = std::slice::from_raw_parts(x.cast(), fours * blocks);
+        let kernel = Kernels::active().q4_k_columns;
         for (i, weights) in weights.chunks_exact(blocks).enumerate() {
             // The eight rows stay in the nearest cache for all columns.
-            for (j, x) in x.chunks(2 * blocks).enumerate() {
-                let y = y.add(j * 8 * stride + i * ROWS).cast::<[f32; ROWS]>();
-                let write = |(column, sums): (usize, &[f32; ROWS])| y.byte_add(column * stride * 4).write(*sums);
-                match x.split_at_checked(blocks) {
-                    Some((first, second)) if !second.is_empty() => {
-                        avx512::q4_k::<_, 2, 8>(weights, [first, second]).iter().enumerate().for_each(write);
-                    }
-                    _ => avx512::q4_k::<_, 1, 4>(weights, [x]).iter().enumerate().for_each(write),
+            for (four, x) in x.chunks_exact(blocks).enumerate() {
+                for (n, sums) in kernel(weights, x).into_iter().enumerate() {
+                    y.add((four * 4 + n) * stride + i * ROWS).cast::<[f32; ROWS]>().write(sums);
                 }
             }
         }

@@ -5,53 +5,63 @@ use std::arch::x86_64::*;
 
 use super::{AHEAD, Activations, BLOCK, Columns, Q4Rows, Q6Block, ROWS};
 
-/// Eight bytes of each row meet the same eight activations, four rows to a vector. Four such sums fit in 16 bits
-/// (4 · 2 · 15 · 128).
+/// Eight bytes of each row meet eight activations, four rows to a vector. Four such sums fit in 16 bits (4 · 2 · 15 · 128).
+/// For the `N` columns of the blocks.
 ///
 /// # Safety
 /// The processor has these instructions.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) unsafe fn q4_k(weights: &[Q4Rows], x: &[Activations]) -> [f32; ROWS] {
+pub(super) unsafe fn q4_k<C: Columns, const N: usize>(weights: &[Q4Rows], x: &[C]) -> [[f32; ROWS]; N] {
     let low_bits = _mm256_set1_epi8(15);
-    let mut total = [_mm256_setzero_ps(); 2];
+    let mut totals = [[_mm256_setzero_ps(); 2]; N];
     for (w, x) in weights.iter().zip(x) {
         let (scales, least) = w.unpack();
         ahead(&w.scales, 0);
         ahead(&w.scales, 64);
-        let mut sums = [_mm256_setzero_si256(); 2];
+        let mut sums = [[_mm256_setzero_si256(); N]; 2];
         for part in 0..4 {
-            let mut low = [_mm256_setzero_si256(); 2];
-            let mut high = low;
-            for i in 0..4 {
-                let quants = &w.quants[part * 4 + i];
-                ahead(quants, 0);
-                // SAFETY: 64 activations to a part, eight and eight of them.
-                let [of_low, of_high] = [0, 32].map(|at| unsafe {
-                    let x = x.quants.as_ptr().add(part * 64 + i * 8 + at);
-                    _mm256_set1_epi64x(x.cast::<i64>().read_unaligned())
-                });
-                for rows in 0..2 {
+            // Four rows at a time, so that the sums of four columns stay in registers.
+            for (rows, sums) in sums.iter_mut().enumerate() {
+                let (mut low, mut high) = ([_mm256_setzero_si256(); N], [_mm256_setzero_si256(); N]);
+                for group in part * 8..part * 8 + 4 {
+                    let quants = &w.quants[group - part * 4];
+                    if rows == 0 {
+                        ahead(quants, 0);
+                    }
                     // SAFETY: twice 32 bytes of weights.
                     let quants = unsafe { _mm256_loadu_si256(quants.as_ptr().add(rows * 32).cast()) };
-                    let below = _mm256_and_si256(quants, low_bits);
-                    let above = _mm256_and_si256(_mm256_srli_epi16::<4>(quants), low_bits);
-                    low[rows] = _mm256_add_epi16(low[rows], _mm256_maddubs_epi16(below, of_low));
-                    high[rows] = _mm256_add_epi16(high[rows], _mm256_maddubs_epi16(above, of_high));
+                    let of_low = _mm256_and_si256(quants, low_bits);
+                    let of_high = _mm256_and_si256(_mm256_srli_epi16::<4>(quants), low_bits);
+                    for n in 0..N {
+                        let products = _mm256_maddubs_epi16(of_low, broadcast(x.eight(n, group)));
+                        low[n] = _mm256_add_epi16(low[n], products);
+                        let products = _mm256_maddubs_epi16(of_high, broadcast(x.eight(n, group + 4)));
+                        high[n] = _mm256_add_epi16(high[n], products);
+                    }
                 }
-            }
-            for (sub_sums, scales) in [(low, scales[part * 2]), (high, scales[part * 2 + 1])] {
-                for rows in 0..2 {
-                    let scaled = _mm256_madd_epi16(sub_sums[rows], per_lane(scales, rows));
-                    sums[rows] = _mm256_add_epi32(sums[rows], scaled);
+                let scales = [per_lane(scales[part * 2], rows), per_lane(scales[part * 2 + 1], rows)];
+                for n in 0..N {
+                    let scaled =
+                        _mm256_add_epi32(_mm256_madd_epi16(low[n], scales[0]), _mm256_madd_epi16(high[n], scales[1]));
+                    sums[n] = _mm256_add_epi32(sums[n], scaled);
                 }
             }
         }
-        // Adds the two lanes of a row; the rows come out as 0 1 4 5 2 3 6 7.
-        let sums = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(sums[0], sums[1]));
-        add_scaled(&mut total, w, x.scale, sums, leasts(&pairs(&least), x.sums(0)));
+        let least = pairs(&least);
+        for n in 0..N {
+            // Adds the two lanes of a row; the rows come out as 0 1 4 5 2 3 6 7.
+            let sums = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(sums[0][n], sums[1][n]));
+            add_scaled(&mut totals[n], w, x.scale(n), sums, leasts(&least, x.sums(n)));
+        }
     }
     // SAFETY: eight floats are eight floats.
-    unsafe { std::mem::transmute(_mm256_sub_ps(total[0], total[1])) }
+    totals.map(|total| unsafe { std::mem::transmute(_mm256_sub_ps(total[0], total[1])) })
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn broadcast(eight: [i8; 8]) -> __m256i {
+    _mm256_set1_epi64x(i64::from_ne_bytes(eight.map(|q| q as u8)))
 }
 
 /// The byte of a row in its four lanes of 16 bits: of the first four rows, or of the others.

@@ -7,20 +7,15 @@ use super::{Activations, Columns, Q4Rows, Q6Block, ROWS};
 
 /// Eight bytes of each of the eight rows meet eight activations: two lanes of sums to a row. They fit in 16 bits
 /// (16 · 15 · 128), as do sub-scales, so `vpdpwssd` multiplies one by the other: of its pairs the upper half is zero.
-/// The columns are those of `M` blocks, `N` in all.
+/// For the `N` columns of the blocks.
 ///
 /// # Safety
 /// The processor has these instructions.
-#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub(super) unsafe fn q4_k<C: Columns, const M: usize, const N: usize>(
-    weights: &[Q4Rows],
-    x: [&[C]; M],
-) -> [[f32; ROWS]; N] {
+pub(super) unsafe fn q4_k<C: Columns, const N: usize>(weights: &[Q4Rows], x: &[C]) -> [[f32; ROWS]; N] {
     let low_bits = _mm512_set1_epi8(15);
     let mut totals = [[_mm256_setzero_ps(); 2]; N];
-    for (b, w) in weights.iter().enumerate() {
-        let x: [(&C, usize); N] = std::array::from_fn(|n| (&x[n / C::COUNT][b], n % C::COUNT));
+    for (w, x) in weights.iter().zip(x) {
         let (scales, least) = w.unpack();
         ahead(&w.scales, 0);
         ahead(&w.scales, 64);
@@ -34,9 +29,9 @@ pub(super) unsafe fn q4_k<C: Columns, const M: usize, const N: usize>(
                 let quants = unsafe { _mm512_loadu_si512(quants.as_ptr().cast()) };
                 let of_low = _mm512_and_si512(quants, low_bits);
                 let of_high = _mm512_and_si512(_mm512_srli_epi16::<4>(quants), low_bits);
-                for (n, (x, column)) in x.iter().enumerate() {
-                    low[n] = _mm512_dpbusd_epi32(low[n], of_low, broadcast(x.eight(*column, group)));
-                    high[n] = _mm512_dpbusd_epi32(high[n], of_high, broadcast(x.eight(*column, group + 4)));
+                for n in 0..N {
+                    low[n] = _mm512_dpbusd_epi32(low[n], of_low, broadcast(x.eight(n, group)));
+                    high[n] = _mm512_dpbusd_epi32(high[n], of_high, broadcast(x.eight(n, group + 4)));
                 }
             }
             let scales = [per_lane(scales[part * 2]), per_lane(scales[part * 2 + 1])];
@@ -46,24 +41,13 @@ pub(super) unsafe fn q4_k<C: Columns, const M: usize, const N: usize>(
             }
         }
         let least = pairs(&least);
-        for (n, (x, column)) in x.iter().enumerate() {
+        for n in 0..N {
             let sums = _mm512_cvtepi64_epi32(_mm512_add_epi32(sums[n], _mm512_srli_epi64::<32>(sums[n])));
-            add_scaled(&mut totals[n], w, x.scale(*column), sums, leasts(&least, x.sums(*column)));
+            add_scaled(&mut totals[n], w, x.scale(n), sums, leasts(&least, x.sums(n)));
         }
     }
     // SAFETY: eight floats are eight floats.
     totals.map(|total| unsafe { std::mem::transmute(_mm256_sub_ps(total[0], total[1])) })
-}
-
-/// One row of activations.
-///
-/// # Safety
-/// The processor has these instructions.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub(super) unsafe fn q4_k_row(weights: &[Q4Rows], x: &[Activations]) -> [f32; ROWS] {
-    // SAFETY: as required of the caller.
-    let [y] = unsafe { q4_k(weights, [x]) };
-    y
 }
 
 #[inline]

@@ -114,7 +114,7 @@ fn check_q4_k(weights: &[u8], x: &[u8], rows: usize) {
     for (name, set) in sets() {
         for (eight, expected) in blocks::<Q4Rows>(weights).chunks_exact(count).zip(expected.as_chunks::<8>().0) {
             // SAFETY: this processor has the set.
-            let y = unsafe { (set.q4_k)(eight, blocks(x)) };
+            let [y] = unsafe { (set.q4_k)(eight, blocks(x)) };
             assert_eq!(bits(&y), bits(expected), "{name}");
         }
     }
@@ -141,6 +141,13 @@ fn check_q4_k_columns(weights: &[u8], x: &[f32], len: usize) {
         }
     }
     assert_eq!(bits(&together), bits(&alone), "{columns} columns, {rows} rows");
+    for (name, set) in sets() {
+        // SAFETY: this processor has the set.
+        let first = unsafe { (set.q4_k_columns)(&blocks(weights)[..count], &blocks(&fours)[..count]) };
+        for (y, alone) in first.iter().zip(alone.chunks(stride)) {
+            assert_eq!(bits(y), bits(&alone[..ROWS]), "{name}");
+        }
+    }
 }
 
 impl FourActivations {
