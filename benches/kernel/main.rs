@@ -2,8 +2,8 @@
 //!
 //! First a table: the products of one flow layer of a Voxtral-4B, over more weights than a cache holds, with what this
 //! machine can read and what ggml takes for the same weights. The three take turns, round by round, and the medians are
-//! compared, since a shared machine's speed changes by the second. Then, by criterion, products whose weights stay in a
-//! cache.
+//! compared, since a shared machine's speed changes by the second. On x86 a second one, of single rows with the formats of
+//! a backbone. Then, by criterion, products whose weights stay in a cache.
 //!
 //! `cargo bench --bench kernel`; `SYRINX_ISA` chooses another kernel set, `SYRINX_RIVAL` a program to compare with as well.
 
