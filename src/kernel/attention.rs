@@ -91,7 +91,7 @@ struct Attention {
     keys: Rows,
     values: Rows,
     /// Added to the scores of a row, for each position: zero, or minus infinity where it is not to be seen.
-    mask: Rows,
+    mask: Option<Rows>,
     /// `[rows][heads][dim]`.
     out: *mut f32,
 }
@@ -104,11 +104,11 @@ impl Attention {
     unsafe fn of(result: &ggml_tensor) -> Option<Self> {
         // SAFETY: sources of a complete tensor are complete or null.
         let [q, k, v, mask, sinks] = [0, 1, 2, 3, 4].map(|i| unsafe { result.src[i].as_ref() });
-        let (q, k, v, mask) = (q?, k?, v?, mask?);
+        let (q, k, v) = (q?, k?, v?);
         let ([dim, rows @ 1..MAX_ROWS, heads, 1], [_, positions, key_heads, 1]) = (q.ne, k.ne) else { return None };
-        let formats =
-            [q.type_, k.type_, v.type_, mask.type_] == [GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_F16, GGML_TYPE_F16];
-        let shapes = v.ne == k.ne && k.ne[0] == dim && mask.ne[2..] == [1, 1] && dim % 16 == 0 && dim <= MAX_DIM as i64;
+        let formats = [q.type_, k.type_, v.type_] == [GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_F16]
+            && mask.is_none_or(|mask| mask.type_ == GGML_TYPE_F16 && mask.ne[2..] == [1, 1]);
+        let shapes = v.ne == k.ne && k.ne[0] == dim && dim % 16 == 0 && dim <= MAX_DIM as i64;
         let dense = [q.nb[0], k.nb[0], v.nb[0], result.nb[0], result.nb[1]] == [4, 2, 2, 4, 4 * dim as usize];
         // Linear biases, capped scores and sinks are of other models.
         let [scale, max_bias, cap] = [0, 1, 2].map(|i| f32::from_bits(result.op_params[i] as u32));
@@ -123,7 +123,7 @@ impl Attention {
             queries: Rows::of(q),
             keys: Rows::of(k),
             values: Rows::of(v),
-            mask: Rows::of(mask),
+            mask: mask.map(Rows::of),
             out: result.data.cast(),
         })
     }
@@ -156,8 +156,15 @@ impl Attention {
         let queries: [*const f32; N] = std::array::from_fn(|n| self.queries.row(head + n, row).cast());
         let mut totals = [[0f32; MAX_DIM]; N];
         let (mut largest, mut sums) = ([f32::NEG_INFINITY; HEADS], [0f32; HEADS]);
-        // SAFETY: one value of the mask for each position.
-        let mask = unsafe { std::slice::from_raw_parts(self.mask.row(0, row).cast::<f16>(), self.positions) };
+        let all_seen;
+        let mask = match self.mask {
+            // SAFETY: one value of the mask for each position.
+            Some(mask) => unsafe { std::slice::from_raw_parts(mask.row(0, row).cast::<f16>(), self.positions) },
+            None => {
+                all_seen = vec![f16::ZERO; self.positions];
+                &all_seen
+            }
+        };
         let mut seen = mask.iter().enumerate().filter(|(_, mask)| **mask != f16::NEG_INFINITY);
         loop {
             let mut rows = [std::ptr::null(); BLOCK];
