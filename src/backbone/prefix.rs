@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-/// Names the state's producer: llama.cpp's layout is its own, so another version's is not read.
-const PRODUCER: &str = concat!("syrinx-prefix-1 llama-cpp-sys-2-0.1.161 ", env!("CARGO_PKG_VERSION"));
+/// Names the state's producer: llama.cpp's layout is its own, so another version's is not read. The number goes up when
+/// kernels of ours that compute states ([`crate::kernel`]) give other bits: a kept state must not change what is spoken.
+const PRODUCER: &str = concat!("syrinx-prefix-2 llama-cpp-sys-2-0.1.161 ", env!("CARGO_PKG_VERSION"));
 const DIGEST: usize = 32;
 
 /// States in memory, and on disk if a folder was given.
