@@ -36,6 +36,15 @@ pub(super) fn quantise(values: &[[f32; BLOCK]], blocks: &mut [BlockQ8]) {
     }
 }
 
+/// The largest of eight.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn largest_lane(lanes: __m256) -> f32 {
+    let half = _mm_max_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
+    let quarter = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    _mm_cvtss_f32(_mm_max_ss(quarter, _mm_movehdup_ps(quarter)))
+}
+
 #[target_feature(enable = "avx2,fma,f16c")]
 fn quantise_block(values: &[f32; BLOCK], block: &mut BlockQ8) {
     let sign = _mm256_set1_ps(-0.0);
@@ -47,10 +56,7 @@ fn quantise_block(values: &[f32; BLOCK], block: &mut BlockQ8) {
         // The second operand where the first is not a number.
         largest = _mm256_max_ps(_mm256_andnot_ps(sign, *x), largest);
     }
-    let half = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps::<1>(largest));
-    let quarter = _mm_max_ps(half, _mm_movehl_ps(half, half));
-    let largest = _mm_cvtss_f32(_mm_max_ss(quarter, _mm_movehdup_ps(quarter)));
-    let scale = largest / 127.0;
+    let scale = largest_lane(largest) / 127.0;
     let inverse = _mm256_set1_ps(if scale == 0.0 { 0.0 } else { 1.0 / scale });
     let mut rounded = [_mm256_setzero_si256(); 4];
     for (rounded, x) in rounded.iter_mut().zip(x) {

@@ -3,6 +3,7 @@
 
 use std::arch::x86_64::*;
 
+use super::super::avx2::largest_lane;
 use super::{AHEAD, Activations, BLOCK, Columns, Q4Rows, Q6Block, ROWS};
 
 /// Eight bytes of each row meet eight activations, four rows to a vector. Four such sums fit in 16 bits (4 · 2 · 15 · 128).
@@ -168,9 +169,7 @@ pub(super) unsafe fn quantise(values: &[f32; BLOCK], to: &mut Activations) {
         // The second operand where the first is not a number.
         largest = _mm256_max_ps(_mm256_andnot_ps(sign, eight(i)), largest);
     }
-    let largest = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps::<1>(largest));
-    let largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
-    let largest = _mm_cvtss_f32(_mm_max_ss(largest, _mm_movehdup_ps(largest)));
+    let largest = largest_lane(largest);
     if largest == 0.0 {
         to.scale = 0.0;
         to.quants.fill(0);

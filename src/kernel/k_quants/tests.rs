@@ -6,6 +6,7 @@ use llama_cpp_sys_2 as sys;
 use proptest::prelude::*;
 
 use super::*;
+use crate::kernel::tests::bits;
 
 unsafe extern "C" {
     fn ggml_gemm_q4_K_8x8_q8_K(_: c_int, _: *mut f32, _: usize, _: *const c_void, _: *const c_void, _: c_int, _: c_int);
@@ -174,11 +175,6 @@ fn check_q6_k(weights: &[u8], x: &[u8]) {
         let y = unsafe { (set.q6_k)(blocks(weights), blocks(x)) };
         assert_eq!(bits(&[y]), bits(&[expected]), "{name}");
     }
-}
-
-/// Bits, with one for all that is not a number.
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|v| if v.is_nan() { u32::MAX } else { v.to_bits() }).collect()
 }
 
 proptest! {
