@@ -17,7 +17,7 @@
 //! ```
 
 use super::probe::{Rates, StageRates};
-use super::work::{Stage, Work};
+use crate::model::work::{Stage, Work};
 
 /// Operations of a layer in llama.cpp's graph of a `llama` model that are no products: norms and their weights (4),
 /// rotations (2), writes of keys and values (2), SwiGLU, sums (2); attention is measured apart.
@@ -66,7 +66,7 @@ fn products(stage: &Stage, rates: &StageRates) -> f64 {
         let found = rates.lines.iter().find(|(known, _)| *known == dtype).or(rates.lines.first());
         found.map_or_else(Default::default, |(_, line)| *line)
     };
-    let seconds = |p: &super::work::Product| p.times as f64 * (line(p.dtype).seconds(p) + rates.product_seconds);
+    let seconds = |p: &crate::model::work::Product| p.times as f64 * (line(p.dtype).seconds(p) + rates.product_seconds);
     stage.products.iter().map(seconds).sum()
 }
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use syrinx_quant::DType;
 
 use super::predict::POSITIONS;
-use super::work::{Product, Stage, Work};
 use crate::error::Result;
 use crate::kernel::{Bandwidth, Pages, Pool, Throughput, ops};
+use crate::model::work::{Product, Stage, Work};
 
 /// Caches' worth of weights beyond which a matrix comes from memory for certain.
 const FAR_LLC: usize = 3;

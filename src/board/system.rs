@@ -39,23 +39,27 @@ pub fn lock_memory() -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, "memory can be locked on Linux alone: leave the option out"))
 }
 
-/// Touches so much of the calling thread's heap, and has the allocator keep all heap that is given back. Blocks that come
-/// and go, as llama.cpp's do, then find room that is there: without a page fault in the middle of speech, and without
-/// the heap growing by a page whenever their order leaves a gap.
+/// Has the allocator keep all heap that is given back, for the whole process: a program's decision, not a library's.
+/// Blocks that come and go, as llama.cpp's do, then find room that is there: without a page fault in the middle of
+/// speech, and without the heap growing by a page whenever their order leaves a gap.
 ///
 /// With glibc; elsewhere nothing is done.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn reserve_heap(bytes: usize) {
-    /// Below the size from which a block is mapped on its own, and returned to the system when it is given back.
-    const BLOCK_BYTES: usize = 64 << 10;
+pub fn keep_heap() {
     // SAFETY: the call sets a number in the allocator, under its lock.
     unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX) };
-    let blocks = (0..bytes.div_ceil(BLOCK_BYTES)).map(|_| vec![1u8; BLOCK_BYTES]);
-    drop(std::hint::black_box(blocks.collect::<Vec<_>>()));
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn reserve_heap(_: usize) {}
+pub fn keep_heap() {}
+
+/// Touches so much of the calling thread's heap, so that it is there where the allocator keeps it ([`keep_heap`]).
+pub fn touch_heap(bytes: usize) {
+    /// Below the size from which a block is mapped on its own, and returned to the system when it is given back.
+    const BLOCK_BYTES: usize = 64 << 10;
+    let blocks = (0..bytes.div_ceil(BLOCK_BYTES)).map(|_| vec![1u8; BLOCK_BYTES]);
+    drop(std::hint::black_box(blocks.collect::<Vec<_>>()));
+}
 
 /// Tries a real-time priority, on a thread of its own.
 #[cfg(target_os = "linux")]
@@ -181,7 +185,8 @@ mod tests {
             }
         }
         std::thread::spawn(|| {
-            reserve_heap(2 << 20);
+            keep_heap();
+            touch_heap(2 << 20);
             let before = page_faults();
             let blocks: Vec<Vec<u8>> = (0..16).map(|_| std::hint::black_box(vec![1; 64 << 10])).collect();
             let faults = page_faults() - before;

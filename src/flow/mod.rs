@@ -10,6 +10,7 @@
 mod ggml;
 mod native;
 pub mod noise;
+mod quality;
 mod solver;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::ggml::Device;
 use crate::kernel::Pool;
 use ggml::GgmlField;
 use native::NativeField;
+pub use quality::Quality;
 pub use solver::{Guided, Method, Solver};
 
 /// Tokens of a branch: the point, the time, the conditioning state.
@@ -84,7 +86,26 @@ pub struct FlowHead {
     start: Vec<f32>,
 }
 
+/// THROWAWAY.
+#[derive(Debug)]
+pub struct FlowWeights {
+    file: Arc<GgufFile>,
+    shape: Shape,
+    engine: FlowEngine,
+    device: String,
+}
+impl FlowWeights {
+    pub fn open(file: &Arc<GgufFile>, shape: &Shape, engine: FlowEngine, _threads: usize) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self { file: file.clone(), shape: shape.clone(), engine, device: "native".into() }))
+    }
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+}
 impl FlowHead {
+    pub fn new(weights: &Arc<FlowWeights>, pool: &Pool) -> Result<Self> {
+        Self::open(&weights.file, &weights.shape, weights.engine, pool)
+    }
     /// Reads the head out of `speech.gguf`. Errors: `BadPack`, `Unsupported`, `OutOfMemory`, `Backend`.
     pub fn open(file: &Arc<GgufFile>, shape: &Shape, engine: FlowEngine, pool: &Pool) -> Result<Self> {
         let device = match engine {
@@ -99,11 +120,11 @@ impl FlowHead {
         log::info!("flow head: {}", field.device());
         field.prepare(shape.flow.steps, pool)?;
         let (width, input_dim) = (shape.audio.n_acoustic, shape.flow.input_dim);
-        Ok(Self::new(field, width, input_dim, shape.flow.steps))
+        Ok(Self::over(field, width, input_dim, shape.flow.steps))
     }
 
     /// Over a field that is prepared for `steps`.
-    fn new(field: Box<dyn VelocityField>, width: usize, input_dim: usize, steps: usize) -> Self {
+    fn over(field: Box<dyn VelocityField>, width: usize, input_dim: usize, steps: usize) -> Self {
         let zeros = || vec![0.0; width];
         Self { field, width, input_dim, steps, velocity: zeros(), first: zeros(), start: zeros() }
     }

@@ -19,6 +19,17 @@ pub enum Method {
     Heun,
 }
 
+impl Method {
+    /// As keys and people spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Euler => "euler",
+            Self::Midpoint => "midpoint",
+            Self::Heun => "heun",
+        }
+    }
+}
+
 /// Where guidance is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Guided {
@@ -26,6 +37,16 @@ pub enum Guided {
     Always,
     /// In the first half of the flow's time alone.
     FirstHalf,
+}
+
+impl Guided {
+    /// As keys and people spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::FirstHalf => "first-half",
+        }
+    }
 }
 
 /// How a frame is solved.

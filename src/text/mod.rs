@@ -1,9 +1,8 @@
 //! Text on its way to the model. In: what is to be said. Out: clauses in the words and letters that the model reads
-//! ([`normalise`], [`clause`]), then token ids in the prompt's layout ([`prompt`]).
+//! ([`normalise`], [`clause`]).
 
 pub mod clause;
 pub mod normalise;
-pub mod prompt;
 
 use std::sync::Arc;
 
