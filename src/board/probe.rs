@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use syrinx_quant::DType;
 
-use super::predict::POSITIONS;
 use crate::error::Result;
 use crate::kernel::{Bandwidth, Pages, Pool, Throughput, ops};
 use crate::model::work::{Product, Stage, Work};
@@ -31,6 +30,9 @@ const NEAR: (usize, usize) = (256, 512);
 const NEAR_COLUMNS: usize = 6;
 /// Rows of a product whose time is nearly all in what surrounds it.
 const FEW_ROWS: usize = 16;
+
+/// Positions whose keys and values a step is measured with: a voice and some seconds of speech.
+const POSITIONS: usize = 300;
 
 /// Seconds of a product per weight: at one column, and for each further one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

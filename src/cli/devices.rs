@@ -1,6 +1,6 @@
 //! `syrinx devices`: what `say --device` takes.
 
-use syrinx::device::sound;
+use syrinx::device;
 use syrinx::{Error, ErrorKind, Result};
 
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub struct Devices {
 
 impl Devices {
     pub fn run(self) -> Result<()> {
-        let mut devices = sound::list();
+        let mut devices = device::list();
         if self.default {
             devices.retain(|device| device.is_default && device.format.is_ok());
             if devices.is_empty() {

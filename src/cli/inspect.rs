@@ -9,7 +9,7 @@ use syrinx_quant::{DType, GgufFile};
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     #[command(flatten)]
-    pack: super::PackArguments,
+    pack: super::arguments::PackArguments,
     /// List every tensor.
     #[arg(long)]
     tensors: bool,

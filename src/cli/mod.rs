@@ -1,25 +1,19 @@
 //! The commands. In: parsed arguments. Out: what the command prints or writes, or an error for the last line.
 
-mod bench;
+mod arguments;
 mod devices;
-mod doctor;
 mod inspect;
+mod lab;
 mod pack;
 mod play;
-mod price;
 mod say;
 mod solver;
-mod stages;
-mod trace;
 mod voices;
 
-pub use bench::Counting;
-
-use std::path::{Path, PathBuf};
+pub use lab::bench::Counting;
 
 use clap::{Parser, Subcommand};
-use syrinx::pack::{OpenOptions, Pack};
-use syrinx::{Error, ErrorKind, Result};
+use syrinx::Result;
 
 /// Speaks text on this device, offline.
 #[derive(Debug, Parser)]
@@ -42,11 +36,11 @@ enum Command {
     /// Import a checkpoint into a pack, or write a synthetic one.
     Pack(pack::Pack),
     /// Write what every stage computes, with the tensor names of the reference goldens.
-    Trace(trace::Trace),
+    Trace(lab::trace::Trace),
     /// Measure: the time of each stage of a frame, memory, bytes, and what this machine can read.
-    Bench(Box<bench::Bench>),
+    Bench(Box<lab::bench::Bench>),
     /// Examine this machine: board, speed predicted and measured, GPU, real time, sound, memory; and what to change.
-    Doctor(Box<doctor::Doctor>),
+    Doctor(Box<lab::doctor::Doctor>),
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
@@ -60,38 +54,4 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Bench(command) => command.run(),
         Command::Doctor(command) => command.run(),
     }
-}
-
-/// Which pack, and how strictly it is opened.
-#[derive(Debug, clap::Args)]
-struct PackArguments {
-    /// Folder of the pack. Without it: $SYRINX_PACK, then models/wren-en beside the program or here.
-    #[arg(long, value_name = "DIR")]
-    pack: Option<PathBuf>,
-    /// Do not compare the files with their hashes (only for very slow media).
-    #[arg(long)]
-    no_verify: bool,
-    /// Refuse packs whose licence forbids commercial use.
-    #[arg(long)]
-    commercial: bool,
-}
-
-impl PackArguments {
-    fn open(&self) -> Result<Pack> {
-        let dir = self.pack.clone().map_or_else(default_pack, Ok)?;
-        Pack::open(&dir, OpenOptions { verify: !self.no_verify, commercial: self.commercial })
-    }
-}
-
-/// The pack of somebody who named none.
-fn default_pack() -> Result<PathBuf> {
-    if let Some(dir) = std::env::var_os("SYRINX_PACK") {
-        return Ok(dir.into());
-    }
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("../share/syrinx/wren-en")));
-    let candidates = [beside, Some(Path::new("models/wren-en").to_owned())];
-    candidates.into_iter().flatten().find(|dir| dir.join("pack.toml").is_file()).ok_or_else(|| {
-        let message = "no pack: name one with --pack DIR or $SYRINX_PACK, or make one with `syrinx pack`";
-        Error::new(ErrorKind::BadPack, message)
-    })
 }

@@ -35,7 +35,7 @@ pub struct Pack {
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
-    report: super::price::ReportArguments,
+    report: super::lab::price::ReportArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

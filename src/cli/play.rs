@@ -12,7 +12,7 @@ use syrinx::engine::{Engine, EngineOptions, Event, Lane, Preroll, SpeakOptions, 
 use syrinx::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 
-use super::say::MachineArguments;
+use super::arguments::MachineArguments;
 
 /// How often Ctrl-C is looked for.
 const LOOK: Duration = Duration::from_millis(20);

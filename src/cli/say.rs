@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use syrinx::backbone::KvType;
-use syrinx::board::profile::Defaults;
-use syrinx::board::{Machine, Profile, system};
 use syrinx::device::wav::{self, WavFile};
-use syrinx::engine::{Ending, Session, SessionOptions, SpeakOptions};
-use syrinx::flow::FlowEngine;
+use syrinx::engine::{Ending, Session};
 use syrinx::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
+
+use super::arguments::{MachineArguments, PackArguments, SpeechArguments};
 
 #[derive(Debug, clap::Args)]
 pub struct Say {
@@ -30,94 +28,11 @@ pub struct Say {
     #[command(flatten)]
     play: super::play::PlayArguments,
     #[command(flatten)]
-    pack: super::PackArguments,
+    pack: PackArguments,
     #[command(flatten)]
     speech: SpeechArguments,
     #[command(flatten)]
     machine: MachineArguments,
-}
-
-/// How it is spoken.
-#[derive(Debug, clap::Args)]
-pub struct SpeechArguments {
-    /// Voice by name; `syrinx voices` lists them.
-    #[arg(long)]
-    voice: Option<String>,
-    /// Seed of the flow's noise: the same seed gives the same samples.
-    #[arg(long)]
-    seed: Option<u64>,
-    #[command(flatten)]
-    solver: super::solver::SolverArguments,
-    /// Cut the speech after this many seconds.
-    #[arg(long, value_name = "SECONDS")]
-    max_seconds: Option<f64>,
-}
-
-/// How the machine is used.
-#[derive(Debug, clap::Args)]
-pub struct MachineArguments {
-    /// Threads; leave one core for sound. Without it: 1, or the board's.
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Positions for voice, text and frames of one sentence.
-    #[arg(long, value_name = "POSITIONS")]
-    context: Option<usize>,
-    /// Type of the key/value cache.
-    #[arg(long, value_enum)]
-    kv: Option<Kv>,
-    /// What computes the flow head. Without it: auto, or the board's.
-    #[arg(long, value_enum)]
-    flow_engine: Option<Engine>,
-    /// Most memory that weights, key/value cache and buffers may take.
-    #[arg(long, value_name = "MB")]
-    memory_mb: Option<u64>,
-    /// Folder for voice prefixes; without it the user's cache folder.
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// Choose what is not given as this board's profile does: `auto` for the board that this is, a name, or a file.
-    #[arg(long, value_name = "BOARD")]
-    board: Option<String>,
-    /// Keep what is in memory there: nothing of it is swapped out.
-    #[arg(long)]
-    mlock: bool,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Kv {
-    F32,
-    F16,
-    #[value(name = "q8_0")]
-    Q8_0,
-}
-
-impl From<Kv> for KvType {
-    fn from(kv: Kv) -> Self {
-        match kv {
-            Kv::F32 => Self::F32,
-            Kv::F16 => Self::F16,
-            Kv::Q8_0 => Self::Q8_0,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Engine {
-    /// The GPU where this build and machine have one, else native.
-    Auto,
-    /// Syrinx's kernels, on the processor.
-    Native,
-    /// ggml, on the GPU or, without one, on the processor.
-    Ggml,
-}
-
-impl From<Engine> for FlowEngine {
-    fn from(engine: Engine) -> Self {
-        match engine {
-            Engine::Auto => Self::Auto,
-            Engine::Native => Self::Native,
-            Engine::Ggml => Self::Ggml,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -126,70 +41,6 @@ enum StdoutFormat {
     S16le,
     /// A WAV file, when it is complete.
     Wav,
-}
-
-impl SpeechArguments {
-    pub fn options(&self, pack: &Pack) -> Result<SpeakOptions> {
-        let frames = |seconds: f64| {
-            let samples = pack.shape().codec.samples_per_frame();
-            let frame_seconds = samples as f64 / f64::from(pack.manifest().sample_rate_hz);
-            (seconds / frame_seconds).ceil()
-        };
-        let max_frames = match self.max_seconds.map(frames) {
-            Some(frames) if !(1.0..1e9).contains(&frames) => {
-                return Err(Error::new(ErrorKind::BadOption, "--max-seconds: give a number above 0"));
-            }
-            frames => frames.map(|frames| frames as u64),
-        };
-        let Self { voice, seed, solver, .. } = self;
-        Ok(SpeakOptions { voice: voice.clone(), seed: *seed, max_frames, ..solver.options() })
-    }
-}
-
-impl MachineArguments {
-    /// Threads of [`MachineArguments::options`], which reports what is wrong with them.
-    pub fn threads(&self) -> usize {
-        self.options().map_or(1, |options| options.threads)
-    }
-
-    /// The profile that was asked for.
-    pub fn profile(&self) -> Result<Option<Profile>> {
-        match self.board.as_deref() {
-            None => Ok(None),
-            Some("auto") => Machine::here().profile().map(Some),
-            Some(name) => Profile::load(name).map(Some),
-        }
-    }
-
-    /// Locks memory if that was asked for; to be called when the weights are loaded.
-    pub fn lock_memory(&self) -> Result<()> {
-        if self.mlock { system::lock_memory() } else { Ok(()) }
-    }
-
-    pub fn options(&self) -> Result<SessionOptions> {
-        let profile = self.profile()?;
-        self.options_with(profile.as_ref().map(|profile| &profile.defaults))
-    }
-
-    /// As [`MachineArguments::options`], with this board's defaults.
-    pub fn options_with(&self, board: Option<&Defaults>) -> Result<SessionOptions> {
-        // A profile's words were checked when it was read.
-        let kv = |board: &Defaults| <Kv as clap::ValueEnum>::from_str(&board.kv, false).ok();
-        let engine = |board: &Defaults| <Engine as clap::ValueEnum>::from_str(&board.flow_engine, false).ok();
-        let threads = self.threads.or(board.map(|board| board.threads)).unwrap_or(1);
-        if threads == 0 || threads > 256 {
-            return Err(Error::new(ErrorKind::BadOption, "--threads: choose 1 to 256"));
-        }
-        Ok(SessionOptions {
-            threads,
-            context: self.context.or(board.and_then(|board| board.context)),
-            kv: self.kv.or(board.and_then(kv)).map(KvType::from),
-            flow_engine: self.flow_engine.or(board.and_then(engine)).unwrap_or(Engine::Auto).into(),
-            memory_budget_bytes: self.memory_mb.map(|mb| mb << 20),
-            prefix_folder: self.cache.clone().or_else(syrinx::backbone::user_cache_folder),
-            ..Default::default()
-        })
-    }
 }
 
 impl Say {

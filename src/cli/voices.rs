@@ -5,7 +5,7 @@ use syrinx::Result;
 #[derive(Debug, clap::Args)]
 pub struct Voices {
     #[command(flatten)]
-    pack: super::PackArguments,
+    pack: super::arguments::PackArguments,
 }
 
 impl Voices {

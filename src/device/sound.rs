@@ -15,7 +15,7 @@ use cpal::{
 
 use super::callback::Callback;
 use super::wav::to_i16;
-use super::{Format, Sink};
+use super::{Device, Format, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A device that is silent for so long, while it should ask for samples, is lost.
@@ -25,19 +25,8 @@ const RETURN: Duration = Duration::from_secs(2);
 /// Rates that are tried where a device cannot take the speech's own, in this order.
 const RATES_HZ: [u32; 3] = [48_000, 44_100, 32_000];
 
-/// A device as `syrinx devices` lists it.
-#[derive(Clone, Debug)]
-pub struct Device {
-    /// Stays the same when the device is plugged in again.
-    pub id: String,
-    pub name: String,
-    pub is_default: bool,
-    /// What speech at 24 kHz would be played as, or why it cannot.
-    pub format: std::result::Result<Format, String>,
-}
-
-/// The output devices of every host, best host first.
-pub fn list() -> Vec<Device> {
+/// [`super::list`].
+pub(super) fn list() -> Vec<Device> {
     let mut found = Vec::new();
     for host in hosts() {
         let default = host.default_output_device().and_then(|device| device.id().ok());

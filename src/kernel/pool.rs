@@ -81,17 +81,6 @@ unsafe impl Sync for Shared {}
 impl Pool {
     /// A pool of `threads` in all, the caller's included; at least one. They run wherever the system puts them.
     pub fn new(threads: usize) -> Self {
-        Self::with_workers((1..threads).map(|_| None))
-    }
-
-    /// A pool with a thread for each of `cores` (numbers of the system, such as a board's fast cores), of which the
-    /// first is left to the caller: where that one runs is its own business. A core that the system refuses leaves its
-    /// thread free to run anywhere.
-    pub fn on_cores(cores: &[usize]) -> Self {
-        Self::with_workers(cores.iter().skip(1).map(|&core| Some(core)))
-    }
-
-    fn with_workers(cores: impl Iterator<Item = Option<usize>>) -> Self {
         let shared = Arc::new(Shared {
             work: AtomicU64::new(0),
             section: UnsafeCell::new(None),
@@ -101,20 +90,11 @@ impl Pool {
             sleep: Mutex::new(()),
             wake: Condvar::new(),
         });
-        let workers = cores
-            .enumerate()
-            .filter_map(|(i, core)| {
+        let workers = (1..threads)
+            .filter_map(|i| {
                 let shared = shared.clone();
-                let work = move || {
-                    if let Some(core) = core
-                        && !run_on(core)
-                    {
-                        log::warn!("a kernel thread may not run on core {core}: it runs on any");
-                    }
-                    shared.serve();
-                };
                 // A system without room for another thread gets a smaller pool, not a failure.
-                std::thread::Builder::new().name(format!("syrinx-kernel-{}", i + 1)).spawn(work).ok()
+                std::thread::Builder::new().name(format!("syrinx-kernel-{i}")).spawn(move || shared.serve()).ok()
             })
             .collect();
         Self { shared, workers, taken: AtomicBool::new(false) }
@@ -188,13 +168,6 @@ impl Pool {
             panic!("a kernel thread panicked");
         }
     }
-}
-
-/// Keeps the calling thread on a core. False where the system has no such core or refuses; the library's own call
-/// would panic for numbers beyond its mask.
-fn run_on(id: usize) -> bool {
-    let known = core_affinity::get_core_ids().is_some_and(|cores| cores.iter().any(|core| core.id == id));
-    known && core_affinity::set_for_current(core_affinity::CoreId { id })
 }
 
 impl Drop for Pool {
@@ -335,14 +308,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_pool_on_cores_works_on_those_that_exist() {
-        let pool = Pool::on_cores(&[0, 0, 100_000]);
-        assert_eq!(pool.threads(), 3);
-        count_up(&pool, 1000, HEAVY);
-        assert_eq!(Pool::on_cores(&[]).threads(), 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use syrinx::board::system::RealTime;
 use syrinx::board::{Machine, Profile, Reading};
-use syrinx::device::sound;
+use syrinx::device;
 
 /// Below this real-time factor there is time for an uneven frame.
 const COMFORTABLE: f64 = 0.8;
@@ -41,7 +41,7 @@ pub struct Examined<'a> {
     pub flow_device: Option<&'a str>,
     pub real_time: &'a RealTime,
     pub thermal: &'a Reading,
-    pub sound: Option<&'a sound::Device>,
+    pub sound: Option<&'a device::Device>,
     pub threads: usize,
     pub huge_pages: Option<String>,
     pub frequency_governor: Option<String>,
@@ -142,7 +142,7 @@ fn real_time(real_time: &RealTime) -> Finding {
     }
 }
 
-fn sound(device: Option<&sound::Device>) -> Finding {
+fn sound(device: Option<&device::Device>) -> Finding {
     match device.and_then(|device| Some((device, device.format.as_ref().ok()?))) {
         None => Finding::new(
             Weight::Note,

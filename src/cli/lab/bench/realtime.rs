@@ -13,8 +13,7 @@ use super::allocation;
 use super::ear::Ear;
 use super::steal::Thief;
 use super::{resident_kb, spread};
-use crate::cli::PackArguments;
-use crate::cli::say::{MachineArguments, SpeechArguments};
+use crate::cli::arguments::{MachineArguments, PackArguments, SpeechArguments};
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -13,8 +13,7 @@ use syrinx::kernel::{Bandwidth, Isa, Pages, Pool};
 use syrinx::{Error, ErrorKind, Result};
 
 use super::{resident_peak_kb, spread};
-use crate::cli::PackArguments;
-use crate::cli::say::{MachineArguments, SpeechArguments};
+use crate::cli::arguments::{MachineArguments, PackArguments, SpeechArguments};
 
 /// Times that the first block of a text is waited for.
 const STARTS: usize = 5;

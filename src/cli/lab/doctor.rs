@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use syrinx::board::budget::{Need, available_bytes};
 use syrinx::board::system::{RealTime, real_time};
 use syrinx::board::{self, Machine, Prediction, Profile, Rates, Reading, SysThermal, Thermal, Work};
-use syrinx::device::sound;
+use syrinx::device;
 use syrinx::engine::Session;
 use syrinx::kernel::Pool;
 use syrinx::pack::Pack;
@@ -21,9 +21,8 @@ use syrinx_quant::Recipe;
 use syrinx_quant::synthetic::Preset;
 
 use self::findings::{Examined, Finding, findings};
-use super::PackArguments;
 use super::bench::frames::{measure, median};
-use super::say::{MachineArguments, SpeechArguments};
+use crate::cli::arguments::{MachineArguments, PackArguments, SpeechArguments};
 
 /// Time that speaking takes where --frames says nothing, and how many frames that may be.
 const SPEAKING: Duration = Duration::from_secs(3);
@@ -81,7 +80,7 @@ impl Doctor {
         let pack = match self.pack.open() {
             Ok(pack) => Some(pack),
             // Nobody asked for a pack, and there is none: the machine can be examined without.
-            Err(_) if self.pack.pack.is_none() && super::default_pack().is_err() => None,
+            Err(_) if self.pack.pack.is_none() && crate::cli::arguments::default_pack().is_err() => None,
             Err(e) => return Err(e),
         };
         let options = self.machine.options_with(Some(&profile.defaults))?;
@@ -95,7 +94,7 @@ impl Doctor {
             None => (None, Rates::measure(&Work::of_recipe(&Preset::Mid.shape(), Recipe::Q8), &pool)?),
         };
         let (gpu, real_time) = (board::gpu()?, real_time());
-        let sound = sound::list().into_iter().find(|device| device.is_default && device.format.is_ok());
+        let sound = device::list().into_iter().find(|device| device.is_default && device.format.is_ok());
         let available_bytes = available_bytes();
         let found = findings(&Examined {
             machine: &machine,
@@ -172,7 +171,7 @@ struct Report {
     real_time: RealTime,
     gpu: Option<String>,
     spoken: Option<Spoken>,
-    sound: Option<sound::Device>,
+    sound: Option<device::Device>,
     available_bytes: Option<u64>,
     found: Vec<Finding>,
 }

@@ -21,7 +21,7 @@ use super::stages::Stages;
 #[derive(Debug, clap::Args)]
 pub struct Trace {
     #[command(flatten)]
-    pack: super::PackArguments,
+    pack: crate::cli::arguments::PackArguments,
     /// Text to trace, taken as it is.
     #[arg(long, required_unless_present = "codes")]
     text: Option<String>,
@@ -39,7 +39,7 @@ pub struct Trace {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    solver: super::solver::SolverArguments,
+    solver: crate::cli::solver::SolverArguments,
     /// Decode codes (without offset) from this file instead of tracing a text.
     #[arg(long, value_name = "FILE", requires = "codes_tensor", conflicts_with = "text")]
     codes: Option<PathBuf>,
@@ -53,10 +53,10 @@ pub struct Trace {
     threads: usize,
     /// Type of the key/value cache.
     #[arg(long, value_enum)]
-    kv: Option<super::say::Kv>,
+    kv: Option<crate::cli::arguments::Kv>,
     /// What computes the flow head.
-    #[arg(long, value_enum, default_value_t = super::say::Engine::Auto)]
-    flow_engine: super::say::Engine,
+    #[arg(long, value_enum, default_value_t = crate::cli::arguments::Engine::Auto)]
+    flow_engine: crate::cli::arguments::Engine,
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
