@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use support::{Tensor, Tensors, TinyPack, success};
-use syrinx::backbone::instruction_sets;
-use syrinx::kernel::Isa;
-use syrinx::pack::{OpenOptions, Pack};
+use syrinx::lab::backbone::instruction_sets;
+use syrinx::lab::kernel::Isa;
+use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx_quant::Recipe;
 
 const TEXT: &str = "The next train to the airport leaves from platform four.";

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use syrinx::kernel::{Bandwidth, Columns, Isa, Matrix, Pages, Pool};
+use syrinx::lab::kernel::{Bandwidth, Columns, Isa, Matrix, Pages, Pool};
 use syrinx_quant::gguf::{TensorSpec, Writer};
 use syrinx_quant::{DType, GgufFile, block};
 

@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_void};
 use std::hint::black_box;
 
 use memmap2::{Advice, MmapMut};
-use syrinx::kernel::{Bandwidth, Pages, Pool};
+use syrinx::lab::kernel::{Bandwidth, Pages, Pool};
 
 use super::{ROUNDS, SWEEP_BYTES, median, speed};
 

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use syrinx::backbone::KvType;
-use syrinx::board::profile::Defaults;
-use syrinx::board::{Machine, Profile, system};
+use syrinx::lab::backbone::KvType;
+use syrinx::lab::board::profile::Defaults;
+use syrinx::lab::board::{Machine, Profile, system};
 use syrinx::engine::{SessionOptions, SpeakOptions};
-use syrinx::flow::FlowEngine;
-use syrinx::pack::{OpenOptions, Pack};
+use syrinx::lab::flow::FlowEngine;
+use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx::{Error, ErrorKind, Result};
 
 /// Which pack, and how strictly it is opened.
@@ -185,7 +185,7 @@ impl MachineArguments {
             kv: self.kv.or(board.and_then(kv)).map(KvType::from),
             flow_engine: self.flow_engine.or(board.and_then(engine)).unwrap_or(Engine::Auto).into(),
             memory_budget_bytes: self.memory_mb.map(|mb| mb << 20),
-            prefix_folder: self.cache.clone().or_else(syrinx::backbone::user_cache_folder),
+            prefix_folder: self.cache.clone().or_else(syrinx::lab::backbone::user_cache_folder),
             ..Default::default()
         })
     }

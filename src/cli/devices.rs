@@ -1,6 +1,6 @@
 //! `syrinx devices`: what `say --device` takes.
 
-use syrinx::device;
+use syrinx::lab::device;
 use syrinx::{Error, ErrorKind, Result};
 
 #[derive(Debug, clap::Args)]

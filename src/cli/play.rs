@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use syrinx::board::{Cooling, Machine, Profile, SysThermal, Thermal};
-use syrinx::device::{DeviceChoice, DeviceOptions};
+use syrinx::lab::board::{Cooling, Machine, Profile, SysThermal, Thermal};
+use syrinx::lab::device::{DeviceChoice, DeviceOptions};
 use syrinx::engine::{Engine, EngineOptions, Event, Lane, Preroll, SpeakOptions, Utterance};
-use syrinx::pack::Pack;
+use syrinx::lab::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 
 use super::arguments::MachineArguments;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use syrinx::device::wav::{self, WavFile};
+use syrinx::lab::device::wav::{self, WavFile};
 use syrinx::engine::{Ending, Session};
-use syrinx::pack::Pack;
+use syrinx::lab::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 
 use super::arguments::{MachineArguments, PackArguments, SpeechArguments};

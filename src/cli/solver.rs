@@ -1,7 +1,7 @@
 //! How a frame is solved, on the command line.
 
 use syrinx::engine::SpeakOptions;
-use syrinx::flow;
+use syrinx::lab::flow;
 
 #[derive(Debug, clap::Args)]
 pub struct SolverArguments {

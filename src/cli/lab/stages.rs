@@ -5,12 +5,12 @@
 //! that implementations and recipes can be compared frame by frame: chaos separates free runs.
 
 use syrinx::Result;
-use syrinx::backbone::{Backbone, BackboneOptions, FrameEmbedding, PrefixCache};
-use syrinx::flow::{FlowEngine, FlowHead, Solver, Step};
-use syrinx::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
-use syrinx::kernel::Pool;
-use syrinx::pack::{Pack, Voice};
-use syrinx::text::prompt::{Prompter, Rows};
+use syrinx::lab::backbone::{Backbone, BackboneOptions, FrameEmbedding, PrefixCache};
+use syrinx::lab::flow::{FlowEngine, FlowHead, Solver, Step};
+use syrinx::lab::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
+use syrinx::lab::kernel::Pool;
+use syrinx::lab::pack::{Pack, Voice};
+use syrinx::lab::text::prompt::{Prompter, Rows};
 use syrinx_quant::shape::Audio;
 
 /// One pack's stages, and what its backbone said last.

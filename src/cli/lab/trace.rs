@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use syrinx::backbone::{BackboneOptions, KvType};
-use syrinx::codec::CodecDecoder;
-use syrinx::flow::{Solver, noise};
-use syrinx::frame::{END, Frame};
-use syrinx::kernel::Pool;
-use syrinx::pack::Pack;
+use syrinx::lab::backbone::{BackboneOptions, KvType};
+use syrinx::lab::codec::CodecDecoder;
+use syrinx::lab::flow::{Solver, noise};
+use syrinx::lab::frame::{END, Frame};
+use syrinx::lab::kernel::Pool;
+use syrinx::lab::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 use syrinx_quant::shape::SPECIAL_CODES;
 

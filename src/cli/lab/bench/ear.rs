@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
-use syrinx::device::clocked::ClockedSink;
+use syrinx::lab::device::clocked::ClockedSink;
 use syrinx::engine::OpenSink;
 
 /// A step from or to silence that is larger than this is a click.

@@ -7,9 +7,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syrinx::backbone::instruction_sets;
+use syrinx::lab::backbone::instruction_sets;
 use syrinx::engine::{FrameBytes, FrameTimes, Session, SpeakOptions};
-use syrinx::kernel::{Bandwidth, Isa, Pages, Pool};
+use syrinx::lab::kernel::{Bandwidth, Isa, Pages, Pool};
 use syrinx::{Error, ErrorKind, Result};
 
 use super::{resident_peak_kb, spread};

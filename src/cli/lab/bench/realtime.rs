@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use syrinx::engine::{Engine, EngineOptions, Event, Lane, SpeakOptions, Utterance};
-use syrinx::pack::Pack;
+use syrinx::lab::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 
 use super::allocation;

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use syrinx::board::system::RealTime;
-use syrinx::board::{Machine, Profile, Reading};
-use syrinx::device;
+use syrinx::lab::board::system::RealTime;
+use syrinx::lab::board::{Machine, Profile, Reading};
+use syrinx::lab::device;
 
 /// Below this real-time factor there is time for an uneven frame.
 const COMFORTABLE: f64 = 0.8;
