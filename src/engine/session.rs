@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{FlowEngine, Guided, Method, Solver};
 use crate::kernel::Pool;
 use crate::pack::{Pack, Voices};
-use crate::text::Speller;
+use crate::text::{Speller, nothing_to_say};
 
 /// How a session uses the machine.
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ impl Session {
         }
         let clauses = self.speller.clauses(text);
         if clauses.is_empty() {
-            return Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word"));
+            return Err(nothing_to_say(text));
         }
         let voice = self.voices.get(options.voice.as_deref())?.clone();
         let solver = options.solver(self.solver);
