@@ -76,6 +76,7 @@ mod ring;
 mod setters;
 mod speak;
 mod text;
+mod write;
 
 pub use device::{DeviceChoice, Sink};
 pub use error::{Error, ErrorKind, Result};

@@ -8,9 +8,10 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use live::{LONG, engine, frames, options, tiny};
+use live::{LONG, live, options, speak, tiny};
+use syrinx::Event;
 use syrinx::lab::board::{Cooling, Ladder, Limits, Reading, Rung, Thermal};
-use syrinx::engine::{Event, Lane, Quality};
+use syrinx::lab::flow::Quality;
 
 const HOT_C: f32 = 80.0;
 const CRITICAL_C: f32 = 90.0;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use live::*;
 use support::{TinyPack, command, success};
-use syrinx::ErrorKind;
 use syrinx::DeviceChoice;
+use syrinx::ErrorKind;
 use syrinx::lab::device::DeviceOptions;
 use syrinx::lab::speak::PhraseStore;
 use syrinx::{Event, Live, Model, ModelOptions, Phrase, SessionOptions, SpeakOptions};
@@ -97,7 +97,7 @@ fn a_voice_that_was_prepared_is_read_from_disk_by_a_later_process() {
     };
     until(kept);
     assert_eq!(recorder.length(), 0, "nothing was spoken for it");
-    drop(engine);
+    drop(live);
     let output = play(&files, &cache).env("RUST_LOG", "debug").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("voice prefix read from"), "{said}");

@@ -1,14 +1,15 @@
 //! What several commands take: which pack, how it is spoken, how the machine is used.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use syrinx::lab::backbone::KvType;
 use syrinx::lab::board::profile::Defaults;
 use syrinx::lab::board::{Machine, Profile, system};
-use syrinx::engine::{SessionOptions, SpeakOptions};
 use syrinx::lab::flow::FlowEngine;
+use syrinx::lab::kernel::allowed_threads;
 use syrinx::lab::pack::{OpenOptions, Pack};
-use syrinx::{Error, ErrorKind, Result};
+use syrinx::{Error, ErrorKind, Model, ModelOptions, Result, SessionOptions, SpeakOptions};
 
 /// Which pack, and how strictly it is opened.
 #[derive(Debug, clap::Args)]
@@ -25,9 +26,9 @@ pub struct PackArguments {
 }
 
 impl PackArguments {
-    pub fn open(&self) -> Result<Pack> {
+    pub fn open(&self) -> Result<Arc<Pack>> {
         let dir = self.pack.clone().map_or_else(default_pack, Ok)?;
-        Pack::open(&dir, OpenOptions { verify: !self.no_verify, commercial: self.commercial })
+        Pack::open(&dir, OpenOptions { verify: !self.no_verify, commercial: self.commercial }).map(Arc::new)
     }
 }
 
@@ -127,6 +128,13 @@ impl From<Engine> for FlowEngine {
     }
 }
 
+/// What was asked of the machine.
+#[derive(Debug)]
+pub struct Options {
+    pub model: ModelOptions,
+    pub session: SessionOptions,
+}
+
 impl SpeechArguments {
     pub fn options(&self, pack: &Pack) -> Result<SpeakOptions> {
         let frames = |seconds: f64| {
@@ -140,15 +148,14 @@ impl SpeechArguments {
             }
             frames => frames.map(|frames| frames as u64),
         };
-        let Self { voice, seed, solver, .. } = self;
-        Ok(SpeakOptions { voice: voice.clone(), seed: *seed, max_frames, ..solver.options() })
+        Ok(self.solver.options().voice(self.voice.clone()).seed(self.seed).max_frames(max_frames))
     }
 }
 
 impl MachineArguments {
     /// Threads of [`MachineArguments::options`], which reports what is wrong with them.
     pub fn threads(&self) -> usize {
-        self.options().map_or(1, |options| options.threads)
+        self.options().map_or(1, |options| options.model.threads)
     }
 
     /// The profile that was asked for.
@@ -165,13 +172,19 @@ impl MachineArguments {
         if self.mlock { system::lock_memory() } else { Ok(()) }
     }
 
-    pub fn options(&self) -> Result<SessionOptions> {
+    /// Loads a pack's weights.
+    pub fn load(&self, pack: &Arc<Pack>) -> Result<(Model, SessionOptions)> {
+        let Options { model, session } = self.options()?;
+        Ok((Model::load(pack, model)?, session))
+    }
+
+    pub fn options(&self) -> Result<Options> {
         let profile = self.profile()?;
         self.options_with(profile.as_ref().map(|profile| &profile.defaults))
     }
 
     /// As [`MachineArguments::options`], with this board's defaults.
-    pub fn options_with(&self, board: Option<&Defaults>) -> Result<SessionOptions> {
+    pub fn options_with(&self, board: Option<&Defaults>) -> Result<Options> {
         // A profile's words were checked when it was read.
         let kv = |board: &Defaults| <Kv as clap::ValueEnum>::from_str(&board.kv, false).ok();
         let engine = |board: &Defaults| <Engine as clap::ValueEnum>::from_str(&board.flow_engine, false).ok();
@@ -179,14 +192,14 @@ impl MachineArguments {
         if threads == 0 || threads > 256 {
             return Err(Error::new(ErrorKind::BadOption, "--threads: choose 1 to 256"));
         }
-        Ok(SessionOptions {
-            threads,
-            context: self.context.or(board.and_then(|board| board.context)),
-            kv: self.kv.or(board.and_then(kv)).map(KvType::from),
-            flow_engine: self.flow_engine.or(board.and_then(engine)).unwrap_or(Engine::Auto).into(),
-            memory_budget_bytes: self.memory_mb.map(|mb| mb << 20),
-            prefix_folder: self.cache.clone().or_else(syrinx::lab::backbone::user_cache_folder),
-            ..Default::default()
-        })
+        let model = ModelOptions::default()
+            .threads(allowed_threads(threads))
+            .flow_engine(self.flow_engine.or(board.and_then(engine)).unwrap_or(Engine::Auto))
+            .memory_budget_bytes(self.memory_mb.map(|mb| mb << 20))
+            .prefix_folder(self.cache.clone().or_else(syrinx::lab::backbone::user_cache_folder));
+        let session = SessionOptions::default()
+            .context(self.context.or(board.and_then(|board| board.context)))
+            .kv(self.kv.or(board.and_then(kv)).map(KvType::from));
+        Ok(Options { model, session })
     }
 }

@@ -201,6 +201,13 @@ impl Model {
         Ok(seat)
     }
 
+    /// Bytes that a session takes beside the weights. Errors: `BadOption`.
+    #[doc(hidden)]
+    pub fn session_bytes(&self, options: &SessionOptions) -> Result<u64> {
+        let positions = crate::backbone::positions(&self.0.pack, options.context)?;
+        Ok(budget::Need::of(&self.0.pack, positions, self.kv_type(options.kv))?.cache)
+    }
+
     pub(crate) fn kv_type(&self, asked: Option<KvType>) -> KvType {
         crate::backbone::kv_type(&self.0.pack, asked)
     }

@@ -74,7 +74,8 @@ impl SpeakOptions {
     }
 
     /// How to solve a frame, for a pack that asks for `default`.
-    pub(crate) fn solver(&self, default: Solver) -> Solver {
+    #[doc(hidden)]
+    pub fn solver(&self, default: Solver) -> Solver {
         Solver {
             method: self.method.unwrap_or(default.method),
             steps: self.steps.unwrap_or(default.steps),

@@ -13,6 +13,7 @@ use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Solver;
 use crate::model::{Model, Seat};
+use crate::text::nothing_to_say;
 
 /// Speaks one text after another. Cheap beside its [`Model`]: it owns a key/value cache, the codec's state and scratch.
 #[derive(Debug)]
@@ -86,7 +87,9 @@ impl Session {
         let mut speech = self.speech(options)?;
         speech.push(text)?;
         speech.finish();
-        speech.expect_text()?;
+        if speech.has_nothing_to_say() {
+            return Err(nothing_to_say(text));
+        }
         Ok(speech)
     }
 

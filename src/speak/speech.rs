@@ -217,12 +217,9 @@ impl Speech {
         FrameTimes { codec: self.codec_time, ..times }
     }
 
-    /// Errors: `BadText` where a complete text has nothing in it that can be spoken.
-    pub(super) fn expect_text(&mut self) -> Result<()> {
-        match self.speaker.has_nothing_to_say() {
-            true => Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word")),
-            false => Ok(()),
-        }
+    /// A complete text has nothing in it that can be spoken.
+    pub(super) fn has_nothing_to_say(&mut self) -> bool {
+        self.speaker.has_nothing_to_say()
     }
 
     /// Computes the next block into `pcm`, which has [`Speech::samples_per_block`] samples.

@@ -3,6 +3,7 @@
 
 pub mod clause;
 pub mod normalise;
+mod unspoken;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 use crate::error::{Error, ErrorKind, Result};
 use clause::{Clause, ClauseEnd, Clauses, Policy};
 use normalise::{ClauseWords, Normaliser, Spoken};
+pub use unspoken::nothing_to_say;
 
 /// Spells text as a pack's model wants it.
 #[derive(Debug)]

@@ -1,16 +1,18 @@
 //! The generator's stages, one by one. In: a prompt; then for each frame its noise, and what is fed back. Out: the backbone's
 //! state, the frame, and each evaluation of the flow head in between.
 //!
-//! [`syrinx::engine::Generator`] is the loop that speaks. This one lets noise and fed-back codes be given from outside, so
+//! [`syrinx::lab::speak::Generator`] is the loop that speaks. This one lets noise and fed-back codes be given from outside, so
 //! that implementations and recipes can be compared frame by frame: chaos separates free runs.
 
+use std::sync::Arc;
+
 use syrinx::Result;
-use syrinx::lab::backbone::{Backbone, BackboneOptions, FrameEmbedding, PrefixCache};
-use syrinx::lab::flow::{FlowEngine, FlowHead, Solver, Step};
+use syrinx::lab::backbone::prompt::{Prompter, Rows};
+use syrinx::lab::backbone::{Backbone, BackboneWeights, FrameEmbedding, KvType, PrefixCache};
+use syrinx::lab::flow::{FlowEngine, FlowHead, FlowWeights, Solver, Step};
 use syrinx::lab::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
 use syrinx::lab::kernel::Pool;
 use syrinx::lab::pack::{Pack, Voice};
-use syrinx::lab::text::prompt::{Prompter, Rows};
 use syrinx_quant::shape::Audio;
 
 /// One pack's stages, and what its backbone said last.
@@ -28,12 +30,14 @@ pub struct Stages {
 
 impl Stages {
     /// Errors: `BadPack`, `BadOption`, `OutOfMemory`, `Backend`, `Unsupported`.
-    pub fn open(pack: &Pack, options: &BackboneOptions, engine: FlowEngine, pool: &Pool) -> Result<Self> {
+    pub fn open(pack: &Arc<Pack>, kv: Option<KvType>, engine: FlowEngine, pool: &Pool) -> Result<Self> {
         let shape = pack.shape();
+        let backbone = BackboneWeights::open(pack, pool.threads(), PrefixCache::in_memory())?;
+        let flow = FlowWeights::open(pack.speech(), shape, engine, pool.threads())?;
         Ok(Self {
             prompter: Prompter::open(pack)?,
-            backbone: Backbone::open(pack, options, PrefixCache::in_memory())?,
-            flow: FlowHead::open(pack.speech(), shape, engine, pool)?,
+            backbone: Backbone::new(&backbone, None, kv)?,
+            flow: FlowHead::new(&flow, pool)?,
             embedding: FrameEmbedding::open(pack)?,
             audio: shape.audio.clone(),
             hidden: vec![0.0; shape.dim],
@@ -43,11 +47,14 @@ impl Stages {
     }
 
     /// Feeds the prompt of a clause; the result is its rows. Errors: `BadText`, `OutOfBudget`, `Backend`.
-    pub fn start(&mut self, voice: &Voice, text: &str) -> Result<Rows> {
+    pub fn start(&mut self, voice: &Arc<Voice>, text: &str) -> Result<Rows> {
         let prefix = self.prompter.prefix(voice)?;
         let mut words = Rows::default();
         self.prompter.text(text, &mut words)?;
-        self.backbone.start(&voice.name, &prefix.embeds)?;
+        if !self.backbone.start(voice, &prefix.embeds)? {
+            self.backbone.feed(&prefix.embeds)?;
+            self.backbone.keep_prefix(voice, prefix.ids.len());
+        }
         let output = self.backbone.prompt(&words.embeds)?;
         self.hidden.copy_from_slice(output.hidden);
         self.logits = output.logits.to_vec();

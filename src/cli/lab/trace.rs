@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use syrinx::lab::backbone::{BackboneOptions, KvType};
-use syrinx::lab::codec::CodecDecoder;
+use syrinx::lab::backbone::KvType;
+use syrinx::lab::codec::{CodecDecoder, CodecWeights};
 use syrinx::lab::flow::{Solver, noise};
 use syrinx::lab::frame::{END, Frame};
 use syrinx::lab::kernel::Pool;
@@ -90,7 +91,7 @@ impl Trace {
             Error::new(ErrorKind::BadOption, format!("{name} in {} holds values that are no codes", file.display()))
         })?;
         let chunk = if self.chunk == 0 { frames.len().max(1) } else { self.chunk };
-        let mut codec = CodecDecoder::open(pack.speech(), pack.shape(), chunk)?;
+        let mut codec = CodecDecoder::new(&CodecWeights::open(pack.speech(), pack.shape())?, chunk);
         let samples = codec.samples_per_frame();
         let mut pcm = vec![0.0; frames.len() * samples];
         for (frames, pcm) in frames.chunks(chunk).zip(pcm.chunks_mut(chunk * samples)) {
@@ -102,18 +103,17 @@ impl Trace {
         Ok(tensors)
     }
 
-    fn speak(&self, pack: &Pack, pool: &Pool, text: &str) -> Result<Tensors> {
+    fn speak(&self, pack: &Arc<Pack>, pool: &Pool, text: &str) -> Result<Tensors> {
         let (shape, audio) = (pack.shape(), &pack.shape().audio);
         let (dim, width) = (shape.dim, audio.n_acoustic);
         let given_noise = self.noise.as_deref().map(|file| read_f32(file, "noise", width)).transpose()?;
         let teacher = self.teacher.as_deref().map(|file| read_f32(file, "frame.embed", dim)).transpose()?;
-        let solver = self.solver.options().solver(Solver::of(&pack.manifest().defaults));
+        let solver = self.solver.solver(Solver::of(&pack.manifest().defaults));
         solver.validate()?;
 
         let voices = pack.load_voices()?;
         let voice = voices.get(self.voice.as_deref())?;
-        let options = BackboneOptions { kv: self.kv.map(KvType::from), threads: self.threads, ..Default::default() };
-        let mut stages = Stages::open(pack, &options, self.flow_engine.into(), pool)?;
+        let mut stages = Stages::open(pack, self.kv.map(KvType::from), self.flow_engine.into(), pool)?;
         let all = stages.start(voice, text)?;
 
         let mut t = Tensors::default();

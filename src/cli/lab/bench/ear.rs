@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use syrinx::lab::device::clocked::ClockedSink;
-use syrinx::engine::OpenSink;
+use syrinx::lab::live::OpenSink;
 
 /// A step from or to silence that is larger than this is a click.
 const CLICK: f32 = 0.02;

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use syrinx::lab::backbone::instruction_sets;
-use syrinx::engine::{FrameBytes, FrameTimes, Session, SpeakOptions};
 use syrinx::lab::kernel::{Bandwidth, Isa, Pages, Pool};
-use syrinx::{Error, ErrorKind, Result};
+use syrinx::lab::speak::{FrameBytes, FrameTimes};
+use syrinx::{Error, ErrorKind, Result, Session, SpeakOptions};
 
-use super::{resident_peak_kb, spread};
+use super::{next_block, resident_peak_kb, spread};
 use crate::cli::arguments::{MachineArguments, PackArguments, SpeechArguments};
+use crate::cli::output::outln;
 
 /// Times that the first block of a text is waited for.
 const STARTS: usize = 5;
@@ -59,7 +60,8 @@ impl Frames {
         }
         let pack = self.pack.open()?;
         let started = Instant::now();
-        let mut session = Session::open(&pack, &self.machine.options()?)?;
+        let (model, session) = self.machine.load(&pack)?;
+        let mut session = model.session(session)?;
         let load = started.elapsed();
         self.machine.lock_memory()?;
         let options = self.speech.options(&pack)?;
@@ -70,10 +72,10 @@ impl Frames {
             let named = [("pack", json!(manifest.name)), ("recipe", json!(manifest.recipe)), ("isa", json!(isa))];
             let mut report = measured.report(self.machine.threads());
             named.into_iter().for_each(|(key, value)| report[key] = value);
-            println!("{report}");
+            outln!("{report}")?;
         } else {
-            println!("pack {} {}, {} threads, {isa}\n", manifest.name, manifest.recipe, self.machine.threads());
-            measured.print();
+            outln!("pack {} {}, {} threads, {isa}\n", manifest.name, manifest.recipe, self.machine.threads())?;
+            measured.print()?;
         }
         Ok(())
     }
@@ -87,14 +89,14 @@ pub fn measure(
     count: u64,
     threads: usize,
 ) -> Result<Measured> {
-    let mut pcm = vec![0.0; session.samples_per_frame()];
-    let frame = Duration::from_secs_f64(pcm.len() as f64 / f64::from(session.sample_rate_hz()));
+    let mut pcm = vec![0.0; session.model().info().samples_per_frame];
+    let frame = Duration::from_secs_f64(pcm.len() as f64 / f64::from(session.model().info().sample_rate_hz));
     session.warm(options.voice.as_deref())?;
     let mut starts_ms = Vec::new();
     // One more than is counted: the first start is not a warm one.
     for _ in 0..=STARTS {
         let started = Instant::now();
-        session.speak(TEXT, options)?.next_block(&mut pcm)?;
+        next_block(&mut session.speak(TEXT, options)?, &mut pcm)?;
         starts_ms.push(started.elapsed().as_secs_f64() * 1e3);
     }
     starts_ms.remove(0);
@@ -106,19 +108,19 @@ pub fn measure(
     let between = (count / READINGS as u64).max(1);
     while (frames.len() as u64) < count {
         let left = count - frames.len() as u64;
-        let mut synthesis = session.speak(TEXT, &SpeakOptions { max_frames: Some(left), ..options.clone() })?;
+        let mut speech = session.speak(TEXT, &options.clone().max_frames(left))?;
         loop {
             if (frames.len() as u64).is_multiple_of(between) {
                 memory.iter_mut().zip(&mut memory_gbs).for_each(|(memory, all)| all.push(memory.read_gbs(&pool)));
             }
             let started = Instant::now();
-            if !synthesis.next_block(&mut pcm)? {
+            if !next_block(&mut speech, &mut pcm)? {
                 break;
             }
-            frames.push((synthesis.times(), started.elapsed()));
+            frames.push((speech.times(), started.elapsed()));
         }
     }
-    Ok(Measured { load, starts_ms, rss_peak_kb, frames, frame, bytes: session.frame_bytes(options), memory_gbs })
+    Ok(Measured { load, starts_ms, rss_peak_kb, frames, frame, bytes: session.frame_bytes(options)?, memory_gbs })
 }
 
 impl Measured {
@@ -168,30 +170,30 @@ impl Measured {
         })
     }
 
-    fn print(&self) {
+    fn print(&self) -> Result<()> {
         let [small_gbs, huge_gbs] = self.memory_gbs();
-        println!("{:<10}{:>9}{:>9}{:>9}{:>9}{:>8}{:>10}", "ms/frame", "p50", "p95", "p99", "MB", "GB/s", "of memory");
+        outln!("{:<10}{:>9}{:>9}{:>9}{:>9}{:>8}{:>10}", "ms/frame", "p50", "p95", "p99", "MB", "GB/s", "of memory")?;
         for (name, ms, bytes) in self.stages() {
             let speed_gbs = gbs(bytes, median(&ms));
             let spread = spread(ms);
             let at = |key: &str| spread[key].as_f64().unwrap_or_default();
             let (p50, p95, p99, mb) = (at("p50"), at("p95"), at("p99"), bytes as f64 / 1e6);
             let share = 100.0 * speed_gbs / small_gbs;
-            println!("{name:<10}{p50:>9.3}{p95:>9.3}{p99:>9.3}{mb:>9.1}{speed_gbs:>8.1}{share:>8.0} %");
+            outln!("{name:<10}{p50:>9.3}{p95:>9.3}{p99:>9.3}{mb:>9.1}{speed_gbs:>8.1}{share:>8.0} %")?;
         }
         let total_ms = self.stages().last().map_or(0.0, |(_, ms, _)| median(ms));
-        println!("\nreal-time factor    {:>9.3}", self.real_time_factor());
-        println!("first audio, warm   {:>9.1} ms", median(&self.starts_ms));
-        println!("load                {:>9.0} ms", self.load.as_secs_f64() * 1e3);
+        outln!("\nreal-time factor    {:>9.3}", self.real_time_factor())?;
+        outln!("first audio, warm   {:>9.1} ms", median(&self.starts_ms))?;
+        outln!("load                {:>9.0} ms", self.load.as_secs_f64() * 1e3)?;
         if let Some(kb) = self.rss_peak_kb {
-            println!("peak memory         {:>9.0} MB", kb as f64 * 1024.0 / 1e6);
+            outln!("peak memory         {:>9.0} MB", kb as f64 * 1024.0 / 1e6)?;
         }
-        println!("memory, small pages {small_gbs:>9.1} GB/s; huge pages {huge_gbs:.1} GB/s");
-        println!(
+        outln!("memory, small pages {small_gbs:>9.1} GB/s; huge pages {huge_gbs:.1} GB/s")?;
+        outln!(
             "frame ms x GB/s     {:>9.0} with small pages; huge pages {:.0}",
             total_ms * small_gbs,
             total_ms * huge_gbs
-        );
+        )
     }
 }
 

@@ -4,11 +4,12 @@ mod allocation;
 mod ear;
 pub(super) mod frames;
 mod realtime;
+mod sessions;
 mod steal;
 
 pub use allocation::Counting;
 use serde_json::{Value, json};
-use syrinx::Result;
+use syrinx::{ErrorKind, Next, Result, Speech};
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -23,6 +24,8 @@ pub struct Bench {
 enum Other {
     /// Latencies, cancels and underruns of live speech, on a clock without sound.
     Realtime(Box<realtime::Realtime>),
+    /// Several clients on one model, taking turns by the frame.
+    Sessions(Box<sessions::Sessions>),
     /// Keep a share of a core busy, until standard input closes.
     #[command(hide = true)]
     Steal(steal::Steal),
@@ -33,8 +36,18 @@ impl Bench {
         match self.other {
             None => self.frames.run(),
             Some(Other::Realtime(command)) => command.run(),
+            Some(Other::Sessions(command)) => command.run(),
             Some(Other::Steal(command)) => command.run(),
         }
+    }
+}
+
+/// Computes the next block. False at the end, which a budget may have brought.
+fn next_block(speech: &mut Speech, pcm: &mut [f32]) -> Result<bool> {
+    match speech.next_into(pcm) {
+        Ok(next) => Ok(matches!(next, Next::Audio(_))),
+        Err(e) if e.kind() == ErrorKind::OutOfBudget => Ok(false),
+        Err(e) => Err(e),
     }
 }
 

@@ -5,15 +5,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syrinx::engine::{Engine, EngineOptions, Event, Lane, SpeakOptions, Utterance};
 use syrinx::lab::pack::Pack;
-use syrinx::{Error, ErrorKind, Result};
+use syrinx::{Error, ErrorKind, Event, Live, LiveOptions, Result, SpeakOptions, Utterance};
 
 use super::allocation;
 use super::ear::Ear;
 use super::steal::Thief;
 use super::{resident_kb, spread};
 use crate::cli::arguments::{MachineArguments, PackArguments, SpeechArguments};
+use crate::cli::output::outln;
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,9 +67,9 @@ pub struct Realtime {
     machine: MachineArguments,
 }
 
-/// An engine and who listens to it.
+/// Live speech and who listens to it.
 struct Bench {
-    engine: Engine,
+    live: Live,
     ear: Arc<Ear>,
     options: SpeakOptions,
     random: u64,
@@ -77,15 +77,14 @@ struct Bench {
 
 impl Realtime {
     pub fn run(self) -> Result<()> {
-        let pack = Arc::new(self.pack.open()?);
+        let pack = self.pack.open()?;
         let rate_hz = pack.manifest().sample_rate_hz;
         let ear = Ear::new();
-        let options =
-            EngineOptions { session: self.machine.options()?, governor: self.governor, ..EngineOptions::default() };
+        let (model, session) = self.machine.load(&pack)?;
+        let options = LiveOptions::default().session(session).governor(self.governor);
         let period = (rate_hz * PERIOD_MS / 1000) as usize;
-        let engine = Engine::open_with(&pack, options.clone(), ear.sink(rate_hz, period, 1.0))?;
-        let speak = SpeakOptions { max_frames: Some(u64::MAX), ..self.speech.options(&pack)? };
-        let mut bench = Bench { engine, ear, options: speak, random: 1 };
+        let live = Live::open_with(&model, options.clone(), ear.sink(rate_hz, period, 1.0))?;
+        let mut bench = Bench { live, ear, options: self.speech.options(&pack)?, random: 1 };
         bench.ttfa(0)?; // the first start is not a warm one
         let allocations = bench.allocations()?;
 
@@ -101,11 +100,11 @@ impl Realtime {
         };
         let memory = match self.memory_minutes > 0.0 {
             true => {
-                let Bench { engine, options: speak, .. } = bench;
-                drop(engine); // one model in memory is enough to watch
+                let Bench { live, options: speak, .. } = bench;
+                drop(live); // one session in memory is enough to watch
                 let ear = Ear::new();
-                let engine = Engine::open_with(&pack, options, ear.sink(rate_hz, period, self.memory_speed))?;
-                let bench = Bench { engine, ear, options: speak, random: 1 };
+                let live = Live::open_with(&model, options, ear.sink(rate_hz, period, self.memory_speed))?;
+                let bench = Bench { live, ear, options: speak, random: 1 };
                 bench.memory(rate_hz, self.memory_minutes, self.memory_speed)?
             }
             false => Value::Null,
@@ -123,9 +122,9 @@ impl Realtime {
             "memory": memory,
         });
         if self.json {
-            println!("{report}");
+            outln!("{report}")?;
         } else {
-            print_table(&report, &pack);
+            print_table(&report, &pack)?;
         }
         Ok(())
     }
@@ -144,7 +143,7 @@ impl Bench {
     fn start(&self, text: &str) -> Result<(Utterance, f64)> {
         self.ear.listen();
         let begun = Instant::now();
-        let utterance = self.engine.speak(Lane::Answer, text, &self.options)?;
+        let utterance = self.live.speak(text, &self.options)?;
         let first_ms = self.first_sound(begun)?;
         Ok((utterance, first_ms))
     }
@@ -177,7 +176,7 @@ impl Bench {
     /// From the first token to the first sample that is not zero, at so many tokens per second.
     fn ftts(&mut self, i: usize, tokens_per_second: u32) -> Result<f64> {
         let text: Vec<char> = (i..i + 3).flat_map(|i| self.sentence(i).chars().collect::<Vec<_>>()).collect();
-        let utterance = self.engine.utterance(Lane::Answer, &self.options)?;
+        let utterance = self.live.utterance(&self.options)?;
         self.ear.listen();
         let begun = Instant::now();
         for (n, token) in (0..).zip(text.chunks(TOKEN_CHARS)) {
@@ -214,8 +213,7 @@ impl Bench {
         let counts = || ["syrinx-clock", "syrinx-generator", "syrinx-codec"].map(allocation::of_thread);
         let spent = |max_frames: u64| -> Result<[Option<u64>; 3]> {
             let before = counts();
-            let options = SpeakOptions { max_frames: Some(max_frames), ..self.options.clone() };
-            let utterance = self.engine.speak(Lane::Answer, &text, &options)?;
+            let utterance = self.live.speak(&text, &self.options.clone().max_frames(max_frames))?;
             if let Some(Event::Failed { message, .. }) = utterance.wait(PATIENCE) {
                 return Err(Error::new(ErrorKind::Backend, message));
             }
@@ -236,7 +234,7 @@ impl Bench {
     /// Speech without an end while memory is looked at; the slope leaves out the first fifth. What is seen has its room
     /// from the beginning on, so as not to be seen itself.
     fn memory(&self, rate_hz: u32, minutes: f64, speed: f64) -> Result<Value> {
-        let utterance = self.engine.utterance(Lane::Answer, &self.options)?;
+        let utterance = self.live.utterance(&self.options)?;
         let heard = || self.ear.samples.load(Ordering::Relaxed) as f64 / f64::from(rate_hz) / 60.0;
         let (mut pushed, mut i, mut seen) = (0, 0, vec![(0.0, 0.0); LOOKS]);
         seen.clear();
@@ -271,11 +269,11 @@ impl Bench {
     /// Continuous speech while another process takes a share of a core.
     fn long(&mut self, minutes: f64, stolen: u32) -> Result<Value> {
         let _thief = (stolen > 0).then(|| Thief::start(stolen)).transpose()?;
-        let (before, rss_before) = (self.engine.underruns(), resident_kb());
+        let (before, rss_before) = (self.live.underruns(), resident_kb());
         self.ear.listen();
         let begun = Instant::now();
         let length = Duration::from_secs_f64(minutes * 60.0);
-        let utterance = self.engine.utterance(Lane::Answer, &self.options)?;
+        let utterance = self.live.utterance(&self.options)?;
         let (mut pushed, mut events, mut i) = (0, serde_json::Map::new(), 0);
         let mut rss_warm = rss_before;
         while begun.elapsed() < length {
@@ -304,7 +302,7 @@ impl Bench {
         Ok(json!({
             "stolen_percent": stolen,
             "minutes": minutes,
-            "underruns": self.engine.underruns() - before,
+            "underruns": self.live.underruns() - before,
             "gaps": gaps,
             "longest_gap_ms": longest,
             "clicks": clicks,
@@ -324,22 +322,22 @@ fn slope(points: &[(f64, f64)]) -> Option<f64> {
     (square > 0.0).then(|| product / square)
 }
 
-fn print_table(report: &Value, pack: &Pack) {
-    println!("pack {} {}, period {PERIOD_MS} ms", pack.manifest().name, pack.manifest().recipe);
-    println!("{:<24}{:>9}{:>9}{:>9}{:>9}", "ms", "p50", "p95", "p99", "max");
+fn print_table(report: &Value, pack: &Pack) -> Result<()> {
+    outln!("pack {} {}, period {PERIOD_MS} ms", pack.manifest().name, pack.manifest().recipe)?;
+    outln!("{:<24}{:>9}{:>9}{:>9}{:>9}", "ms", "p50", "p95", "p99", "max")?;
     let row = |name: &str, value: &Value| {
         let cell = |key: &str| value[key].as_f64().map_or("-".to_owned(), |ms| format!("{ms:.1}"));
-        println!("{name:<24}{:>9}{:>9}{:>9}{:>9}", cell("p50"), cell("p95"), cell("p99"), cell("max"));
+        outln!("{name:<24}{:>9}{:>9}{:>9}{:>9}", cell("p50"), cell("p95"), cell("p99"), cell("max"))
     };
-    row("first audio", &report["ttfa_ms"]);
+    row("first audio", &report["ttfa_ms"])?;
     for rate in FEEDERS {
-        row(&format!("{rate} tokens/s, first audio"), &report["ftts_ms"][rate.to_string()]);
+        row(&format!("{rate} tokens/s, first audio"), &report["ftts_ms"][rate.to_string()])?;
     }
-    row("cancel to silence", &report["cancel_ms"]);
-    println!("allocations {}", report["allocations"]);
-    println!("memory {}", report["memory"]);
+    row("cancel to silence", &report["cancel_ms"])?;
+    outln!("allocations {}", report["allocations"])?;
+    outln!("memory {}", report["memory"])?;
     for long in report["underruns"].as_array().into_iter().flatten() {
-        println!(
+        outln!(
             "{} min with {} % of a core stolen: {} underruns, {} gaps (longest {} ms), {} clicks, memory {} kB to {} kB",
             long["minutes"],
             long["stolen_percent"],
@@ -349,6 +347,7 @@ fn print_table(report: &Value, pack: &Pack) {
             long["clicks"],
             long["resident_kb"]["warm"],
             long["resident_kb"]["end"],
-        );
+        )?;
     }
+    Ok(())
 }
