@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use syrinx::codec::CodecDecoder;
-use syrinx::flow::{FlowEngine, FlowHead, Solver, noise};
+use syrinx::flow::{FlowEngine, FlowHead, FlowWeights, Solver, noise};
 use syrinx::frame::Frame;
 use syrinx::kernel::Pool;
 use syrinx::pack::Pack;
@@ -38,7 +38,8 @@ fn main() {
 /// One evaluation of the flow head with and without guidance, and a frame of the pack's own steps.
 fn flow(criterion: &mut Criterion, name: &str, pack: &Pack) {
     let pool = Pool::new(1);
-    let mut flow = FlowHead::open(pack.speech(), pack.shape(), FlowEngine::Native, &pool).expect("a flow head");
+    let weights = FlowWeights::open(pack.speech(), pack.shape(), FlowEngine::Native, 1).expect("a flow head");
+    let mut flow = FlowHead::new(&weights, &pool).expect("a flow head");
     let default = Solver::of(&pack.manifest().defaults);
     let hidden: Vec<f32> = (0..pack.shape().flow.input_dim).map(|i| (i % 61) as f32 / 30.0 - 1.0).collect();
     let mut x = vec![0.0; flow.width()];

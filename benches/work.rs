@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use syrinx::codec::CodecDecoder;
 use syrinx::engine::{Session, SessionOptions, SpeakOptions};
-use syrinx::flow::{FlowEngine, FlowHead, Solver, noise};
+use syrinx::flow::{FlowEngine, FlowHead, FlowWeights, Solver, noise};
 use syrinx::frame::Frame;
 use syrinx::kernel::{Isa, Pool};
 use syrinx::pack::Pack;
@@ -49,7 +49,8 @@ fn frames(line: &str) -> usize {
 /// Frames of the flow head as the pack solves them.
 fn flow(pack: &Pack) -> Task {
     let pool = Pool::new(1);
-    let mut flow = FlowHead::open(pack.speech(), pack.shape(), FlowEngine::Native, &pool).expect("a flow head");
+    let weights = FlowWeights::open(pack.speech(), pack.shape(), FlowEngine::Native, 1).expect("a flow head");
+    let mut flow = FlowHead::new(&weights, &pool).expect("a flow head");
     let solver = Solver::of(&pack.manifest().defaults);
     let hidden: Vec<f32> = (0..pack.shape().flow.input_dim).map(|i| (i % 61) as f32 / 30.0 - 1.0).collect();
     let mut x = vec![0.0; flow.width()];

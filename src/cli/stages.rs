@@ -6,7 +6,7 @@
 
 use syrinx::Result;
 use syrinx::backbone::{Backbone, BackboneOptions, FrameEmbedding, PrefixCache};
-use syrinx::flow::{FlowEngine, FlowHead, Solver, Step};
+use syrinx::flow::{FlowEngine, FlowHead, FlowWeights, Solver, Step};
 use syrinx::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
 use syrinx::kernel::Pool;
 use syrinx::pack::{Pack, Voice};
@@ -33,7 +33,7 @@ impl Stages {
         Ok(Self {
             prompter: Prompter::open(pack)?,
             backbone: Backbone::open(pack, options, PrefixCache::in_memory())?,
-            flow: FlowHead::open(pack.speech(), shape, engine, pool)?,
+            flow: FlowHead::new(&FlowWeights::open(pack.speech(), shape, engine, pool.threads())?, pool)?,
             embedding: FrameEmbedding::open(pack)?,
             audio: shape.audio.clone(),
             hidden: vec![0.0; shape.dim],

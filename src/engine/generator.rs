@@ -19,7 +19,7 @@ use super::sentence::Sentence;
 use super::session::SessionOptions;
 use crate::backbone::{Backbone, BackboneOptions, FrameEmbedding, Output, PrefixCache};
 use crate::error::Result;
-use crate::flow::{FlowEngine, FlowHead, Solver, noise};
+use crate::flow::{FlowEngine, FlowHead, FlowWeights, Solver, noise};
 use crate::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
 use crate::kernel::Pool;
 use crate::pack::{Pack, Voice};
@@ -81,7 +81,7 @@ impl Generator {
         )?;
         let shape = pack.shape();
         let request = Request { solver: Solver::of(&pack.manifest().defaults), seed: pack.manifest().defaults.seed };
-        let flow = FlowHead::open(pack.speech(), shape, flow, &pool)?;
+        let flow = FlowHead::new(&FlowWeights::open(pack.speech(), shape, flow, pool.threads())?, &pool)?;
         Ok(Self {
             prompter: Prompter::open(pack)?,
             prompt: Rows::default(),
