@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use syrinx::codec::CodecDecoder;
+use syrinx::codec::{CodecDecoder, CodecWeights};
 use syrinx::flow::{FlowEngine, FlowHead, FlowWeights, Solver, noise};
 use syrinx::frame::Frame;
 use syrinx::kernel::Pool;
@@ -60,7 +60,8 @@ fn flow(criterion: &mut Criterion, name: &str, pack: &Pack) {
 
 fn codec(criterion: &mut Criterion, name: &str, pack: &Pack) {
     let pool = Pool::new(1);
-    let mut codec = CodecDecoder::open(pack.speech(), pack.shape(), 1).expect("a codec");
+    let weights = CodecWeights::open(pack.speech(), pack.shape()).expect("a codec");
+    let mut codec = CodecDecoder::new(&weights, 1);
     let frame = Frame::from_codes(&vec![7; pack.shape().audio.codes_per_frame()]).expect("few codes");
     let mut pcm = vec![0.0; codec.samples_per_frame()];
     let mut group = criterion.benchmark_group("codec");

@@ -11,7 +11,7 @@ mod support;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use syrinx::codec::CodecDecoder;
+use syrinx::codec::{CodecDecoder, CodecWeights};
 use syrinx::engine::{Session, SessionOptions, SpeakOptions};
 use syrinx::flow::{FlowEngine, FlowHead, FlowWeights, Solver, noise};
 use syrinx::frame::Frame;
@@ -66,7 +66,8 @@ fn flow(pack: &Pack) -> Task {
 /// Frames of the codec, one at a time.
 fn codec(pack: &Pack) -> Task {
     let pool = Pool::new(1);
-    let mut codec = CodecDecoder::open(pack.speech(), pack.shape(), 1).expect("a codec");
+    let weights = CodecWeights::open(pack.speech(), pack.shape()).expect("a codec");
+    let mut codec = CodecDecoder::new(&weights, 1);
     let frame = Frame::from_codes(&vec![7; pack.shape().audio.codes_per_frame()]).expect("few codes");
     let mut pcm = vec![0.0; codec.samples_per_frame()];
     Box::new(move |line| {

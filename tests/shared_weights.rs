@@ -5,7 +5,9 @@ mod support;
 use std::sync::Arc;
 
 use support::TinyPack;
+use syrinx::codec::{CodecDecoder, CodecWeights};
 use syrinx::flow::{FlowEngine, FlowHead, FlowWeights, Solver, noise};
+use syrinx::frame::Frame;
 use syrinx::kernel::Pool;
 use syrinx::pack::{OpenOptions, Pack};
 use syrinx_quant::Recipe;
@@ -75,4 +77,40 @@ fn flow_heads_of_several_threads_give_the_bits_of_each_alone() {
         });
         assert_eq!(found, expected, "{engine:?}");
     }
+}
+
+/// Frames of an utterance, which its number decides.
+fn codes(pack: &Pack, utterance: u16) -> Vec<Frame> {
+    let count = pack.shape().audio.codes_per_frame() as u16;
+    let frame = |f: u16| (0..count).map(|k| 2 + (7 * f + 3 * k + 5 * utterance) % 20).collect::<Vec<_>>();
+    (0..9).map(|f| Frame::from_codes(&frame(f)).unwrap()).collect()
+}
+
+fn decode(decoder: &mut CodecDecoder, frames: &[Frame]) -> Vec<u32> {
+    let mut pcm = vec![0.0; frames.len() * decoder.samples_per_frame()];
+    decoder.decode(frames, &mut pcm, &Pool::new(1));
+    pcm.into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn codec_decoders_that_take_turns_give_the_samples_of_each_alone() {
+    let imported = TinyPack::import(Recipe::Q8);
+    let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
+    let weights = || CodecWeights::open(pack.speech(), pack.shape()).unwrap();
+    let utterances = [0, 1].map(|utterance| codes(&pack, utterance));
+    let alone = [0, 1].map(|u: usize| decode(&mut CodecDecoder::new(&weights(), 1), &utterances[u]));
+    assert_ne!(alone[0], alone[1]);
+
+    let shared = weights();
+    // One of them takes several frames per pass, the other has spoken before.
+    let mut decoders = [1, 4].map(|capacity_frames| CodecDecoder::new(&shared, capacity_frames));
+    decode(&mut decoders[0], &utterances[1]);
+    decoders[0].reset();
+    let mut found = [Vec::new(), Vec::new()];
+    for part in [0..1, 1..4, 4..5, 5..9] {
+        for ((decoder, frames), found) in decoders.iter_mut().zip(&utterances).zip(&mut found) {
+            found.extend(decode(decoder, &frames[part.clone()]));
+        }
+    }
+    assert_eq!(found, alone);
 }

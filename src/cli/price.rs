@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use syrinx::backbone::BackboneOptions;
-use syrinx::codec::CodecDecoder;
+use syrinx::codec::{CodecDecoder, CodecWeights};
 use syrinx::flow::{FlowEngine, Guided, Method, Solver, noise};
 use syrinx::frame::{END, Frame};
 use syrinx::kernel::{Isa, Pool};
@@ -143,7 +143,7 @@ impl ReportArguments {
         let options = BackboneOptions { threads: self.threads, ..Default::default() };
         Ok(Speaker {
             stages: Stages::open(&pack, &options, FlowEngine::Native, &pool)?,
-            codec: CodecDecoder::open(pack.speech(), pack.shape(), 1)?,
+            codec: CodecDecoder::new(&CodecWeights::open(pack.speech(), pack.shape())?, 1),
             voice: pack.load_voices()?.get(self.voice.as_deref())?.clone(),
             solver: Solver::of(&pack.manifest().defaults),
             clauses,

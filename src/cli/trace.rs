@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use syrinx::backbone::{BackboneOptions, KvType};
-use syrinx::codec::CodecDecoder;
+use syrinx::codec::{CodecDecoder, CodecWeights};
 use syrinx::flow::{Solver, noise};
 use syrinx::frame::{END, Frame};
 use syrinx::kernel::Pool;
@@ -90,7 +90,7 @@ impl Trace {
             Error::new(ErrorKind::BadOption, format!("{name} in {} holds values that are no codes", file.display()))
         })?;
         let chunk = if self.chunk == 0 { frames.len().max(1) } else { self.chunk };
-        let mut codec = CodecDecoder::open(pack.speech(), pack.shape(), chunk)?;
+        let mut codec = CodecDecoder::new(&CodecWeights::open(pack.speech(), pack.shape())?, chunk);
         let samples = codec.samples_per_frame();
         let mut pcm = vec![0.0; frames.len() * samples];
         for (frames, pcm) in frames.chunks(chunk).zip(pcm.chunks_mut(chunk * samples)) {

@@ -28,7 +28,7 @@ use super::session::{SessionOptions, SpeakOptions};
 use super::utterance::Utterance;
 use super::watch_thread::{OpenSink, WatchThread};
 use crate::board::{Cooling, Rung};
-use crate::codec::CodecDecoder;
+use crate::codec::{CodecDecoder, CodecWeights};
 use crate::device::callback::Callback;
 use crate::device::control::Control;
 use crate::device::overlay::{self, PhraseQueue, phrase_path};
@@ -132,7 +132,7 @@ impl Engine {
         let (phrases, overlay) = phrase_path();
         let (cuts_in, cuts) = HeapRb::new(CUTS).split();
         let (packets_in, packets) = HeapRb::new(PACKETS).split();
-        let codec = CodecDecoder::open(pack.speech(), pack.shape(), 1)?;
+        let codec = CodecDecoder::new(&CodecWeights::open(pack.speech(), pack.shape())?, 1);
         let samples_per_frame = codec.samples_per_frame();
         let source = open_source()?;
         let (device_hz, closing, opened) = (Arc::new(AtomicU32::new(rate_hz)), Arc::default(), Instant::now());

@@ -8,7 +8,7 @@ use super::cost::FrameBytes;
 use super::generator::{Generator, Request};
 use super::synthesis::{Canceller, Synthesis};
 use crate::backbone::{BackboneOptions, KvType};
-use crate::codec::CodecDecoder;
+use crate::codec::{CodecDecoder, CodecWeights};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{FlowEngine, Guided, Method, Solver};
 use crate::kernel::Pool;
@@ -112,7 +112,7 @@ impl Session {
         let defaults = &pack.manifest().defaults;
         Ok(Self {
             generator: Generator::open_for(pack, options, pool.clone())?,
-            codec: CodecDecoder::open(pack.speech(), pack.shape(), options.frames_per_block)?,
+            codec: CodecDecoder::new(&CodecWeights::open(pack.speech(), pack.shape())?, options.frames_per_block),
             pool,
             speller: Speller::new(&pack.manifest().text)?,
             canceller: Canceller::default(),
