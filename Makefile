@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 cuda-check \
+.PHONY: say test check-features voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 cuda-check \
 	deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
@@ -21,8 +21,26 @@ say: build $(PACK)/pack.toml
 	then $(SYRINX) say "$$SAY_TEXT" --pack $(PACK) $(LIMIT) --play; \
 	else echo "no sound device here: listen to out.wav"; fi
 
-test: setup fmt clippy
+test: setup fmt clippy check-features
 	cargo test --release --workspace
+
+# What the default build does not compile: the library alone, and with each part of it. In the release profile, so that
+# llama.cpp is there already. `cuda` and `vulkan` are left out: their build scripts want nvcc and glslc (`make cuda-check`).
+FEATURES = "" sound import cli
+QUANT_FEATURES = "" ggml import synthetic report
+# Targets that the README promises, as far as this toolchain has them. llama.cpp's build script wants a C++ compiler for
+# the target, so what is checked there is the part without it.
+TARGETS = aarch64-unknown-linux-gnu aarch64-apple-darwin
+check-features: setup
+	@set -e; for features in $(FEATURES); do \
+		cargo clippy --quiet --release --no-default-features --features "$$features" -- -D warnings; done
+	@set -e; for features in $(QUANT_FEATURES); do \
+		cargo clippy --quiet --release -p syrinx-quant --lib --no-default-features --features "$$features" -- -D warnings; done
+	@set -e; for target in $(TARGETS); do \
+		if [ -d "$$(rustc --print sysroot)/lib/rustlib/$$target" ]; then \
+			cargo check --quiet --release -p syrinx-quant --lib --no-default-features --features import,synthetic,report \
+				--target "$$target"; \
+		else echo "not checked for $$target: this toolchain lacks it (rustup target add $$target)"; fi; done
 
 # Judges the default pack by Whisper and DNSMOS, the teacher beside it, and prints the README's table. Brings what training
 # needs (some 4 GB of Python packages); the teacher's sentences take half an hour the first time.

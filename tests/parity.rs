@@ -5,10 +5,10 @@ mod support;
 use std::sync::Arc;
 
 use support::{Golden, TinyPack, assert_close};
-use syrinx::flow::{FlowEngine, FlowHead, FlowWeights, Guided, Method, Solver};
-use syrinx::frame::{END, choose_semantic, quantise_acoustic};
-use syrinx::kernel::Pool;
-use syrinx::pack::{OpenOptions, Pack};
+use syrinx::lab::flow::{FlowEngine, FlowHead, FlowWeights, Guided, Method, Solver};
+use syrinx::lab::frame::{END, choose_semantic, quantise_acoustic};
+use syrinx::lab::kernel::Pool;
+use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx_quant::Recipe;
 
 const GOLDENS: [Golden; 2] = [Golden::TINY, Golden::ODD];
@@ -92,7 +92,7 @@ fn flow_head(pack: &Pack, engine: FlowEngine, pool: &Pool) -> FlowHead {
 /// The velocities of all steps from the reference's noise and state, conditional and unconditional, and the end point.
 fn velocities(pack: &Pack, golden: Golden, engine: FlowEngine, threads: usize, solver: Solver) -> Vec<f32> {
     let pool = Pool::new(threads);
-    let mut flow = flow_head(pack, engine, &pool);
+    let mut flow = flow_head(&pack, engine, &pool);
     let tensors = golden.tensors();
     let mut x = tensors.f32("unit.x").values[..flow.width()].to_vec();
     let mut all = Vec::new();

@@ -5,11 +5,11 @@ mod support;
 use std::sync::Arc;
 
 use support::TinyPack;
-use syrinx::codec::{CodecDecoder, CodecWeights};
-use syrinx::flow::{FlowEngine, FlowHead, FlowWeights, Solver, noise};
-use syrinx::frame::Frame;
-use syrinx::kernel::Pool;
-use syrinx::pack::{OpenOptions, Pack};
+use syrinx::lab::codec::{CodecDecoder, CodecWeights};
+use syrinx::lab::flow::{FlowEngine, FlowHead, FlowWeights, Solver, noise};
+use syrinx::lab::frame::Frame;
+use syrinx::lab::kernel::Pool;
+use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx_quant::Recipe;
 
 const ENGINES: [FlowEngine; 2] = [FlowEngine::Native, FlowEngine::Ggml];

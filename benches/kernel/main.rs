@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use syrinx::kernel::{Bandwidth, Columns, Isa, Matrix, Pages, Pool};
+use syrinx::lab::kernel::{Bandwidth, Columns, Isa, Matrix, Pages, Pool};
 use syrinx_quant::gguf::{TensorSpec, Writer};
 use syrinx_quant::{DType, GgufFile, block};
 
@@ -49,7 +49,7 @@ fn large() {
         "| weights | columns | threads | memory, small pages | huge pages | ours | ggml | ours / ggml | rival | ours / rival |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    let mut memory = [Pages::Ordinary, Pages::Huge].map(|pages| Bandwidth::new(pages).expect("256 MiB"));
+    let mut memory = [Pages::Ordinary, Pages::Huge].map(|pages| Bandwidth::new(pages).expect("up to 256 MiB"));
     for dtype in [DType::Q8_0, DType::Q4_0, DType::F16] {
         let layers = SWEEP_BYTES.div_ceil(LAYER.iter().map(|&(r, c)| bytes(dtype, r, c)).sum());
         let shapes: Vec<_> = std::iter::repeat_n(LAYER, layers).flatten().collect();

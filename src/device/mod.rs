@@ -8,12 +8,15 @@ pub mod clocked;
 pub mod control;
 pub mod overlay;
 pub mod rate;
+#[cfg(feature = "sound")]
 pub mod sound;
 pub mod wav;
 
 use std::path::PathBuf;
 
 use crate::error::Result;
+#[cfg(not(feature = "sound"))]
+use crate::error::{Error, ErrorKind};
 use callback::Callback;
 
 /// What a sink asks for.
@@ -67,7 +70,28 @@ impl Default for DeviceOptions {
     }
 }
 
-/// Opens a sink for speech at `sample_rate_hz`; the sink may have another rate. Errors: `Device`, `Io`.
+/// A device as `syrinx devices` lists it.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Stays the same when the device is plugged in again.
+    pub id: String,
+    pub name: String,
+    pub is_default: bool,
+    /// What speech at 24 kHz would be played as, or why it cannot.
+    pub format: std::result::Result<Format, String>,
+}
+
+/// The output devices of every host, best host first; none in a build without the feature `sound`.
+pub fn list() -> Vec<Device> {
+    #[cfg(feature = "sound")]
+    return sound::list();
+    #[cfg(not(feature = "sound"))]
+    return Vec::new();
+}
+
+/// Opens a sink for speech at `sample_rate_hz`; the sink may have another rate.
+///
+/// Errors: `Device`, `Io`; `Unsupported` for a sound device in a build without the feature `sound`.
 pub fn open(options: &DeviceOptions, sample_rate_hz: u32) -> Result<Box<dyn Sink>> {
     let period = |rate_hz: u32| (rate_hz as usize * options.period_ms as usize / 1000).max(1);
     Ok(match &options.device {
@@ -75,7 +99,18 @@ pub fn open(options: &DeviceOptions, sample_rate_hz: u32) -> Result<Box<dyn Sink
             Box::new(clocked::ClockedSink::null(*sample_rate_hz, period(*sample_rate_hz)))
         }
         DeviceChoice::Wav(path) => Box::new(clocked::ClockedSink::wav(path, sample_rate_hz, period(sample_rate_hz))?),
-        DeviceChoice::Default => Box::new(sound::SoundSink::open(None, options.period_ms, sample_rate_hz)?),
-        DeviceChoice::Id(id) => Box::new(sound::SoundSink::open(Some(id), options.period_ms, sample_rate_hz)?),
+        DeviceChoice::Default => open_sound(None, options.period_ms, sample_rate_hz)?,
+        DeviceChoice::Id(id) => open_sound(Some(id), options.period_ms, sample_rate_hz)?,
     })
+}
+
+#[cfg(feature = "sound")]
+fn open_sound(id: Option<&str>, period_ms: u32, speech_hz: u32) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(sound::SoundSink::open(id, period_ms, speech_hz)?))
+}
+
+#[cfg(not(feature = "sound"))]
+fn open_sound(_: Option<&str>, _: u32, _: u32) -> Result<Box<dyn Sink>> {
+    let message = "this build has no sound devices: write a file, or build with the feature \"sound\"";
+    Err(Error::new(ErrorKind::Unsupported, message))
 }

@@ -12,6 +12,7 @@
 mod ggml;
 mod native;
 pub mod noise;
+mod quality;
 mod solver;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::kernel::Pool;
+pub use quality::Quality;
 pub use solver::{Guided, Method, Solver};
 pub use weights::{FlowEngine, FlowWeights};
 

@@ -1,9 +1,9 @@
 //! Text on its way to the model. In: what is to be said. Out: clauses in the words and letters that the model reads
-//! ([`normalise`], [`clause`]), then token ids in the prompt's layout ([`prompt`]).
+//! ([`normalise`], [`clause`]).
 
 pub mod clause;
 pub mod normalise;
-pub mod prompt;
+mod unspoken;
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 use crate::error::{Error, ErrorKind, Result};
 use clause::{Clause, ClauseEnd, Clauses, Policy};
 use normalise::{ClauseWords, Normaliser, Spoken};
+pub use unspoken::nothing_to_say;
 
 /// Spells text as a pack's model wants it.
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use llama_cpp_sys_2 as sys;
 use syrinx_quant::DType;
 
 use super::{FEW_ROWS, Line, StageRates, types, without};
-use crate::board::work::{Attention, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ggml::{self, Backend, Device};
+use crate::model::work::{Attention, Stage};
 
 const TIME: Duration = Duration::from_millis(60);
 const ROUNDS: usize = 3;
