@@ -100,6 +100,12 @@ pub(crate) struct Device {
     is_gpu: bool,
 }
 
+// SAFETY: a device is part of ggml's registry, which lives as long as the program; `init` fills it, and what is asked of a
+// device here (its name, its buffer type, a new backend) ggml answers to any thread.
+unsafe impl Send for Device {}
+// SAFETY: as above.
+unsafe impl Sync for Device {}
+
 impl Device {
     /// The GPU that llama.cpp puts its weights on: the first, an integrated one where there is no other.
     /// Errors: as [`init`].
@@ -123,6 +129,11 @@ impl Device {
         let raw = unsafe { sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU) };
         let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::Backend, "ggml has no CPU backend"))?;
         Ok(Self { raw, is_gpu: false })
+    }
+
+    /// For calls that allocate on the device.
+    pub fn as_ptr(self) -> sys::ggml_backend_dev_t {
+        self.raw.as_ptr()
     }
 
     /// ggml's name, and what it says of it: `CUDA0 (Orin)`.

@@ -1,4 +1,4 @@
-//! The codec's causal convolutions as matrix products, with the inputs that they still need as state.
+//! The codec's causal convolutions as matrix products, and the inputs that they still need as state.
 //!
 //! A pack stores a kernel as one matrix: `[out, taps * in]` for a plain convolution (the last tap meets the newest
 //! input), `[stride * out, taps * in]` for a transposed one (the first tap meets the newest input, each group of rows
@@ -27,13 +27,77 @@ pub(super) struct CausalConv {
     start: Start,
     taps: usize,
     channels: usize,
-    /// The last `taps - 1` inputs, then the inputs of this call.
+}
+
+/// Transposed convolution: `stride` outputs per input, none of which looks ahead. Before the first input it sees zeros.
+#[derive(Debug)]
+pub(super) struct Upsample {
+    kernel: Matrix,
+    taps: usize,
+    channels: usize,
+}
+
+/// What a convolution has seen and still needs, and room for the inputs of a call.
+#[derive(Debug)]
+pub(super) struct Past {
+    /// The last `taps - 1` inputs, newest last, then the inputs of this call.
     inputs: Vec<f32>,
+    /// For each of these its taps.
     columns: Columns,
+    taps: usize,
+    channels: usize,
     started: bool,
 }
 
+impl Past {
+    /// For calls of at most `capacity` inputs of `channels` values each.
+    fn new(taps: usize, channels: usize, capacity: usize) -> Self {
+        Self {
+            inputs: vec![0.0; (taps - 1 + capacity) * channels],
+            columns: Columns::new(taps * channels, capacity),
+            taps,
+            channels,
+            started: false,
+        }
+    }
+
+    /// The next input is the first.
+    pub fn reset(&mut self) {
+        self.started = false;
+    }
+
+    /// Takes the inputs of a call; `begin` writes what is seen before the first of all.
+    fn take(&mut self, x: &[f32], begin: impl Fn(&mut [f32])) {
+        let before = (self.taps - 1) * self.channels;
+        if !std::mem::replace(&mut self.started, true) {
+            begin(&mut self.inputs[..before]);
+        }
+        self.inputs[before..][..x.len()].copy_from_slice(x);
+    }
+
+    /// Multiplies the call's columns, which `arrange` makes of each input and those before it, and keeps what the next
+    /// call needs.
+    fn multiply(
+        &mut self,
+        kernel: &Matrix,
+        count: usize,
+        y: &mut [f32],
+        pool: &Pool,
+        arrange: impl Fn(&[f32], &mut [f32]),
+    ) {
+        let width = self.taps * self.channels;
+        let columns = self.columns.fill(count);
+        for (p, column) in columns.chunks_exact_mut(width).enumerate() {
+            arrange(&self.inputs[p * self.channels..][..width], column);
+        }
+        kernel.mul(&mut self.columns, y, pool);
+        let kept = (self.taps - 1) * self.channels;
+        self.inputs.copy_within(count * self.channels..count * self.channels + kept, 0);
+    }
+}
+
 impl CausalConv {
+    /// Errors: `BadPack`, `Unsupported`, `OutOfMemory`.
     pub fn open(
         file: &Arc<GgufFile>,
         name: &str,
@@ -41,21 +105,13 @@ impl CausalConv {
         taps: usize,
         channels: usize,
         start: Start,
-        capacity: usize,
     ) -> Result<Self> {
-        Ok(Self {
-            kernel: Matrix::open(file, name, out, taps * channels)?,
-            start,
-            taps,
-            channels,
-            inputs: vec![0.0; (taps - 1 + capacity) * channels],
-            columns: Columns::new(taps * channels, capacity),
-            started: false,
-        })
+        Ok(Self { kernel: Matrix::open(file, name, out, taps * channels)?, start, taps, channels })
     }
 
-    pub fn reset(&mut self) {
-        self.started = false;
+    /// State for calls of at most `capacity` inputs.
+    pub fn past(&self, capacity: usize) -> Past {
+        Past::new(self.taps, self.channels, capacity)
     }
 
     pub fn bytes(&self) -> usize {
@@ -64,58 +120,28 @@ impl CausalConv {
 
     /// In: `[n][channels]`. Out: `[n][out]`. The first call after a reset needs at least `taps` inputs where the start
     /// is a reflection.
-    pub fn step(&mut self, x: &[f32], y: &mut [f32], pool: &Pool) {
-        let (past, channels) = (self.taps - 1, self.channels);
-        let count = x.len() / channels;
-        if !self.started {
-            self.started = true;
-            for k in 1..=past {
+    pub fn step(&self, x: &[f32], y: &mut [f32], past: &mut Past, pool: &Pool) {
+        let (before, channels) = (self.taps - 1, self.channels);
+        past.take(x, |seen| {
+            for k in 1..=before {
                 let source = if self.start == Start::Reflect { k } else { 0 };
-                self.inputs[(past - k) * channels..][..channels].copy_from_slice(&x[source * channels..][..channels]);
+                seen[(before - k) * channels..][..channels].copy_from_slice(&x[source * channels..][..channels]);
             }
-        }
-        self.inputs[past * channels..][..x.len()].copy_from_slice(x);
-        let columns = self.columns.fill(count);
-        for (p, column) in columns.chunks_exact_mut(self.taps * channels).enumerate() {
-            column.copy_from_slice(&self.inputs[p * channels..][..self.taps * channels]);
-        }
-        self.kernel.mul(&mut self.columns, y, pool);
-        self.inputs.copy_within(count * channels..(count + past) * channels, 0);
+        });
+        past.multiply(&self.kernel, x.len() / channels, y, pool, |inputs, column| column.copy_from_slice(inputs));
     }
-}
-
-/// Transposed convolution: `stride` outputs per input, none of which looks ahead.
-#[derive(Debug)]
-pub(super) struct Upsample {
-    kernel: Matrix,
-    taps: usize,
-    channels: usize,
-    /// The last `taps - 1` inputs, newest last, then the inputs of this call. Zero at the start.
-    inputs: Vec<f32>,
-    columns: Columns,
 }
 
 impl Upsample {
-    pub fn open(
-        file: &Arc<GgufFile>,
-        name: &str,
-        channels: usize,
-        kernel: usize,
-        stride: usize,
-        capacity: usize,
-    ) -> Result<Self> {
+    /// Errors: `BadPack`, `Unsupported`, `OutOfMemory`.
+    pub fn open(file: &Arc<GgufFile>, name: &str, channels: usize, kernel: usize, stride: usize) -> Result<Self> {
         let taps = kernel / stride;
-        Ok(Self {
-            kernel: Matrix::open(file, name, stride * channels, taps * channels)?,
-            taps,
-            channels,
-            inputs: vec![0.0; (taps - 1 + capacity) * channels],
-            columns: Columns::new(taps * channels, capacity),
-        })
+        Ok(Self { kernel: Matrix::open(file, name, stride * channels, taps * channels)?, taps, channels })
     }
 
-    pub fn reset(&mut self) {
-        self.inputs.fill(0.0);
+    /// State for calls of at most `capacity` inputs.
+    pub fn past(&self, capacity: usize) -> Past {
+        Past::new(self.taps, self.channels, capacity)
     }
 
     pub fn bytes(&self) -> usize {
@@ -123,17 +149,13 @@ impl Upsample {
     }
 
     /// In: `[n][channels]`. Out: `[n * stride][channels]`.
-    pub fn step(&mut self, x: &[f32], y: &mut [f32], pool: &Pool) {
-        let (past, channels) = (self.taps - 1, self.channels);
-        let count = x.len() / channels;
-        self.inputs[past * channels..][..x.len()].copy_from_slice(x);
-        let columns = self.columns.fill(count);
-        for (p, column) in columns.chunks_exact_mut(self.taps * channels).enumerate() {
-            for (tap, part) in column.chunks_exact_mut(channels).enumerate() {
-                part.copy_from_slice(&self.inputs[(p + past - tap) * channels..][..channels]);
+    pub fn step(&self, x: &[f32], y: &mut [f32], past: &mut Past, pool: &Pool) {
+        let channels = self.channels;
+        past.take(x, |seen| seen.fill(0.0));
+        past.multiply(&self.kernel, x.len() / channels, y, pool, |inputs, column| {
+            for (newest_first, input) in column.chunks_exact_mut(channels).zip(inputs.rchunks_exact(channels)) {
+                newest_first.copy_from_slice(input);
             }
-        }
-        self.kernel.mul(&mut self.columns, y, pool);
-        self.inputs.copy_within(count * channels..(count + past) * channels, 0);
+        });
     }
 }

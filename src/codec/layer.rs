@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::kernel::{Columns, Matrix, Pool, ops};
 use crate::pack::vector;
 
-/// Weights and the window's keys and values.
+/// Weights of a layer.
 #[derive(Debug)]
 pub(super) struct Layer {
     attention_norm: Vec<f32>,
@@ -26,8 +26,14 @@ pub(super) struct Layer {
     gate_up: Matrix,
     down: Matrix,
     ffn_scale: Vec<f32>,
+    /// Positions before its own that a query sees.
     window: usize,
-    /// Positions in the window so far, at most `window`.
+}
+
+/// The keys and values that a layer still needs.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Positions in the window so far, at most the layer's `window`.
     past: usize,
     /// `[past + n][kv width]`: the window, then the positions of this call.
     keys: Vec<f32>,
@@ -62,8 +68,15 @@ impl Scratch {
     }
 }
 
+impl Window {
+    /// The next position is the first.
+    pub fn reset(&mut self) {
+        self.past = 0;
+    }
+}
+
 impl Layer {
-    pub fn open(file: &Arc<GgufFile>, codec: &Codec, prefix: &str, window: usize, capacity: usize) -> Result<Self> {
+    pub fn open(file: &Arc<GgufFile>, codec: &Codec, prefix: &str, window: usize) -> Result<Self> {
         let name = |part: &str| format!("{prefix}.{part}.weight");
         let matrix = |part: &str, rows, columns| Matrix::open(file, &name(part), rows, columns);
         let stacked = |parts: &[(&str, usize)]| {
@@ -84,14 +97,13 @@ impl Layer {
             down: matrix("feed_forward.w2", dim, codec.hidden_dim)?,
             ffn_scale: vector(file, &format!("{prefix}.ffn_scale"), dim)?,
             window,
-            past: 0,
-            keys: vec![0.0; (window + capacity) * kv],
-            values: vec![0.0; (window + capacity) * kv],
         })
     }
 
-    pub fn reset(&mut self) {
-        self.past = 0;
+    /// State for calls of at most `capacity` positions.
+    pub fn window(&self, codec: &Codec, capacity: usize) -> Window {
+        let room = (self.window + capacity) * codec.kv_heads * codec.head_dim;
+        Window { past: 0, keys: vec![0.0; room], values: vec![0.0; room] }
     }
 
     pub fn bytes(&self) -> usize {
@@ -99,7 +111,7 @@ impl Layer {
     }
 
     /// Moves `stream`, `[n][dim]`, through the layer.
-    pub fn step(&mut self, codec: &Codec, stream: &mut [f32], scratch: &mut Scratch, pool: &Pool) {
+    pub fn step(&self, codec: &Codec, stream: &mut [f32], window: &mut Window, scratch: &mut Scratch, pool: &Pool) {
         let (q, kv, dim) = (codec.heads * codec.head_dim, codec.kv_heads * codec.head_dim, codec.dim);
         let count = stream.len() / dim;
 
@@ -108,8 +120,8 @@ impl Layer {
         });
         let qkv = &mut scratch.qkv[..count * (q + 2 * kv)];
         self.qkv.mul(&mut scratch.normed, qkv, pool);
-        let keys = self.keys[self.past * kv..].chunks_exact_mut(kv);
-        let values = self.values[self.past * kv..].chunks_exact_mut(kv);
+        let keys = window.keys[window.past * kv..].chunks_exact_mut(kv);
+        let values = window.values[window.past * kv..].chunks_exact_mut(kv);
         for ((qkv, key), value) in qkv.chunks_exact_mut(q + 2 * kv).zip(keys).zip(values) {
             key.copy_from_slice(&qkv[q..q + kv]);
             value.copy_from_slice(&qkv[q + kv..]);
@@ -120,9 +132,9 @@ impl Layer {
 
         let attended = scratch.attended.fill(count);
         for (i, (qkv, out)) in qkv.chunks_exact(q + 2 * kv).zip(attended.chunks_exact_mut(q)).enumerate() {
-            let at = self.past + i;
+            let at = window.past + i;
             let first = at.saturating_sub(self.window);
-            let (keys, values) = (&self.keys[first * kv..(at + 1) * kv], &self.values[first * kv..(at + 1) * kv]);
+            let (keys, values) = (&window.keys[first * kv..(at + 1) * kv], &window.values[first * kv..(at + 1) * kv]);
             attend(codec, &qkv[..q], keys, values, &mut scratch.scores, out);
         }
         let delta = &mut scratch.delta[..count * dim];
@@ -147,11 +159,11 @@ impl Layer {
             .zip(delta.chunks_exact(dim))
             .for_each(|(x, y)| ops::add_scaled(x, &self.ffn_scale, y));
 
-        let end = self.past + count;
+        let end = window.past + count;
         let keep = end.min(self.window);
-        self.keys.copy_within((end - keep) * kv..end * kv, 0);
-        self.values.copy_within((end - keep) * kv..end * kv, 0);
-        self.past = keep;
+        window.keys.copy_within((end - keep) * kv..end * kv, 0);
+        window.values.copy_within((end - keep) * kv..end * kv, 0);
+        window.past = keep;
     }
 }
 

@@ -6,6 +6,8 @@
 //! specification sections 5.2 and 5.3). Both branches go through the weights together. A [`Solver`] may ask for fewer
 //! steps, another method or less guidance. Two engines compute velocities: [`native`] with this crate's kernels,
 //! [`ggml`] as a graph on the device that llama.cpp uses. The steps are the same for both.
+//!
+//! [`FlowWeights`] are read once; each [`FlowHead`] is the state of one utterance at a time over them.
 
 mod ggml;
 mod native;
@@ -14,19 +16,15 @@ mod quality;
 mod solver;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use std::sync::Arc;
 
-use syrinx_quant::GgufFile;
-use syrinx_quant::shape::Shape;
-
 use crate::error::Result;
-use crate::ggml::Device;
 use crate::kernel::Pool;
-use ggml::GgmlField;
-use native::NativeField;
 pub use quality::Quality;
 pub use solver::{Guided, Method, Solver};
+pub use weights::{FlowEngine, FlowWeights};
 
 /// Tokens of a branch: the point, the time, the conditioning state.
 const TOKENS: usize = 3;
@@ -41,18 +39,6 @@ pub struct Step<'a> {
     pub velocity: &'a [f32],
     /// The point that follows: of a step, or of its trial step.
     pub x: &'a [f32],
-}
-
-/// What computes velocities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FlowEngine {
-    /// ggml where this build and machine have a GPU for it, else native.
-    #[default]
-    Auto,
-    /// This crate's kernels, on the processor.
-    Native,
-    /// A ggml graph: on the GPU, or on the processor where there is none.
-    Ggml,
 }
 
 /// The velocities of one pack's flow, for a grid of times and one conditioning state at a time.
@@ -72,7 +58,7 @@ trait VelocityField: std::fmt::Debug + Send {
     fn device(&self) -> &str;
 }
 
-/// The flow head: an engine with the pack's weights, and the steps.
+/// The flow head: an engine's state over the pack's weights, and the steps.
 #[derive(Debug)]
 pub struct FlowHead {
     field: Box<dyn VelocityField>,
@@ -86,41 +72,13 @@ pub struct FlowHead {
     start: Vec<f32>,
 }
 
-/// THROWAWAY.
-#[derive(Debug)]
-pub struct FlowWeights {
-    file: Arc<GgufFile>,
-    shape: Shape,
-    engine: FlowEngine,
-    device: String,
-}
-impl FlowWeights {
-    pub fn open(file: &Arc<GgufFile>, shape: &Shape, engine: FlowEngine, _threads: usize) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { file: file.clone(), shape: shape.clone(), engine, device: "native".into() }))
-    }
-    pub fn device(&self) -> &str {
-        &self.device
-    }
-}
 impl FlowHead {
+    /// A head over weights that others may use at the same time, prepared for the pack's steps.
+    /// Errors: `OutOfMemory`, `Backend`, `Unsupported`, of the ggml engine alone.
     pub fn new(weights: &Arc<FlowWeights>, pool: &Pool) -> Result<Self> {
-        Self::open(&weights.file, &weights.shape, weights.engine, pool)
-    }
-    /// Reads the head out of `speech.gguf`. Errors: `BadPack`, `Unsupported`, `OutOfMemory`, `Backend`.
-    pub fn open(file: &Arc<GgufFile>, shape: &Shape, engine: FlowEngine, pool: &Pool) -> Result<Self> {
-        let device = match engine {
-            FlowEngine::Native => None,
-            FlowEngine::Auto => Device::gpu()?,
-            FlowEngine::Ggml => Some(Device::gpu()?.map_or_else(Device::processor, Ok)?),
-        };
-        let mut field: Box<dyn VelocityField> = match device {
-            Some(device) => Box::new(GgmlField::open(file, shape, device, pool.threads())?),
-            None => Box::new(NativeField::open(file, shape)?),
-        };
-        log::info!("flow head: {}", field.device());
-        field.prepare(shape.flow.steps, pool)?;
-        let (width, input_dim) = (shape.audio.n_acoustic, shape.flow.input_dim);
-        Ok(Self::over(field, width, input_dim, shape.flow.steps))
+        let mut field = weights.field()?;
+        field.prepare(weights.steps, pool)?;
+        Ok(Self::over(field, weights.width, weights.input_dim, weights.steps))
     }
 
     /// Over a field that is prepared for `steps`.
