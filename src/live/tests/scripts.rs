@@ -260,7 +260,7 @@ fn runs(samples: &[f32]) -> Vec<(u16, u16, usize, usize)> {
         }
         let (code, frame) = ((whole as u32 / 8) as u16, (whole as u32 % 8) as u16);
         match runs.last_mut() {
-            Some(run) if (run.0, run.1) == (code, frame) => run.3 += 1,
+            Some(run) if (run.0, run.1, run.2 + run.3) == (code, frame, at) => run.3 += 1,
             _ => runs.push((code, frame, at, 1)),
         }
     }
@@ -279,6 +279,10 @@ fn check(play: &Play, events: &[Vec<Event>]) {
         for run in &mine {
             let frames = heard.entry(usize::from(run.0) % 64).or_default();
             match frames.last_mut() {
+                // A lost device is given no fade: what it had is followed by the beginning, once it is back.
+                _ if run.3 > FRAME + 1 && play.losses > 0 => {
+                    frames.extend([(run.1, run.3 - FRAME), (run.1, FRAME)]);
+                }
                 // A pause within it; what is more than a frame was begun again.
                 Some(last) if last.0 == run.1 && last.1 + run.3 <= FRAME + 1 => last.1 += run.3,
                 _ => frames.push((run.1, run.3)),
@@ -301,7 +305,8 @@ fn check(play: &Play, events: &[Vec<Event>]) {
                 // One more where silence follows: the decay begins with the last sample.
                 let whole = |frames: &[(u16, usize)]| {
                     let numbers: Vec<_> = frames.iter().map(|(frame, _)| *frame).collect();
-                    numbers == [1, 2, 3] && frames.iter().all(|(_, count)| (FRAME - 8 * FADE..=FRAME + 1).contains(count))
+                    numbers == [1, 2, 3]
+                        && frames.iter().all(|(_, count)| (FRAME - 8 * FADE..=FRAME + 1).contains(count))
                 };
                 let last = &frames[frames.len().saturating_sub(FRAMES)..];
                 assert!(whole(last), "{who}: clause {clause} was not heard whole: {frames:?}");
