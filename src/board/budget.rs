@@ -51,7 +51,7 @@ impl Need {
     }
 
     pub fn sum(&self) -> u64 {
-        self.backbone + self.flow + self.codec + self.cache + self.other
+        self.parts().iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
     }
 
     /// The parts by name.
@@ -96,7 +96,9 @@ pub fn check(pack: &Pack, positions: usize, kv: KvType, budget: Option<u64>) -> 
 /// Keys and values of so many positions, in every layer.
 fn cache_bytes(pack: &Pack, positions: usize, kv: KvType) -> u64 {
     let backbone = &pack.shape().backbone;
-    2 * backbone.layers as u64 * kv.row_bytes(backbone.kv_heads * backbone.head_dim) * positions as u64
+    let row_bytes = kv.row_bytes(backbone.kv_heads * backbone.head_dim);
+    // Sizes come from a file: what is too much for a number is too much for the memory.
+    row_bytes.saturating_mul(2 * backbone.layers as u64).saturating_mul(positions as u64)
 }
 
 fn mb(bytes: u64) -> u64 {

@@ -3,7 +3,7 @@
 //!
 //! The price of a frame is the number of its evaluations, whatever the method: each reads all of the flow head's weights.
 
-use syrinx_quant::manifest::Defaults;
+use syrinx_quant::manifest::{Defaults, MAX_GUIDANCE, MAX_STEPS};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -42,7 +42,7 @@ pub struct Solver {
 }
 
 impl Solver {
-    pub const MAX_STEPS: usize = 64;
+    pub const MAX_STEPS: usize = MAX_STEPS as usize;
 
     /// The model's own way: Euler, guided throughout.
     pub const fn euler(steps: usize, guidance: f32) -> Self {
@@ -60,8 +60,11 @@ impl Solver {
             let message = format!("{} flow steps: choose 1 to {}", self.steps, Self::MAX_STEPS);
             return Err(Error::new(ErrorKind::BadOption, message));
         }
-        if !(0.0..=10.0).contains(&self.guidance) {
-            return Err(Error::new(ErrorKind::BadOption, format!("guidance {}: choose 0 to 10", self.guidance)));
+        if !(0.0..=MAX_GUIDANCE).contains(&self.guidance) {
+            return Err(Error::new(
+                ErrorKind::BadOption,
+                format!("guidance {}: choose 0 to {MAX_GUIDANCE}", self.guidance),
+            ));
         }
         Ok(())
     }
