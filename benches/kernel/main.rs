@@ -49,7 +49,7 @@ fn large() {
         "| weights | columns | threads | memory, small pages | huge pages | ours | ggml | ours / ggml | rival | ours / rival |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    let mut memory = [Pages::Ordinary, Pages::Huge].map(|pages| Bandwidth::new(pages).expect("256 MiB"));
+    let mut memory = [Pages::Ordinary, Pages::Huge].map(|pages| Bandwidth::new(pages).expect("up to 256 MiB"));
     for dtype in [DType::Q8_0, DType::Q4_0, DType::F16] {
         let layers = SWEEP_BYTES.div_ceil(LAYER.iter().map(|&(r, c)| bytes(dtype, r, c)).sum());
         let shapes: Vec<_> = std::iter::repeat_n(LAYER, layers).flatten().collect();

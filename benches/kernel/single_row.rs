@@ -68,7 +68,7 @@ pub fn table(cores: usize) {
     println!("One row, GB/s of weight bytes, medians of {ROUNDS} interleaved rounds\n");
     println!("| weights | inputs | threads | memory, huge pages | ours | share | ggml | ours / ggml |");
     println!("|---|---|---|---|---|---|---|---|");
-    let mut memory = Bandwidth::new(Pages::Huge).expect("256 MiB");
+    let mut memory = Bandwidth::new(Pages::Huge).expect("up to 256 MiB");
     let mut weights = MmapMut::map_anon(SWEEP_BYTES).expect("190 MB");
     let _ = weights.advise(Advice::HugePage); // as llama.cpp's weights lie
     // Small whole numbers are weights and finite scales in either format.

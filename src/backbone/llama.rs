@@ -146,7 +146,7 @@ impl Context {
     pub fn new(model: Arc<Model>, options: &LlamaOptions) -> Result<Self> {
         let failed =
             |what: &str| Error::new(ErrorKind::Backend, format!("llama.cpp refused {what} (RUST_LOG=warn says why)"));
-        let threads = options.threads.max(1);
+        let threads = crate::kernel::allowed_threads(options.threads.max(1));
         // SAFETY: default parameters with plain values changed; the model outlives the context (`Arc`).
         let raw = unsafe {
             let mut params = sys::llama_context_default_params();

@@ -5,6 +5,7 @@
 //! is missing, damaged or of another version is computed again; a folder that cannot be written is done without.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,10 +24,15 @@ pub struct PrefixCache {
     states: HashMap<String, Arc<[u8]>>,
 }
 
-/// The user's cache folder for prefixes, where the system names one.
+/// The user's cache folder for prefixes, where the system names one. A path that is not absolute counts as none, as the
+/// XDG Base Directory Specification has it: it would be another folder wherever the program is started.
 pub fn user_cache_folder() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
+    cache_folder(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))
+}
+
+fn cache_folder(cache: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    let absolute = |path: Option<OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute(cache).or_else(|| Some(absolute(home)?.join(".cache")));
     cache.map(|folder| folder.join("syrinx"))
 }
 
@@ -104,6 +110,19 @@ mod tests {
         PrefixCache::on_disk(folder.path()).put("key", vec![1, 2, 3]);
         assert_eq!(PrefixCache::on_disk(folder.path()).get("key").as_deref(), Some(&[1u8, 2, 3][..]));
         assert_eq!(PrefixCache::on_disk(folder.path()).get("other"), None);
+    }
+
+    #[test]
+    fn a_cache_folder_that_is_not_absolute_is_none() {
+        let folder =
+            |cache: Option<&str>, home: Option<&str>| cache_folder(cache.map(Into::into), home.map(Into::into));
+        let at_home = Some(PathBuf::from("/home/a/.cache/syrinx"));
+        assert_eq!(folder(Some("/tmp/c"), Some("/home/a")), Some(PathBuf::from("/tmp/c/syrinx")));
+        for cache in [None, Some(""), Some("."), Some("cache")] {
+            assert_eq!(folder(cache, Some("/home/a")), at_home);
+            assert_eq!(folder(cache, Some("")), None);
+            assert_eq!(folder(cache, None), None);
+        }
     }
 
     #[test]

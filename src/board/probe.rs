@@ -13,7 +13,7 @@ use syrinx_quant::DType;
 
 use super::work::{Product, Stage, Work};
 use crate::error::Result;
-use crate::kernel::{Bandwidth, Pages, Pool, Throughput, ops};
+use crate::kernel::{Bandwidth, Pages, Pool, Throughput, last_cache_bytes, ops};
 
 /// Caches' worth of weights beyond which a matrix comes from memory for certain.
 const FAR_LLC: usize = 3;
@@ -88,9 +88,9 @@ impl Rates {
     pub fn measure(work: &Work, pool: &Pool) -> Result<Self> {
         let far_bytes = (FAR_LLC * last_cache_bytes().unwrap_or(LLC_BYTES)).min(MOST_BYTES);
         let frame_bytes = work.bytes().min(far_bytes);
-        let mut memory = [Bandwidth::new(Pages::Ordinary)?, Bandwidth::new(Pages::Huge)?];
-        let memory_gbs = [0, 1].map(|i| memory.get_mut(i).map_or(0.0, |memory| memory.median_gbs(pool)));
-        drop(memory);
+        // One after the other: this may be a small machine, with a model in its memory.
+        let memory_gbs =
+            [Bandwidth::new(Pages::Ordinary)?.median_gbs(pool), Bandwidth::new(Pages::Huge)?.median_gbs(pool)];
         let near = Throughput::new(DType::Q8_0, NEAR.0, NEAR.1, 0)?;
         let near_macs = (near.weights() * NEAR_COLUMNS) as f64;
         Ok(Self {
@@ -180,23 +180,6 @@ fn native(stage: &Stage, reuse_bytes: usize, pool: &Pool) -> Result<StageRates> 
 /// What a product itself takes. A stall while its surroundings were measured does not make it free.
 fn without(around: f64, seconds: f64) -> f64 {
     seconds - around.min(seconds / 2.0)
-}
-
-/// Size of the last-level cache, as Linux tells it of the first processor.
-pub fn last_cache_bytes() -> Option<usize> {
-    let caches = std::fs::read_dir("/sys/devices/system/cpu/cpu0/cache").ok()?;
-    let size = |entry: std::fs::DirEntry| {
-        let text = std::fs::read_to_string(entry.path().join("size")).ok()?;
-        let text = text.trim();
-        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-        let scale = match unit {
-            "K" => 1 << 10,
-            "M" => 1 << 20,
-            _ => 1,
-        };
-        Some(number.parse::<usize>().ok()? * scale)
-    };
-    caches.flatten().filter_map(size).max()
 }
 
 fn element_seconds() -> f64 {

@@ -13,12 +13,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{FlowEngine, Guided, Method, Solver};
 use crate::kernel::Pool;
 use crate::pack::{Pack, Voices};
-use crate::text::Speller;
+use crate::text::{Speller, nothing_to_say};
 
 /// How a session uses the machine.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// Threads of the kernels and of llama.cpp (they take turns). 1 by default.
+    /// Threads of the kernels and of llama.cpp (they take turns). 1 by default; no more are made than may run at once
+    /// ([`crate::kernel::allowed_threads`]).
     pub threads: usize,
     /// Positions of a clause: voice rows, text and frames together. `None`: the model's, at most 2048.
     pub context: Option<usize>,
@@ -155,7 +156,7 @@ impl Session {
         }
         let clauses = self.speller.clauses(text);
         if clauses.is_empty() {
-            return Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word"));
+            return Err(nothing_to_say(text));
         }
         let voice = self.voices.get(options.voice.as_deref())?.clone();
         let solver = options.solver(self.solver);

@@ -41,9 +41,9 @@ mod scalar;
 mod tests;
 mod throughput;
 
-pub use bandwidth::{Bandwidth, Pages};
+pub use bandwidth::{Bandwidth, Pages, last_cache_bytes};
 pub use columns::Columns;
 pub use isa::Isa;
 pub use matrix::Matrix;
-pub use pool::Pool;
+pub use pool::{Pool, allowed_threads};
 pub use throughput::Throughput;

@@ -4,6 +4,7 @@
 pub mod clause;
 pub mod normalise;
 pub mod prompt;
+mod unspoken;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 use crate::error::{Error, ErrorKind, Result};
 use clause::{Clause, ClauseEnd, Clauses, Policy};
 use normalise::{ClauseWords, Normaliser, Spoken};
+pub use unspoken::nothing_to_say;
 
 /// Spells text as a pack's model wants it.
 #[derive(Debug)]
