@@ -49,5 +49,6 @@ pub mod kernel;
 pub mod pack;
 pub mod ring;
 pub mod text;
+mod write;
 
 pub use error::{Error, ErrorKind, Result};

@@ -27,7 +27,7 @@ const NETWORK: [&str; 15] = [
 
 /// What belongs to the program, the sound devices and the making of packs.
 const OUTSIDE_THE_LIBRARY: [&str; 8] =
-    ["clap", "cpal", "ctrlc", "env_logger", "indicatif", "pulseaudio", "safetensors", "tempfile"];
+    ["clap", "cpal", "env_logger", "indicatif", "pulseaudio", "safetensors", "signal-hook", "tempfile"];
 
 /// Names of the crates that cargo would link.
 fn tree(arguments: &[&str]) -> BTreeSet<String> {

@@ -9,12 +9,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// Whether this process may have real-time threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealTime {
-    /// A thread was given the lowest real-time priority, and gave it back.
-    pub granted: bool,
     /// The highest priority that limits allow (RLIMIT_RTPRIO); `None` where the system does not say.
     pub limit: Option<u64>,
     /// What the system said where it refused.
     pub refusal: Option<String>,
+}
+
+impl RealTime {
+    /// A thread was given the lowest real-time priority.
+    pub fn granted(&self) -> bool {
+        self.refusal.is_none()
+    }
 }
 
 /// Locks what this process has in memory, and what it will touch, so that none of it is ever read from a swap file.
@@ -69,12 +74,12 @@ pub fn real_time() -> RealTime {
         }
     });
     let refusal = attempt.join().unwrap_or_else(|_| Some("the attempt failed".to_owned()));
-    RealTime { granted: refusal.is_none(), limit: limit(libc::RLIMIT_RTPRIO), refusal }
+    RealTime { limit: limit(libc::RLIMIT_RTPRIO), refusal }
 }
 
 #[cfg(not(target_os = "linux"))]
 pub fn real_time() -> RealTime {
-    RealTime { granted: false, limit: None, refusal: Some("not known on this system".to_owned()) }
+    RealTime { limit: None, refusal: Some("not known on this system".to_owned()) }
 }
 
 /// A limit of this process; the largest number stands for none.
@@ -191,10 +196,47 @@ mod tests {
         .unwrap();
     }
 
+    /// Takes the right to any priority (CAP_SYS_NICE) from the calling thread and those that it starts.
+    fn give_up_priorities() {
+        #[repr(C)]
+        struct Header {
+            version: u32,
+            thread: i32,
+        }
+        #[repr(C)]
+        #[derive(Clone, Copy, Default)]
+        struct Sets {
+            effective: u32,
+            permitted: u32,
+            inheritable: u32,
+        }
+        // Of linux/capability.h.
+        const VERSION_3: u32 = 0x2008_0522;
+        const SYS_NICE: u32 = 23;
+        let header = Header { version: VERSION_3, thread: 0 };
+        let mut sets = [Sets::default(); 2];
+        // SAFETY: of this version the kernel reads the header and reads or writes two sets; both outlive the calls.
+        unsafe {
+            assert_eq!(libc::syscall(libc::SYS_capget, &header, &mut sets), 0);
+            sets[0].effective &= !(1 << SYS_NICE);
+            assert_eq!(libc::syscall(libc::SYS_capset, &header, &sets), 0);
+        }
+    }
+
     #[test]
-    fn a_refusal_says_why() {
-        let real_time = real_time();
-        assert_ne!(real_time.granted, real_time.refusal.is_some());
-        assert!(real_time.limit.is_some());
+    fn a_thread_that_may_not_be_real_time_is_refused_and_told_why() {
+        let refused = std::thread::spawn(|| {
+            // SAFETY: the call reads the structure, which outlives it. Lowering a limit needs no right.
+            unsafe {
+                let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                assert_eq!(libc::setrlimit(libc::RLIMIT_RTPRIO, &none), 0);
+            }
+            give_up_priorities();
+            real_time()
+        });
+        let refused = refused.join().unwrap();
+        assert!(!refused.granted());
+        assert_eq!(refused.limit, Some(0));
+        assert!(refused.refusal.unwrap().contains("not permitted"));
     }
 }

@@ -7,6 +7,7 @@ use syrinx::board::profile::Defaults;
 use syrinx::board::{Machine, Profile, system};
 use syrinx::engine::{SessionOptions, SpeakOptions};
 use syrinx::flow::FlowEngine;
+use syrinx::kernel::allowed_threads;
 use syrinx::pack::{OpenOptions, Pack};
 use syrinx::{Error, ErrorKind, Result};
 
@@ -180,7 +181,7 @@ impl MachineArguments {
             return Err(Error::new(ErrorKind::BadOption, "--threads: choose 1 to 256"));
         }
         Ok(SessionOptions {
-            threads,
+            threads: allowed_threads(threads),
             context: self.context.or(board.and_then(|board| board.context)),
             kv: self.kv.or(board.and_then(kv)).map(KvType::from),
             flow_engine: self.flow_engine.or(board.and_then(engine)).unwrap_or(Engine::Auto).into(),

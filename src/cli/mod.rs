@@ -3,7 +3,9 @@
 mod arguments;
 mod devices;
 mod inspect;
+pub mod interrupt;
 mod lab;
+pub mod output;
 mod pack;
 mod play;
 mod say;
@@ -11,6 +13,8 @@ mod solver;
 mod voices;
 
 pub use lab::bench::Counting;
+
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 use syrinx::Result;
@@ -43,6 +47,30 @@ enum Command {
     Doctor(Box<lab::doctor::Doctor>),
 }
 
+impl Arguments {
+    /// Those of this process. Ends the program where they are wrong, or only ask for help.
+    pub fn of_process() -> Self {
+        Self::parse_from(spoken_last(std::env::args_os().collect()))
+    }
+}
+
+/// `say "-5 degrees"` is a text, though it looks like an option: as no option begins with a figure or a space, such an
+/// argument goes behind `--`, where it is taken as it is.
+fn spoken_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_text = |argument: &OsString| {
+        let mut bytes = argument.as_encoded_bytes().iter();
+        bytes.next() == Some(&b'-') && bytes.next().is_some_and(|byte| byte.is_ascii_digit() || *byte == b' ')
+    };
+    if arguments.get(1).is_some_and(|command| command == "say")
+        && !arguments.iter().any(|argument| argument == "--")
+        && let Some(at) = arguments.iter().position(is_text)
+    {
+        let text = arguments.remove(at);
+        arguments.extend(["--".into(), text]);
+    }
+    arguments
+}
+
 pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Say(command) => command.run(),
@@ -53,5 +81,23 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Doctor(command) => command.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_begins_with_a_dash_and_a_figure_is_no_option() {
+        let moved = |arguments: &str| {
+            let arguments = arguments.split('|').map(Into::into).collect();
+            spoken_last(arguments).iter().map(|a| a.to_str().unwrap_or_default()).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(moved("syrinx|say|-5 degrees|-o|a.wav"), "syrinx|say|-o|a.wav|--|-5 degrees");
+        assert_eq!(moved("syrinx|say|- and so on"), "syrinx|say|--|- and so on");
+        for as_it_is in ["syrinx|say|-o|a.wav|--|-5", "syrinx|say|a|-o|-", "syrinx|bench|-5", "syrinx"] {
+            assert_eq!(moved(as_it_is), as_it_is);
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +12,10 @@ use syrinx::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 
 use super::arguments::MachineArguments;
+use super::interrupt;
+use super::output::errln;
 
-/// How often Ctrl-C is looked for.
+/// How often a signal is looked for.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the last samples may stay in the device after the engine has handed them over.
 const DRAIN: Duration = Duration::from_millis(300);
@@ -63,6 +64,10 @@ impl PlayArguments {
         self.stream
     }
 
+    pub fn tape(&self) -> Option<&Path> {
+        self.tape.as_deref()
+    }
+
     /// Speaks `text`, or standard input where there is none.
     pub fn run(
         self,
@@ -95,11 +100,7 @@ impl PlayArguments {
             ring_ms: defaults.map(|board| board.ring_ms),
             ..EngineOptions::default()
         };
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let interrupt = interrupted.clone();
-        // A second handler cannot be set in one process; the program sets its only one here.
-        let _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
-
+        interrupt::watch();
         let engine = Engine::open(pack, options)?;
         machine.lock_memory()?;
         engine.set_volume(self.volume);
@@ -115,7 +116,7 @@ impl PlayArguments {
                 utterance
             }
         };
-        let outcome = follow(&utterance, &interrupted, &said);
+        let outcome = follow(&utterance, &said);
         std::thread::sleep(DRAIN);
         if engine.underruns() > 0 {
             log::warn!("sound broke off {} times: the machine is too slow (try --governor)", engine.underruns());
@@ -139,17 +140,18 @@ fn lock(said: &Mutex<String>) -> std::sync::MutexGuard<'_, String> {
     said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Shows events until the last; the first Ctrl-C is a cancel.
-fn follow(utterance: &Utterance, interrupted: &AtomicBool, said: &Mutex<String>) -> Result<()> {
+/// Shows events until the last; a signal is a cancel.
+fn follow(utterance: &Utterance, said: &Mutex<String>) -> Result<()> {
+    let mut cancelled = false;
     loop {
-        if interrupted.swap(false, Ordering::Relaxed) {
+        if interrupt::has_come() && !std::mem::replace(&mut cancelled, true) {
             utterance.cancel();
         }
         match utterance.next_event(LOOK) {
             Some(Event::Finished) => return Ok(()),
             Some(Event::Cancelled { position }) => {
                 let spoken: String = lock(said).chars().take(position).collect();
-                eprintln!("cancelled after {position} characters; spoken: {}", spoken.trim_end());
+                errln!("cancelled after {position} characters; spoken: {}", spoken.trim_end());
                 return Ok(());
             }
             Some(Event::Failed { position, message }) => {

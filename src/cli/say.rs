@@ -11,12 +11,14 @@ use syrinx::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 
 use super::arguments::{MachineArguments, PackArguments, SpeechArguments};
+use super::interrupt;
+use super::output::{self, errln};
 
 #[derive(Debug, clap::Args)]
 pub struct Say {
     /// What to say. Without it: --file, or standard input.
     text: Option<String>,
-    /// Read the text from a file.
+    /// Read the text from a file; `-` is standard input.
     #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// Write a WAV file; `-` writes to standard output.
@@ -45,6 +47,9 @@ enum StdoutFormat {
 
 impl Say {
     pub fn run(self) -> Result<()> {
+        if let Some(path) = self.output.as_deref().or(self.play.tape()) {
+            check_extension(path)?;
+        }
         if self.play.is_wanted() {
             return self.play();
         }
@@ -55,10 +60,8 @@ impl Say {
         let loaded = started.elapsed();
         self.machine.lock_memory()?;
         let options = self.speech.options(&pack)?;
+        interrupt::watch();
         let mut sink = Sink::open(self.output.as_deref(), self.format, session.sample_rate_hz())?;
-        let canceller = session.canceller();
-        // A second handler cannot be set in one process; the program sets its only one here.
-        let _ = ctrlc::set_handler(move || canceller.cancel());
 
         let progress = Progress::new();
         let rate = session.sample_rate_hz();
@@ -68,6 +71,9 @@ impl Say {
         let mut first = None;
         let mut synthesis = session.speak(&text, &options)?;
         let outcome = loop {
+            if interrupt::has_come() {
+                break Ok(());
+            }
             match synthesis.next_block(&mut block) {
                 Ok(true) => {
                     first.get_or_insert_with(|| started.elapsed());
@@ -79,6 +85,9 @@ impl Say {
             }
         };
         progress.clear();
+        if interrupt::is_final() {
+            return Ok(());
+        }
         let summary = synthesis.summary();
         if summary.frames > 0 {
             sink.finish()?; // what was made is kept, also where the rest failed
@@ -90,7 +99,7 @@ impl Say {
                 "cut after {:.1} s: the frame budget is used up (raise --max-seconds, or give shorter text)",
                 audio.as_secs_f64()
             ),
-            Some(Ending::Cancelled) => log::warn!("cancelled after {:.1} s", audio.as_secs_f64()),
+            None if interrupt::has_come() => log::warn!("cancelled after {:.1} s", audio.as_secs_f64()),
             _ => {}
         }
         if summary.ends_withheld > 0 {
@@ -109,43 +118,48 @@ impl Say {
     }
 
     fn text(&self) -> Result<String> {
-        let bad = |from: &str| Error::new(ErrorKind::BadText, format!("{from} is not valid UTF-8: convert it first"));
-        match (&self.text, &self.file) {
-            (Some(text), _) => Ok(text.clone()),
-            (None, Some(path)) => {
-                let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-                String::from_utf8(bytes).map_err(|_| bad(&path.display().to_string()))
+        if let Some(text) = &self.text {
+            return Ok(text.clone());
+        }
+        match self.file.as_deref().filter(|path| *path != Path::new("-")) {
+            Some(path) => {
+                let file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+                read_text(file, path)
             }
-            (None, None) => {
-                let mut bytes = Vec::new();
-                let limit = Session::MAX_TEXT_BYTES as u64 + 1;
-                let read = std::io::stdin().lock().take(limit).read_to_end(&mut bytes);
-                read.map_err(|e| Error::io("read", Path::new("standard input"), e))?;
-                String::from_utf8(bytes).map_err(|_| bad("standard input"))
-            }
+            None => read_text(std::io::stdin().lock(), Path::new("standard input")),
         }
     }
+}
+
+/// Never reads more than may be spoken. Errors: `BadText`, `Io`.
+fn read_text(from: impl Read, name: &Path) -> Result<String> {
+    let (limit, name_text) = (Session::MAX_TEXT_BYTES, name.display());
+    let mut bytes = Vec::new();
+    from.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", name, e))?;
+    if bytes.len() > limit {
+        let message = format!("{name_text} has more than {limit} bytes of text, the limit: split it");
+        return Err(Error::new(ErrorKind::BadText, message));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Error::new(ErrorKind::BadText, format!("{name_text} is not valid UTF-8: convert it first")))
 }
 
 /// Where the blocks go.
 enum Sink {
     Nowhere,
     File(WavFile),
-    Raw,
-    /// Samples for a WAV file on standard output, whose header comes first and names the length.
-    Wav {
-        samples: Vec<f32>,
-        sample_rate_hz: u32,
-    },
+    Raw(Box<dyn Write + Send>),
 }
 
 impl Sink {
     fn open(output: Option<&Path>, format: StdoutFormat, sample_rate_hz: u32) -> Result<Self> {
         Ok(match (output, format) {
             (None, _) => Self::Nowhere,
-            (Some(path), StdoutFormat::S16le) if path == Path::new("-") => Self::Raw,
+            (Some(path), StdoutFormat::S16le) if path == Path::new("-") => {
+                Self::Raw(wav::standard_output().map_err(output::failed)?)
+            }
             (Some(path), StdoutFormat::Wav) if path == Path::new("-") => {
-                Self::Wav { samples: Vec::new(), sample_rate_hz }
+                Self::File(WavFile::standard_output(sample_rate_hz)?)
             }
             (Some(path), _) => Self::File(WavFile::create(path, sample_rate_hz)?),
         })
@@ -155,28 +169,24 @@ impl Sink {
         match self {
             Self::Nowhere => Ok(()),
             Self::File(file) => file.write(block),
-            Self::Raw => wav::write_s16le(&mut std::io::stdout().lock(), block).map_err(stdout_error),
-            Self::Wav { samples, .. } => {
-                samples.extend_from_slice(block);
-                Ok(())
-            }
+            Self::Raw(out) => wav::write_s16le(out, block).map_err(output::failed),
         }
     }
 
     fn finish(self) -> Result<()> {
         match self {
-            Self::Nowhere | Self::Raw => Ok(()),
+            Self::Nowhere | Self::Raw(_) => Ok(()),
             Self::File(file) => file.finish(),
-            Self::Wav { samples, sample_rate_hz } => {
-                let bytes = wav::wav_bytes(&samples, sample_rate_hz)?;
-                std::io::stdout().lock().write_all(&bytes).map_err(stdout_error)
-            }
         }
     }
 }
 
-fn stdout_error(e: std::io::Error) -> Error {
-    Error::io("write", Path::new("standard output"), e)
+/// Refuses a name that promises another format than what is written.
+fn check_extension(path: &Path) -> Result<()> {
+    let other = path.extension().filter(|e| !e.eq_ignore_ascii_case("wav"));
+    let Some(other) = other else { return Ok(()) };
+    let message = format!("cannot write {}: what is written is WAV, not {}", path.display(), other.display());
+    Err(Error::new(ErrorKind::BadOption, format!("{message}: name it .wav")))
 }
 
 /// Seconds spoken, rewritten in place on a terminal and left out elsewhere.
@@ -204,7 +214,7 @@ impl Progress {
 fn print_summary(pack: &Pack, audio: Duration, took: Duration, first: Option<Duration>, loaded: Duration) {
     let manifest = pack.manifest();
     let note = if manifest.synthetic { " (synthetic weights: this is noise, not speech)" } else { "" };
-    eprintln!(
+    errln!(
         "{:.2} s of speech, real-time factor {:.3}, first audio after {:.0} ms, loaded in {:.0} ms, pack {} {}{note}",
         audio.as_secs_f64(),
         took.as_secs_f64() / audio.as_secs_f64().max(f64::EPSILON),

@@ -23,6 +23,7 @@ use syrinx_quant::synthetic::Preset;
 use self::findings::{Examined, Finding, findings};
 use super::bench::frames::{measure, median};
 use crate::cli::arguments::{MachineArguments, PackArguments, SpeechArguments};
+use crate::cli::output::outln;
 
 /// Time that speaking takes where --frames says nothing, and how many frames that may be.
 const SPEAKING: Duration = Duration::from_secs(3);
@@ -117,12 +118,7 @@ impl Doctor {
             frame_ms: spoken.as_ref().map_or(80.0, |spoken| spoken.frame_ms),
         });
         let report = Report { machine, profile, thermal, rates, real_time, gpu, spoken, sound, available_bytes, found };
-        if self.json {
-            println!("{}", report.json())
-        } else {
-            report.print()
-        }
-        Ok(())
+        if self.json { outln!("{}", report.json()) } else { report.print() }
     }
 
     fn speak(&self, pack: &Pack, profile: &Profile, pool: &Pool) -> Result<(Spoken, Rates)> {
@@ -226,7 +222,7 @@ impl Report {
             "int8_gmacs": round(self.rates.int8_gmacs),
             "gpu": self.gpu,
             "built_for": GPU_FEATURE,
-            "real_time": { "granted": self.real_time.granted, "limit": self.real_time.limit },
+            "real_time": { "granted": self.real_time.granted(), "limit": self.real_time.limit },
             "sound": self.sound.as_ref().map(|device| {
                 let format = device.format.as_ref().ok();
                 json!({
@@ -242,60 +238,65 @@ impl Report {
         })
     }
 
-    fn print(&self) {
+    fn print(&self) -> Result<()> {
         let (profile, rates) = (&self.profile, &self.rates);
-        let row = |name: &str, value: String| println!("{name:<13}{value}");
-        row("machine", self.machine.describe());
-        row("board", format!("{} ({})", profile.title, profile.name));
+        let row = |name: &str, value: String| outln!("{name:<13}{value}");
+        row("machine", self.machine.describe())?;
+        row("board", format!("{} ({})", profile.title, profile.name))?;
         let heat = self.thermal.hottest().map(|(zone, celsius)| format!("{celsius:.1} C ({zone})"));
-        row("temperature", heat.unwrap_or_else(|| "no sensor".to_owned()));
+        row("temperature", heat.unwrap_or_else(|| "no sensor".to_owned()))?;
         if let Some(mode) = &self.thermal.power_mode {
-            row("power mode", mode.clone());
+            row("power mode", mode.clone())?;
         }
         let [small, huge] = rates.memory_gbs;
         let peak = profile.bandwidth_gbs(self.thermal.power_mode.as_deref());
         let peak = peak.map_or(String::new(), |gbs| format!("; the board's peak is {gbs:.0}"));
-        row("memory reads", format!("{small:.1} GB/s with small pages, {huge:.1} with huge ones{peak}"));
-        row("int8", format!("{:.0} billion multiply-adds per second, from a cache", rates.int8_gmacs));
-        row("threads", rates.threads.to_string());
-        row("GPU", self.gpu.clone().unwrap_or_else(|| "none that this build uses".to_owned()));
+        row("memory reads", format!("{small:.1} GB/s with small pages, {huge:.1} with huge ones{peak}"))?;
+        row("int8", format!("{:.0} billion multiply-adds per second, from a cache", rates.int8_gmacs))?;
+        row("threads", rates.threads.to_string())?;
+        row("GPU", self.gpu.clone().unwrap_or_else(|| "none that this build uses".to_owned()))?;
         let sound = self.sound.as_ref().and_then(|device| Some((device, device.format.as_ref().ok()?)));
         let sound = sound.map(|(device, format)| {
             let ms = 1e3 * format.period_frames as f64 / f64::from(format.sample_rate_hz.max(1));
             format!("{}: {} Hz, periods of {ms:.1} ms", device.id, format.sample_rate_hz)
         });
-        row("sound", sound.unwrap_or_else(|| "no device opens".to_owned()));
+        row("sound", sound.unwrap_or_else(|| "no device opens".to_owned()))?;
         if let Some(spoken) = &self.spoken {
-            row("pack", format!("{} {}, licence {}", spoken.name, spoken.recipe, spoken.licence));
+            row("pack", format!("{} {}, licence {}", spoken.name, spoken.recipe, spoken.licence))?;
             let need = spoken.need.parts().map(|(name, bytes)| format!("{name} {} MB", bytes >> 20)).join(", ");
             let available =
                 self.available_bytes.map_or(String::new(), |bytes| format!("; {} MB available", bytes >> 20));
-            row("needs", format!("{} MB ({need}){available}", spoken.need.sum() >> 20));
-            row("flow head", spoken.flow_device.clone());
-            println!(
+            row("needs", format!("{} MB ({need}){available}", spoken.need.sum() >> 20))?;
+            row("flow head", spoken.flow_device.clone())?;
+            outln!(
                 "\n{:<13}{:>12}{:>12}{:>15}{:>14}",
-                "per frame", "predicted", "measured", "real-time", "predicted /"
-            );
-            println!("{:<13}{:>12}{:>12}{:>15}{:>14}", "", "ms", "ms", "factor", "measured");
+                "per frame",
+                "predicted",
+                "measured",
+                "real-time",
+                "predicted /"
+            )?;
+            outln!("{:<13}{:>12}{:>12}{:>15}{:>14}", "", "ms", "ms", "factor", "measured")?;
             for (name, predicted, measured) in spoken.rows() {
                 let share = if measured > 0.0 { predicted / measured } else { 0.0 };
                 let factor = measured / spoken.frame_ms;
-                println!("{name:<13}{predicted:>12.3}{measured:>12.3}{factor:>15.3}{share:>14.2}");
+                outln!("{name:<13}{predicted:>12.3}{measured:>12.3}{factor:>15.3}{share:>14.2}")?;
             }
-            println!("\nfirst audio {:.0} ms, loaded in {:.0} ms", spoken.first_audio_ms, spoken.load_ms);
+            outln!("\nfirst audio {:.0} ms, loaded in {:.0} ms", spoken.first_audio_ms, spoken.load_ms)?;
         }
         let known = profile.packs.iter().filter_map(|fit| Some((fit, fit.rtf?)));
         for (n, (fit, [best, worst])) in known.enumerate() {
             if n == 0 {
-                println!("\nexpected of this board, by its peak figures ({}):", profile.estimate.basis);
+                outln!("\nexpected of this board, by its peak figures ({}):", profile.estimate.basis)?;
             }
             let sense = if fit.sensible { "sensible" } else { "not sensible here" };
-            println!("  {:<20} real-time factor {best:.2} to {worst:.2}, {sense}", fit.pack);
+            outln!("  {:<20} real-time factor {best:.2} to {worst:.2}, {sense}", fit.pack)?;
         }
-        println!();
+        outln!()?;
         for finding in &self.found {
-            println!("{finding}");
+            outln!("{finding}")?;
         }
+        Ok(())
     }
 }
 

@@ -22,6 +22,7 @@ use syrinx_quant::pack::Progress;
 use syrinx_quant::report::{LogMel, Price, Run};
 
 use super::stages::Stages;
+use crate::cli::output::outln;
 
 const SENTENCES: &str = "In three hundred metres, turn left into Harbour Street.\n\
                          The next train to the airport leaves at ten past four from platform two.\n\
@@ -112,8 +113,8 @@ impl ReportArguments {
         Ok(Report { compared, prices, threads: self.threads })
     }
 
-    /// A table, or JSON where it was asked for.
-    pub fn print(&self, report: &Report) {
+    /// A table, or JSON where it was asked for. Errors: `Io`.
+    pub fn print(&self, report: &Report) -> Result<()> {
         let Report { compared, prices, threads } = report;
         if self.json {
             let compared = match compared {
@@ -122,9 +123,9 @@ impl ReportArguments {
             };
             let rows: Vec<_> = prices.iter().map(Price::to_json).collect();
             let isa = Isa::detect().name();
-            println!("{}", json!({ "compared": compared, "rows": rows, "threads": threads, "isa": isa }));
+            outln!("{}", json!({ "compared": compared, "rows": rows, "threads": threads, "isa": isa }))
         } else {
-            print(prices);
+            print(prices)
         }
     }
 
@@ -279,17 +280,17 @@ fn ms(started: Instant) -> f64 {
     started.elapsed().as_secs_f64() * 1e3
 }
 
-fn print(prices: &[Price]) {
+fn print(prices: &[Price]) -> Result<()> {
     let frames = prices.first().map_or(0, Price::frames);
-    println!("{frames} frames; agreement of codes and signal-to-noise in dB are against the first row\n");
-    println!(
+    outln!("{frames} frames; agreement of codes and signal-to-noise in dB are against the first row\n")?;
+    outln!(
         "| | MB | semantic | acoustic | levels off | hidden | velocity | PCM, same codes | log-mel dB | backbone ms | flow ms | codec ms | speed |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    )?;
+    outln!("|---|---|---|---|---|---|---|---|---|---|---|---|---|")?;
     let db = |db: f64| if db.is_infinite() { "equal".to_owned() } else { format!("{db:.1}") };
     for price in prices {
         let [backbone, flow, codec, _] = price.frame_ms();
-        println!(
+        outln!(
             "| {} | {:.1} | {:.1} % | {:.1} % | {:.3} | {} | {} | {} | {:.2} | {backbone:.2} | {flow:.2} | {codec:.2} | {:.2} |",
             price.name,
             price.bytes as f64 / 1e6,
@@ -301,6 +302,7 @@ fn print(prices: &[Price]) {
             db(price.pcm_snr_db()),
             price.log_mel_db(),
             price.speed(),
-        );
+        )?;
     }
+    Ok(())
 }

@@ -14,6 +14,7 @@ use syrinx::{Error, ErrorKind, Result};
 
 use super::{resident_peak_kb, spread};
 use crate::cli::arguments::{MachineArguments, PackArguments, SpeechArguments};
+use crate::cli::output::outln;
 
 /// Times that the first block of a text is waited for.
 const STARTS: usize = 5;
@@ -70,10 +71,10 @@ impl Frames {
             let named = [("pack", json!(manifest.name)), ("recipe", json!(manifest.recipe)), ("isa", json!(isa))];
             let mut report = measured.report(self.machine.threads());
             named.into_iter().for_each(|(key, value)| report[key] = value);
-            println!("{report}");
+            outln!("{report}")?;
         } else {
-            println!("pack {} {}, {} threads, {isa}\n", manifest.name, manifest.recipe, self.machine.threads());
-            measured.print();
+            outln!("pack {} {}, {} threads, {isa}\n", manifest.name, manifest.recipe, self.machine.threads())?;
+            measured.print()?;
         }
         Ok(())
     }
@@ -168,30 +169,30 @@ impl Measured {
         })
     }
 
-    fn print(&self) {
+    fn print(&self) -> Result<()> {
         let [small_gbs, huge_gbs] = self.memory_gbs();
-        println!("{:<10}{:>9}{:>9}{:>9}{:>9}{:>8}{:>10}", "ms/frame", "p50", "p95", "p99", "MB", "GB/s", "of memory");
+        outln!("{:<10}{:>9}{:>9}{:>9}{:>9}{:>8}{:>10}", "ms/frame", "p50", "p95", "p99", "MB", "GB/s", "of memory")?;
         for (name, ms, bytes) in self.stages() {
             let speed_gbs = gbs(bytes, median(&ms));
             let spread = spread(ms);
             let at = |key: &str| spread[key].as_f64().unwrap_or_default();
             let (p50, p95, p99, mb) = (at("p50"), at("p95"), at("p99"), bytes as f64 / 1e6);
             let share = 100.0 * speed_gbs / small_gbs;
-            println!("{name:<10}{p50:>9.3}{p95:>9.3}{p99:>9.3}{mb:>9.1}{speed_gbs:>8.1}{share:>8.0} %");
+            outln!("{name:<10}{p50:>9.3}{p95:>9.3}{p99:>9.3}{mb:>9.1}{speed_gbs:>8.1}{share:>8.0} %")?;
         }
         let total_ms = self.stages().last().map_or(0.0, |(_, ms, _)| median(ms));
-        println!("\nreal-time factor    {:>9.3}", self.real_time_factor());
-        println!("first audio, warm   {:>9.1} ms", median(&self.starts_ms));
-        println!("load                {:>9.0} ms", self.load.as_secs_f64() * 1e3);
+        outln!("\nreal-time factor    {:>9.3}", self.real_time_factor())?;
+        outln!("first audio, warm   {:>9.1} ms", median(&self.starts_ms))?;
+        outln!("load                {:>9.0} ms", self.load.as_secs_f64() * 1e3)?;
         if let Some(kb) = self.rss_peak_kb {
-            println!("peak memory         {:>9.0} MB", kb as f64 * 1024.0 / 1e6);
+            outln!("peak memory         {:>9.0} MB", kb as f64 * 1024.0 / 1e6)?;
         }
-        println!("memory, small pages {small_gbs:>9.1} GB/s; huge pages {huge_gbs:.1} GB/s");
-        println!(
+        outln!("memory, small pages {small_gbs:>9.1} GB/s; huge pages {huge_gbs:.1} GB/s")?;
+        outln!(
             "frame ms x GB/s     {:>9.0} with small pages; huge pages {:.0}",
             total_ms * small_gbs,
             total_ms * huge_gbs
-        );
+        )
     }
 }
 

@@ -14,6 +14,7 @@ use super::ear::Ear;
 use super::steal::Thief;
 use super::{resident_kb, spread};
 use crate::cli::arguments::{MachineArguments, PackArguments, SpeechArguments};
+use crate::cli::output::outln;
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -123,9 +124,9 @@ impl Realtime {
             "memory": memory,
         });
         if self.json {
-            println!("{report}");
+            outln!("{report}")?;
         } else {
-            print_table(&report, &pack);
+            print_table(&report, &pack)?;
         }
         Ok(())
     }
@@ -324,22 +325,22 @@ fn slope(points: &[(f64, f64)]) -> Option<f64> {
     (square > 0.0).then(|| product / square)
 }
 
-fn print_table(report: &Value, pack: &Pack) {
-    println!("pack {} {}, period {PERIOD_MS} ms", pack.manifest().name, pack.manifest().recipe);
-    println!("{:<24}{:>9}{:>9}{:>9}{:>9}", "ms", "p50", "p95", "p99", "max");
+fn print_table(report: &Value, pack: &Pack) -> Result<()> {
+    outln!("pack {} {}, period {PERIOD_MS} ms", pack.manifest().name, pack.manifest().recipe)?;
+    outln!("{:<24}{:>9}{:>9}{:>9}{:>9}", "ms", "p50", "p95", "p99", "max")?;
     let row = |name: &str, value: &Value| {
         let cell = |key: &str| value[key].as_f64().map_or("-".to_owned(), |ms| format!("{ms:.1}"));
-        println!("{name:<24}{:>9}{:>9}{:>9}{:>9}", cell("p50"), cell("p95"), cell("p99"), cell("max"));
+        outln!("{name:<24}{:>9}{:>9}{:>9}{:>9}", cell("p50"), cell("p95"), cell("p99"), cell("max"))
     };
-    row("first audio", &report["ttfa_ms"]);
+    row("first audio", &report["ttfa_ms"])?;
     for rate in FEEDERS {
-        row(&format!("{rate} tokens/s, first audio"), &report["ftts_ms"][rate.to_string()]);
+        row(&format!("{rate} tokens/s, first audio"), &report["ftts_ms"][rate.to_string()])?;
     }
-    row("cancel to silence", &report["cancel_ms"]);
-    println!("allocations {}", report["allocations"]);
-    println!("memory {}", report["memory"]);
+    row("cancel to silence", &report["cancel_ms"])?;
+    outln!("allocations {}", report["allocations"])?;
+    outln!("memory {}", report["memory"])?;
     for long in report["underruns"].as_array().into_iter().flatten() {
-        println!(
+        outln!(
             "{} min with {} % of a core stolen: {} underruns, {} gaps (longest {} ms), {} clicks, memory {} kB to {} kB",
             long["minutes"],
             long["stolen_percent"],
@@ -349,6 +350,7 @@ fn print_table(report: &Value, pack: &Pack) {
             long["clicks"],
             long["resident_kb"]["warm"],
             long["resident_kb"]["end"],
-        );
+        )?;
     }
+    Ok(())
 }

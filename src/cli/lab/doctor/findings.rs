@@ -280,7 +280,7 @@ mod tests {
         let profile = Profile::load("jetson-orin-nano").unwrap();
         let machine = Machine { cores: 6, ..Machine::default() };
         let thermal = Reading { zones_c: vec![("tj-thermal".into(), 55.0)], power_mode: Some("15W".into()) };
-        let real_time = RealTime { granted: true, limit: Some(40), refusal: None };
+        let real_time = RealTime { limit: Some(40), refusal: None };
         let mut examined = Examined {
             machine: &machine,
             profile: &profile,
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn refusals_and_heat_say_what_to_do() {
-        let refused = RealTime { granted: false, limit: Some(0), refusal: Some("Operation not permitted".into()) };
+        let refused = RealTime { limit: Some(0), refusal: Some("Operation not permitted".into()) };
         let found = real_time(&refused);
         assert!(found.weight == Weight::Note && found.text.contains("LimitRTPRIO"), "{found:?}");
         let hot = Reading { zones_c: vec![("tj-thermal".into(), 95.0)], power_mode: None };
