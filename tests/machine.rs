@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use support::{Tensor, Tensors, TinyPack, success};
-use syrinx::backbone::instruction_sets;
+use syrinx::backbone::{instruction_sets, kernel_set};
 use syrinx::kernel::Isa;
 use syrinx::pack::{OpenOptions, Pack};
 use syrinx_quant::Recipe;
@@ -21,6 +21,16 @@ fn the_kernels_are_the_best_that_this_processor_has() {
     if let Ok(expected) = std::env::var("SYRINX_TEST_ISA") {
         assert_eq!(isa, expected, "SYRINX_TEST_ISA");
     }
+}
+
+#[test]
+fn llama_cpp_computes_with_our_kernels_where_this_processor_has_their_instructions() {
+    let expected = match Isa::detect().name() {
+        "avx512vnni" => "avx512vnni",
+        _ if Isa::Avx2.runs_here() => "avx2",
+        _ => "ggml",
+    };
+    assert_eq!(kernel_set().unwrap(), expected);
 }
 
 /// How far two machines may be apart: each frame is fed with the other's frame before, so that nothing adds up but the

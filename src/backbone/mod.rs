@@ -7,7 +7,6 @@
 
 mod embed;
 mod llama;
-mod pages;
 mod prefix;
 
 use std::sync::Arc;
@@ -18,6 +17,13 @@ pub use embed::FrameEmbedding;
 use llama::{Context, Model};
 pub use llama::{KvType, LlamaOptions, instruction_sets};
 pub use prefix::{PrefixCache, user_cache_folder};
+
+/// The set of Syrinx's own kernels that compute llama.cpp's products and attention on this processor (`avx2`,
+/// `avx512vnni`), or `ggml` where llama.cpp computes with its own. Errors: `Unsupported` where this build of llama.cpp needs
+/// instructions that the processor lacks.
+pub fn kernel_set() -> Result<&'static str> {
+    crate::ggml::kernels()
+}
 
 /// How the backbone is run.
 #[derive(Clone, Debug)]
@@ -66,8 +72,8 @@ pub struct Backbone {
     positions: usize,
     /// Rows fed so far.
     used: usize,
-    /// Voice whose prefix occupies the first rows, and how many those are.
-    prefix: Option<(String, usize)>,
+    /// The voice's rows that occupy the first positions, `[n][dim]`; empty where none do.
+    prefix: Vec<f32>,
     cache: PrefixCache,
     identity: String,
     step_bytes: usize,
@@ -98,10 +104,10 @@ impl Backbone {
             dim: shape.dim,
             positions,
             used: 0,
-            prefix: None,
+            prefix: Vec::new(),
             cache,
-            // Another build's rows may differ in the last bits.
-            identity: format!("{}-{kv:?}-{positions}-{}", pack.identity(), instruction_sets()),
+            // Another build's rows may differ in the last bits, and so may those of other kernels.
+            identity: format!("{}-{kv:?}-{positions}-{}-{}", pack.identity(), instruction_sets(), kernel_set()?),
             step_bytes,
         })
     }
@@ -122,19 +128,20 @@ impl Backbone {
     }
 
     /// Starts an utterance: the rows of a voice's prefix (`[n][dim]`) come into effect, from the cache if they are
-    /// there. Errors: `OutOfBudget`, `Backend`.
+    /// there. The voice's name is for messages. Errors: `OutOfBudget`, `Backend`.
     pub fn start(&mut self, voice: &str, prefix: &[f32]) -> Result<()> {
         let rows = prefix.len() / self.dim;
         self.expect_room(rows)?;
-        if self.prefix.as_ref().is_some_and(|(name, n)| name == voice && *n == rows) {
+        // Compared, not hashed: this comes before every clause.
+        if rows > 0 && self.prefix == prefix {
             self.context.rewind(rows)?;
             self.used = rows;
             return Ok(());
         }
-        self.prefix = None;
+        self.prefix.clear();
         self.context.rewind(0)?;
         self.used = 0;
-        let key = format!("{}-{voice}", self.identity);
+        let key = prefix::key(&self.identity, prefix);
         let restored = match self.cache.get(&key) {
             Some(state) => self.context.restore(&state, rows),
             None => false,
@@ -148,7 +155,7 @@ impl Backbone {
             }
         }
         self.used = rows;
-        self.prefix = Some((voice.to_owned(), rows));
+        self.prefix.extend_from_slice(prefix);
         Ok(())
     }
 
@@ -172,7 +179,7 @@ impl Backbone {
 
     /// The states of all rows of a whole prompt, `[n][dim]`, from an empty cache: for comparison with a reference.
     pub fn all_hidden(&mut self, rows: &[f32]) -> Result<Vec<f32>> {
-        self.prefix = None;
+        self.prefix.clear();
         self.context.rewind(0)?;
         self.used = 0;
         let mut hidden = Vec::with_capacity(rows.len());

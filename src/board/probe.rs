@@ -86,9 +86,10 @@ impl Rates {
     pub fn measure(work: &Work, pool: &Pool) -> Result<Self> {
         let far_bytes = (FAR_LLC * last_cache_bytes().unwrap_or(LLC_BYTES)).min(MOST_BYTES);
         let frame_bytes = work.bytes().min(far_bytes);
-        let mut memory = [Bandwidth::new(Pages::Ordinary)?, Bandwidth::new(Pages::Huge)?];
-        let memory_gbs = [0, 1].map(|i| memory.get_mut(i).map_or(0.0, |memory| memory.median_gbs(pool)));
-        drop(memory);
+        let mut memory_gbs = [0.0; 2];
+        for (gbs, pages) in memory_gbs.iter_mut().zip([Pages::Ordinary, Pages::Huge]) {
+            *gbs = Bandwidth::new(pages)?.median_gbs(pool); // one after the other: small boards have no room for both
+        }
         let near = Throughput::new(DType::Q8_0, NEAR.0, NEAR.1, 0)?;
         let near_macs = (near.weights() * NEAR_COLUMNS) as f64;
         Ok(Self {

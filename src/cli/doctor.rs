@@ -9,12 +9,13 @@ mod findings;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use syrinx::backbone::kernel_set;
 use syrinx::board::budget::{Need, available_bytes};
 use syrinx::board::system::{RealTime, real_time};
 use syrinx::board::{self, Machine, Prediction, Profile, Rates, Reading, SysThermal, Thermal, Work};
 use syrinx::device::sound;
 use syrinx::engine::Session;
-use syrinx::kernel::Pool;
+use syrinx::kernel::{Isa, Pool};
 use syrinx::pack::Pack;
 use syrinx::{Error, ErrorKind, Result};
 use syrinx_quant::Recipe;
@@ -117,7 +118,9 @@ impl Doctor {
             measured_ms: spoken.as_ref().map_or_else(Vec::new, |s| s.measured_ms.clone()),
             frame_ms: spoken.as_ref().map_or(80.0, |spoken| spoken.frame_ms),
         });
-        let report = Report { machine, profile, thermal, rates, real_time, gpu, spoken, sound, available_bytes, found };
+        let kernels = Kernels { own: Isa::detect().name(), llama: kernel_set()? };
+        let report =
+            Report { machine, profile, thermal, rates, kernels, real_time, gpu, spoken, sound, available_bytes, found };
         if self.json {
             println!("{}", report.json())
         } else {
@@ -164,11 +167,18 @@ fn text(path: &str) -> Option<String> {
     Some(std::fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
+/// The kernel sets in use: of the flow head and codec, and of llama.cpp.
+struct Kernels {
+    own: &'static str,
+    llama: &'static str,
+}
+
 struct Report {
     machine: Machine,
     profile: Profile,
     thermal: Reading,
     rates: Rates,
+    kernels: Kernels,
     real_time: RealTime,
     gpu: Option<String>,
     spoken: Option<Spoken>,
@@ -225,6 +235,8 @@ impl Report {
             "threads": self.rates.threads,
             "read_bandwidth_gbs": self.rates.memory_gbs.map(round),
             "int8_gmacs": round(self.rates.int8_gmacs),
+            "kernels": self.kernels.own,
+            "llama_kernels": self.kernels.llama,
             "gpu": self.gpu,
             "built_for": GPU_FEATURE,
             "real_time": { "granted": self.real_time.granted, "limit": self.real_time.limit },
@@ -259,6 +271,7 @@ impl Report {
         row("memory reads", format!("{small:.1} GB/s with small pages, {huge:.1} with huge ones{peak}"));
         row("int8", format!("{:.0} billion multiply-adds per second, from a cache", rates.int8_gmacs));
         row("threads", rates.threads.to_string());
+        row("kernels", format!("{}; in llama.cpp {}", self.kernels.own, self.kernels.llama));
         row("GPU", self.gpu.clone().unwrap_or_else(|| "none that this build uses".to_owned()));
         let sound = self.sound.as_ref().and_then(|device| Some((device, device.format.as_ref().ok()?)));
         let sound = sound.map(|(device, format)| {

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syrinx::backbone::instruction_sets;
+use syrinx::backbone::{instruction_sets, kernel_set};
 use syrinx::engine::{FrameBytes, FrameTimes, Session, SpeakOptions};
 use syrinx::kernel::{Bandwidth, Isa, Pages, Pool};
 use syrinx::{Error, ErrorKind, Result};
@@ -67,13 +67,20 @@ impl Frames {
         let measured = measure(&mut session, &options, load, self.frames, self.machine.threads())?;
         let manifest = pack.manifest();
         let isa = format!("{}, llama.cpp: {}", Isa::detect().name(), instruction_sets());
+        let kernels = kernel_set()?;
         if self.json {
-            let named = [("pack", json!(manifest.name)), ("recipe", json!(manifest.recipe)), ("isa", json!(isa))];
+            let named = [
+                ("pack", json!(manifest.name)),
+                ("recipe", json!(manifest.recipe)),
+                ("isa", json!(isa)),
+                ("llama_kernels", json!(kernels)),
+            ];
             let mut report = measured.report(self.machine.threads());
             named.into_iter().for_each(|(key, value)| report[key] = value);
             println!("{report}");
         } else {
-            println!("pack {} {}, {} threads, {isa}\n", manifest.name, manifest.recipe, self.machine.threads());
+            println!("pack {} {}, {} threads, {isa}", manifest.name, manifest.recipe, self.machine.threads());
+            println!("kernels in llama.cpp: {kernels}\n");
             measured.print();
         }
         Ok(())
