@@ -9,8 +9,8 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test check-features voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 cuda-check \
-	deb test-deb build setup fmt clippy fuzz clean
+.PHONY: say test check-features voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 \
+	test-old-x86 cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -77,6 +77,11 @@ test-aarch64: build
 
 parity-aarch64: build $(PACK)/pack.toml
 	boards/cross/parity.sh $(PACK)
+
+# An emulated x86-64 without AVX2 speaks. Builds a llama.cpp of its own.
+test-old-x86: build $(PACK)/pack.toml
+	@boards/setup.sh qemu-user
+	boards/old-x86.sh $(SYRINX) $(PACK)
 
 # The CUDA backend's kernels compiled for Orin, as far as that goes without a GPU.
 cuda-check: setup

@@ -56,6 +56,24 @@
 //! | lane | how important a speech is |
 //! | ticket | the number of a clause that is on its way to the ear; cuts name it |
 //! | mark | the sample with which a clause begins |
+//!
+//! # In another crate
+//!
+//! Cargo hands two settings of this repository's `.cargo/config.toml` to builds inside of it alone. A crate that depends on
+//! Syrinx works without them, on llama.cpp as its crate builds it by default: for any x86-64 with AVX2 or any ARMv8, and with
+//! `-O2` where Rust's profile keeps line tables. What is lost is time, mostly of a prompt (`benches/README.md`). To have it
+//! back, copy `boards/processor.cmake` and say in your own `.cargo/config.toml`:
+//!
+//! ```toml
+//! [env]
+//! LLAMA_LIB_PROFILE = "Release"
+//! # What the processor of the building machine has; leave it out where another one runs the program.
+//! CMAKE_PROJECT_INCLUDE_BEFORE = { value = "processor.cmake", relative = true }
+//! ```
+//!
+//! Syrinx's own kernels are there either way, and are chosen when the program starts (`lab::backbone::kernel_set`). On x86-64
+//! they enter the ggml that is linked, for all that computes with it in the process. A program that also runs llama.cpp by
+//! itself makes the first call to Syrinx, such as `lab::backbone::kernel_set`, before it computes anything there.
 
 #![deny(unsafe_code)]
 #![warn(missing_debug_implementations)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use support::{Tensor, Tensors, TinyPack, success};
-use syrinx::lab::backbone::instruction_sets;
+use syrinx::lab::backbone::{instruction_sets, kernel_set};
 use syrinx::lab::kernel::Isa;
 use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx_quant::Recipe;
@@ -38,6 +38,16 @@ fn best_of_system_list() -> Option<&'static str> {
         ("neon", "asimd"),
     ];
     Some(sets.into_iter().find(|(_, wanted)| has(wanted)).map_or("scalar", |(name, _)| name))
+}
+
+#[test]
+fn llama_cpp_computes_with_our_kernels_where_this_processor_has_their_instructions() {
+    let expected = match Isa::detect().name() {
+        "avx512vnni" => "avx512vnni",
+        _ if Isa::Avx2.runs_here() => "avx2",
+        _ => "ggml",
+    };
+    assert_eq!(kernel_set().unwrap(), expected);
 }
 
 /// How far two machines may be apart: each frame is fed with the other's frame before, so that nothing adds up but the

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
 
-use super::{Output, pages};
+use super::Output;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ggml::{self, Threads};
+use crate::ggml::{self, Threads, pages};
 
 /// Rows per call while a prompt is fed. Fixed, because a row's result depends on the shape of its batch.
 pub(super) const BATCH: usize = 64;
@@ -100,15 +100,13 @@ impl Model {
             Error::new(ErrorKind::Backend, message)
         };
         let c_path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| refused())?;
-        let mut before = pages::Before::now();
-        // SAFETY: default parameters, a NUL-terminated path and a `Before` that outlive the call.
+        // SAFETY: default parameters, and a NUL-terminated path that outlives the call.
         let raw = unsafe {
             let mut params = sys::llama_model_default_params();
             // Read, not mapped: weights that are laid out anew for the processor would be in memory twice.
             params.load_mode = sys::LLAMA_LOAD_MODE_NONE;
-            params.progress_callback = Some(pages::on_progress);
-            params.progress_callback_user_data = ptr::from_mut(&mut before).cast();
-            NonNull::new(sys::llama_model_load_from_file(c_path.as_ptr(), params)).ok_or_else(refused)?
+            let raw = pages::huge(|| sys::llama_model_load_from_file(c_path.as_ptr(), params));
+            NonNull::new(raw).ok_or_else(refused)?
         };
         // SAFETY: `raw` is a loaded model.
         let (dim, vocabulary) = unsafe {

@@ -7,7 +7,6 @@
 
 mod embed;
 mod llama;
-mod pages;
 mod prefix;
 pub mod prompt;
 
@@ -19,6 +18,13 @@ pub use embed::FrameEmbedding;
 pub use llama::{Abort, KvType, LlamaOptions, instruction_sets};
 use llama::{Context, Model};
 pub use prefix::{PrefixCache, user_cache_folder};
+
+/// The set of Syrinx's own kernels that compute llama.cpp's products and attention on this processor (`avx2`,
+/// `avx512vnni`), or `ggml` where llama.cpp computes with its own. Errors: `Unsupported` where this build of llama.cpp needs
+/// instructions that the processor lacks.
+pub fn kernel_set() -> Result<&'static str> {
+    crate::ggml::kernels()
+}
 
 /// Rows of a prompt that are computed at a time.
 pub const PIECE_ROWS: usize = llama::BATCH;
@@ -80,8 +86,9 @@ pub struct Backbone {
     used: usize,
     /// Voice whose prefix occupies the first rows, and how many those are.
     prefix: Option<(Arc<Voice>, usize)>,
-    /// What kept states are of, but for the voice.
+    /// What kept states are of, but for the voice's rows; and all of it for a prefix that is being fed.
     identity: String,
+    feeding: String,
 }
 
 /// What a step leaves behind, valid until the next.
@@ -106,8 +113,9 @@ impl Backbone {
             positions,
             used: 0,
             prefix: None,
-            // Another build's rows may differ in the last bits.
-            identity: format!("{}-{kv:?}-{positions}-{}", pack.identity(), instruction_sets()),
+            // Another build's rows may differ in the last bits, and so may those of other kernels.
+            identity: format!("{}-{kv:?}-{positions}-{}-{}", pack.identity(), instruction_sets(), kernel_set()?),
+            feeding: String::new(),
             weights: weights.clone(),
         })
     }
@@ -146,7 +154,7 @@ impl Backbone {
         self.context.rewind(0)?;
         self.used = 0;
         self.expect_room(rows)?;
-        let key = self.prefix_key(voice);
+        let key = prefix::key(&self.identity, prefix);
         let state = self.weights.prefixes().get(&key);
         if state.is_some_and(|state| self.context.restore(&state, rows)) {
             self.used = rows;
@@ -154,21 +162,17 @@ impl Backbone {
             return Ok(true);
         }
         self.context.rewind(0)?;
+        self.feeding = key;
         Ok(false)
     }
 
     /// The first `rows` rows, just fed, are a voice's prefix: later clauses in it begin with them.
     pub fn keep_prefix(&mut self, voice: &Arc<Voice>, rows: usize) {
-        let key = self.prefix_key(voice);
         match self.context.state() {
-            Some(state) => self.weights.prefixes().put(&key, state),
+            Some(state) => self.weights.prefixes().put(&self.feeding, state),
             None => log::warn!("the prefix of voice {} cannot be kept: its state is empty", voice.name),
         }
         self.prefix = Some((voice.clone(), rows));
-    }
-
-    fn prefix_key(&self, voice: &Voice) -> String {
-        format!("{}-{}", self.identity, voice.name)
     }
 
     /// Feeds rows (`[n][dim]`, at most [`PIECE_ROWS`] at a time where it is to be stopped soon) without their states.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syrinx::lab::backbone::{kv_type, positions};
+use syrinx::lab::backbone::{kernel_set, kv_type, positions};
 use syrinx::lab::board::system::{RealTime, real_time};
 use syrinx::lab::board::{self, Machine, Prediction, Profile, Rates, Reading, SysThermal, Thermal};
 use syrinx::lab::device;
-use syrinx::lab::kernel::Pool;
+use syrinx::lab::kernel::{Isa, Pool};
 use syrinx::lab::model::budget::{Need, available_bytes};
 use syrinx::lab::model::work::Work;
 use syrinx::lab::pack::Pack;
@@ -119,7 +119,9 @@ impl Doctor {
             measured_ms: spoken.as_ref().map_or_else(Vec::new, |s| s.measured_ms.clone()),
             frame_ms: spoken.as_ref().map_or(80.0, |spoken| spoken.frame_ms),
         });
-        let report = Report { machine, profile, thermal, rates, real_time, gpu, spoken, sound, available_bytes, found };
+        let kernels = Kernels { own: Isa::detect().name(), llama: kernel_set()? };
+        let report =
+            Report { machine, profile, thermal, rates, kernels, real_time, gpu, spoken, sound, available_bytes, found };
         if self.json { outln!("{}", report.json()) } else { report.print() }
     }
 
@@ -161,11 +163,18 @@ fn text(path: &str) -> Option<String> {
     Some(std::fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
+/// The kernel sets in use: of the flow head and codec, and of llama.cpp.
+struct Kernels {
+    own: &'static str,
+    llama: &'static str,
+}
+
 struct Report {
     machine: Machine,
     profile: Profile,
     thermal: Reading,
     rates: Rates,
+    kernels: Kernels,
     real_time: RealTime,
     gpu: Option<String>,
     spoken: Option<Spoken>,
@@ -222,6 +231,8 @@ impl Report {
             "threads": self.rates.threads,
             "read_bandwidth_gbs": self.rates.memory_gbs.map(round),
             "int8_gmacs": round(self.rates.int8_gmacs),
+            "kernels": self.kernels.own,
+            "llama_kernels": self.kernels.llama,
             "gpu": self.gpu,
             "built_for": GPU_FEATURE,
             "real_time": { "granted": self.real_time.granted(), "limit": self.real_time.limit },
@@ -256,6 +267,7 @@ impl Report {
         row("memory reads", format!("{small:.1} GB/s with small pages, {huge:.1} with huge ones{peak}"))?;
         row("int8", format!("{:.0} billion multiply-adds per second, from a cache", rates.int8_gmacs))?;
         row("threads", rates.threads.to_string())?;
+        row("kernels", format!("{}; in llama.cpp {}", self.kernels.own, self.kernels.llama))?;
         row("GPU", self.gpu.clone().unwrap_or_else(|| "none that this build uses".to_owned()))?;
         let sound = self.sound.as_ref().and_then(|device| Some((device, device.format.as_ref().ok()?)));
         let sound = sound.map(|(device, format)| {

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use syrinx::lab::backbone::instruction_sets;
+use syrinx::lab::backbone::{instruction_sets, kernel_set};
 use syrinx::lab::kernel::{Bandwidth, Isa, Pages, Pool};
 use syrinx::lab::speak::{FrameBytes, FrameTimes};
 use syrinx::{Error, ErrorKind, Result, Session, SpeakOptions};
@@ -68,13 +68,20 @@ impl Frames {
         let measured = measure(&mut session, &options, load, self.frames, self.machine.threads())?;
         let manifest = pack.manifest();
         let isa = format!("{}, llama.cpp: {}", Isa::detect().name(), instruction_sets());
+        let kernels = kernel_set()?;
         if self.json {
-            let named = [("pack", json!(manifest.name)), ("recipe", json!(manifest.recipe)), ("isa", json!(isa))];
+            let named = [
+                ("pack", json!(manifest.name)),
+                ("recipe", json!(manifest.recipe)),
+                ("isa", json!(isa)),
+                ("llama_kernels", json!(kernels)),
+            ];
             let mut report = measured.report(self.machine.threads());
             named.into_iter().for_each(|(key, value)| report[key] = value);
             outln!("{report}")?;
         } else {
-            outln!("pack {} {}, {} threads, {isa}\n", manifest.name, manifest.recipe, self.machine.threads())?;
+            outln!("pack {} {}, {} threads, {isa}", manifest.name, manifest.recipe, self.machine.threads())?;
+            outln!("kernels in llama.cpp: {kernels}\n")?;
             measured.print()?;
         }
         Ok(())
