@@ -104,7 +104,7 @@ fn what_a_budget_leaves_unsaid_is_an_error_that_says_it() {
     let mut speech = session.speak(TEXT, &options(1)).unwrap();
     let unsaid = speech.by_ref().find_map(Result::err).expect("an error at the end");
     assert_eq!(unsaid.kind(), ErrorKind::OutOfBudget);
-    assert!(unsaid.message().contains("from character 33 on") && unsaid.message().contains("And this is"), "{unsaid}");
+    assert!(unsaid.message().contains("from character 34 on") && unsaid.message().contains("And this is"), "{unsaid}");
     assert_eq!(speech.next_into(&mut vec![0.0; 1920]).unwrap(), Next::End(Ending::Budget));
 }
 

@@ -52,8 +52,8 @@ pub fn allowed_threads(wanted: usize) -> usize {
     if wanted > allowed {
         WARN.call_once(|| {
             log::warn!(
-                "{wanted} threads were asked for, and this process may use {allowed} processors at once (its affinity, \
-                 or the quota of its control group): {allowed} threads are used"
+                "{wanted} threads were asked for, {allowed} used: this process may not use more processors at once (its \
+                 affinity, or the quota of its control group)"
             );
         });
     }

@@ -41,11 +41,33 @@ impl Default for Preroll {
     }
 }
 
-pub(super) struct CodecThread {
+/// What makes samples of frames; [`CodecDecoder`], but for tests of what is heard of which frame.
+pub(super) trait Decode: Send {
+    fn samples_per_frame(&self) -> usize;
+    /// Nothing of the past is to be heard in what follows.
+    fn reset(&mut self);
+    fn decode(&mut self, frame: &Frame, pcm: &mut [f32]);
+}
+
+/// The codec, on a thread of its own.
+impl Decode for (CodecDecoder, Pool) {
+    fn samples_per_frame(&self) -> usize {
+        self.0.samples_per_frame()
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    fn decode(&mut self, frame: &Frame, pcm: &mut [f32]) {
+        self.0.decode(std::slice::from_ref(frame), pcm, &self.1);
+    }
+}
+
+pub(super) struct CodecThread<D> {
     packets: HeapCons<Packet>,
     writer: SampleWriter,
-    codec: CodecDecoder,
-    pool: Pool,
+    codec: D,
     rate: RateConverter,
     /// Rate of the model, and of the device when `rate` was made.
     model_hz: u32,
@@ -64,26 +86,25 @@ pub(super) struct CodecThread {
 }
 
 /// What the thread is given.
-pub(super) struct Stage {
+pub(super) struct Stage<D> {
     pub packets: HeapCons<Packet>,
     pub writer: SampleWriter,
-    pub codec: CodecDecoder,
+    pub codec: D,
     pub model_hz: u32,
     pub shared: Arc<Shared>,
     pub control: Arc<Control>,
     pub signs: Arc<Signs>,
 }
 
-impl CodecThread {
+impl<D: Decode> CodecThread<D> {
     /// Errors: `BadOption` for a device whose rate cannot be reached.
-    pub fn new(stage: Stage, preroll: Preroll, silence: Silence, spare_cores: Vec<usize>) -> Result<Self> {
+    pub fn new(stage: Stage<D>, preroll: Preroll, silence: Silence, spare_cores: Vec<usize>) -> Result<Self> {
         let Stage { packets, writer, codec, model_hz, shared, control, signs } = stage;
         let (rate_hz, samples) = (signs.device_hz(), codec.samples_per_frame());
         Ok(Self {
             packets,
             writer,
             codec,
-            pool: Pool::new(1),
             rate: RateConverter::new(model_hz, rate_hz, samples)?,
             model_hz,
             rate_hz,
@@ -224,7 +245,7 @@ impl CodecThread {
             self.held_for = Some(REBUFFER_FRAMES * self.frame_samples());
             self.writer.hold();
         }
-        self.codec.decode(std::slice::from_ref(frame), &mut self.pcm, &self.pool);
+        self.codec.decode(frame, &mut self.pcm);
         let astray = self.silence.hears(&self.pcm);
         let samples = self.rate.convert(&self.pcm)?;
         let mut at = 0;

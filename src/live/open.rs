@@ -9,7 +9,7 @@ use std::time::Duration;
 use ringbuf::HeapRb;
 use ringbuf::traits::Split;
 
-use super::codec::{CodecThread, Preroll, Stage};
+use super::codec::{CodecThread, Decode, Preroll, Stage};
 use super::generator::{GeneratorThread, OpenSource, Others, Out};
 use super::heat::Heat;
 use super::lane::Lanes;
@@ -25,6 +25,7 @@ use crate::device::control::Control;
 use crate::device::overlay::{self, PhraseQueue, phrase_path};
 use crate::device::{self, DeviceOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::Pool;
 use crate::model::Model;
 use crate::ring::sample_path;
 use crate::speak::{FrameSource, Generator, Lane, Phrase, SessionOptions, Silence, SpeakOptions};
@@ -86,6 +87,11 @@ pub struct Live {
     session: SessionOptions,
 }
 
+/// A decoder of the model's, a frame at a time.
+pub(super) fn codec(model: &Model) -> (CodecDecoder, Pool) {
+    (CodecDecoder::new(model.codec(), 1), Pool::new(1))
+}
+
 impl Live {
     /// Opens the device. Errors: as [`Model::session`], and `Device`.
     pub fn open(model: &Model, options: LiveOptions) -> Result<Self> {
@@ -108,18 +114,19 @@ impl Live {
             };
             Box::new(open) as OpenSource<Generator>
         };
-        Self::start(model, options, open_sink, open_source, Some(model.clone()))
+        Self::start(model, options, open_sink, open_source, Some(model.clone()), codec(model))
     }
 
-    /// Starts the threads around any source of frames.
+    /// Starts the threads around any source of frames and any decoder.
     #[cfg(test)]
     pub(super) fn assemble<S: FrameSource + 'static>(
         model: &Model,
         options: LiveOptions,
         open_sink: OpenSink,
         open_source: OpenSource<S>,
+        codec: impl Decode + 'static,
     ) -> Result<Self> {
-        Self::start(model, options, open_sink, |_, _| open_source, None)
+        Self::start(model, options, open_sink, |_, _| open_source, None, codec)
     }
 
     fn start<S: FrameSource + 'static>(
@@ -128,6 +135,7 @@ impl Live {
         mut open_sink: OpenSink,
         open_source: impl FnOnce(&Arc<Signs>, &Arc<Control>) -> OpenSource<S>,
         others: Others,
+        codec: impl Decode + 'static,
     ) -> Result<Self> {
         let info = model.info();
         let (model_hz, frame) = (info.sample_rate_hz, info.samples_per_frame);
@@ -147,7 +155,6 @@ impl Live {
         let (packets_in, packets) = HeapRb::new(PACKETS).split();
         let guards = options.session.guards.unwrap_or(model.pack().manifest().guards);
         let spare_cores = options.cooling.as_ref().map_or_else(Vec::new, |cooling| cooling.spare_cores.clone());
-        let codec = CodecDecoder::new(model.codec(), 1);
         let stage = Stage {
             packets,
             writer,

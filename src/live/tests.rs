@@ -3,11 +3,13 @@
 mod device;
 mod joins;
 mod lanes;
+mod scripts;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use super::open::codec;
 use super::{Event, Live, LiveOptions, OpenSink, Utterance};
 use crate::device::callback::Callback;
 use crate::device::clocked::ClockedSink;
@@ -89,6 +91,11 @@ struct Recorder(Arc<Mutex<Vec<f32>>>);
 
 impl Recorder {
     fn open(&self, socket: &Arc<Socket>) -> OpenSink {
+        self.open_at(socket, RATE_HZ as usize / 100, 1.0)
+    }
+
+    /// With periods of so many samples at 24 kHz, on a clock so many times as fast as time.
+    fn open_at(&self, socket: &Arc<Socket>, period: usize, speed: f64) -> OpenSink {
         let (recorder, socket) = (self.0.clone(), socket.clone());
         Box::new(move || {
             if socket.gone.load(Ordering::Relaxed) {
@@ -97,7 +104,8 @@ impl Recorder {
             let recorder = recorder.clone();
             let tap = move |samples: &[f32], _: Instant| recorder.lock().unwrap().extend_from_slice(samples);
             let rate_hz = socket.rate_hz.load(Ordering::Relaxed);
-            let sink = ClockedSink::tapped(rate_hz, rate_hz as usize / 100, Box::new(tap));
+            let period = period * rate_hz as usize / RATE_HZ as usize;
+            let sink = ClockedSink::tapped(rate_hz, period, Box::new(tap)).at_speed(speed);
             Ok(Box::new(Pluggable { sink, socket: socket.clone(), refused: None }))
         })
     }
@@ -170,7 +178,7 @@ fn stage(options: LiveOptions) -> Stage {
 fn stage_with(options: LiveOptions, open: impl FnMut() -> Result<Fake> + Send + 'static) -> Stage {
     let (recorder, socket) = (Recorder::default(), Arc::default());
     let sink = recorder.open(&socket);
-    let live = Live::assemble(&MODEL.1, options, sink, Box::new(open)).unwrap();
+    let live = Live::assemble(&MODEL.1, options, sink, Box::new(open), codec(&MODEL.1)).unwrap();
     Stage { live, recorder, socket }
 }
 

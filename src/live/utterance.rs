@@ -95,7 +95,7 @@ impl Mailbox {
     }
 
     /// Waits for an event until `deadline`, or without one for ever; but not for one that cannot come any more.
-    fn take(&self, deadline: Option<Instant>) -> Option<Event> {
+    pub(super) fn take(&self, deadline: Option<Instant>) -> Option<Event> {
         let mut waiting = self.lock();
         loop {
             if let Some(event) = waiting.events.pop_front() {
@@ -152,6 +152,12 @@ impl Utterance {
 
     pub(super) fn id(&self) -> u64 {
         self.0.handle.id
+    }
+
+    /// Where its events come, for whoever reads them after the last handle is gone.
+    #[cfg(test)]
+    pub(super) fn mailbox(&self) -> Arc<Mailbox> {
+        self.0.handle.mailbox.clone()
     }
 
     fn shared(&self) -> &Shared {

@@ -201,15 +201,18 @@ impl<S: Pop<f32>, M: Pop<Mark>> Reader<S, M> {
     /// The order of the loads matters. A mark is in its ring before the limit that goes with it is lifted and before
     /// its samples, so: due marks, limit, samples, then the next mark, at which the run ends.
     pub fn next_run(&mut self) -> Run {
-        while let Some(mark) = self.marks.first().filter(|mark| mark.index <= self.taken) {
-            (self.ticket, self.lead, self.begun) = (mark.ticket, mark.lead, false);
-            self.marks.skip(1);
-        }
-        let limit = self.gate.limit.load(Ordering::Acquire);
-        let occupied = self.samples.occupied() as u64;
-        let in_clause = match self.marks.first() {
-            Some(mark) => occupied.min(mark.index - self.taken),
-            None => occupied,
+        let (limit, in_clause) = loop {
+            while let Some(mark) = self.marks.first().filter(|mark| mark.index <= self.taken) {
+                (self.ticket, self.lead, self.begun) = (mark.ticket, mark.lead, false);
+                self.marks.skip(1);
+            }
+            let limit = self.gate.limit.load(Ordering::Acquire);
+            let occupied = self.samples.occupied() as u64;
+            match self.marks.first() {
+                Some(mark) if mark.index <= self.taken => {} // it has come since
+                Some(mark) => break (limit, occupied.min(mark.index - self.taken)),
+                None => break (limit, occupied),
+            }
         };
         if self.ticket != 0 && self.gate.tickets.is_cut(self.ticket) {
             return Run::Cut(in_clause as usize);

@@ -6,6 +6,8 @@
 //! word ([`tickets`]), which every stage looks at ([`gate`]).
 
 pub mod gate;
+#[cfg(test)]
+mod tests;
 pub mod tickets;
 
 /// Where [`gate`] and [`tickets`] find their atomics; their model test puts a checker's in their place.

@@ -47,17 +47,16 @@ impl Turns {
 
     /// Waits for a turn. `dry_at`: when the speech made so far has been played.
     pub fn take(&self, lane: Lane, dry_at: Instant) -> Turn<'_> {
-        let granted = Arc::new(AtomicBool::new(false));
-        {
-            let mut state = self.lock();
-            if state.free > 0 {
-                state.free -= 1;
-                return Turn(self);
-            }
-            state.last_number += 1;
-            let (number, thread) = (state.last_number, std::thread::current());
-            state.waiting.push(Waiting { lane, dry_at, number, thread, granted: granted.clone() });
+        let mut state = self.lock();
+        if state.free > 0 {
+            state.free -= 1;
+            return Turn(self);
         }
+        state.last_number += 1;
+        let granted = Arc::new(AtomicBool::new(false));
+        let (number, thread) = (state.last_number, std::thread::current());
+        state.waiting.push(Waiting { lane, dry_at, number, thread, granted: granted.clone() });
+        drop(state);
         while !granted.load(Ordering::Acquire) {
             std::thread::park();
         }

@@ -26,6 +26,10 @@ impl Recorder {
         self.0.lock().unwrap().clone()
     }
 
+    pub fn record(&self, samples: &[f32]) {
+        self.0.lock().unwrap().extend_from_slice(samples);
+    }
+
     /// Recorded samples from the first that is not zero.
     pub fn speech(&self) -> Vec<f32> {
         from_first_sound(&self.samples())
