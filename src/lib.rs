@@ -89,6 +89,7 @@ mod ggml;
 mod kernel;
 mod live;
 mod model;
+mod net;
 mod pack;
 mod ring;
 mod setters;

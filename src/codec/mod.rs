@@ -5,7 +5,6 @@
 //! be F16; the arithmetic is `f32`. [`CodecWeights`] are read once, each [`CodecDecoder`] is the state of one utterance
 //! at a time over them.
 
-mod conv;
 mod layer;
 mod weights;
 
@@ -15,10 +14,10 @@ use syrinx_quant::shape::{Audio, Codec, SPECIAL_CODES};
 
 use crate::frame::Frame;
 use crate::kernel::Pool;
-use conv::Past;
+use crate::net::conv::Past;
 use layer::{Scratch, Window};
 pub use weights::CodecWeights;
-use weights::Stage;
+use weights::Rate;
 
 /// A decoder's state. Allocates when made, never afterwards.
 #[derive(Debug)]
@@ -27,7 +26,7 @@ pub struct CodecDecoder {
     /// Frames that one pass takes; more are decoded in several passes.
     capacity_frames: usize,
     input: Past,
-    stages: Vec<StageState>,
+    rates: Vec<RateState>,
     output: Past,
     latents: Vec<f32>,
     stream: Vec<f32>,
@@ -35,9 +34,9 @@ pub struct CodecDecoder {
     scratch: Scratch,
 }
 
-/// What a stage has seen and still needs.
+/// What a rate's convolution and layers have seen and still need.
 #[derive(Debug)]
-struct StageState {
+struct RateState {
     upsample: Option<Past>,
     layers: Vec<Window>,
 }
@@ -49,16 +48,16 @@ impl CodecDecoder {
         let codec = &weights.codec;
         let capacity_frames = capacity_frames.max(1);
         let mut positions = capacity_frames;
-        let mut state = |stage: &Stage| {
-            let upsample = stage.upsample.as_ref().map(|upsample| upsample.past(positions));
-            positions *= stage.stride;
-            StageState { upsample, layers: stage.layers.iter().map(|layer| layer.window(codec, positions)).collect() }
+        let mut state = |rate: &Rate| {
+            let upsample = rate.upsample.as_ref().map(|upsample| upsample.past(positions));
+            positions *= rate.stride;
+            RateState { upsample, layers: rate.layers.iter().map(|layer| layer.window(positions)).collect() }
         };
-        let stages = weights.stages.iter().map(&mut state).collect();
+        let rates = weights.rates.iter().map(&mut state).collect();
         Self {
             capacity_frames,
             input: weights.input.past(capacity_frames),
-            stages,
+            rates,
             output: weights.output.past(positions),
             latents: vec![0.0; capacity_frames * codec.latent_dim()],
             stream: vec![0.0; positions * codec.dim],
@@ -81,9 +80,9 @@ impl CodecDecoder {
     /// Forgets the past: the next frame is the first of an utterance.
     pub fn reset(&mut self) {
         self.input.reset();
-        for stage in &mut self.stages {
-            stage.layers.iter_mut().for_each(Window::reset);
-            stage.upsample.iter_mut().for_each(Past::reset);
+        for rate in &mut self.rates {
+            rate.layers.iter_mut().for_each(Window::reset);
+            rate.upsample.iter_mut().for_each(Past::reset);
         }
         self.output.reset();
     }
@@ -108,15 +107,15 @@ impl CodecDecoder {
         }
         let mut positions = frames.len();
         weights.input.step(latents, &mut self.stream[..positions * dim], &mut self.input, pool);
-        for (stage, state) in weights.stages.iter().zip(&mut self.stages) {
-            if let (Some(upsample), Some(past)) = (&stage.upsample, &mut state.upsample) {
+        for (rate, state) in weights.rates.iter().zip(&mut self.rates) {
+            if let (Some(upsample), Some(past)) = (&rate.upsample, &mut state.upsample) {
                 let from = &self.stream[..positions * dim];
-                positions *= stage.stride;
+                positions *= rate.stride;
                 upsample.step(from, &mut self.upsampled[..positions * dim], past, pool);
                 std::mem::swap(&mut self.stream, &mut self.upsampled);
             }
-            for (layer, window) in stage.layers.iter().zip(&mut state.layers) {
-                layer.step(codec, &mut self.stream[..positions * dim], window, &mut self.scratch, pool);
+            for (layer, window) in rate.layers.iter().zip(&mut state.layers) {
+                layer.step(&mut self.stream[..positions * dim], window, &mut self.scratch, pool);
             }
         }
         weights.output.step(&self.stream[..positions * dim], pcm, &mut self.output, pool);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use syrinx_quant::GgufFile;
 use syrinx_quant::shape::{Audio, Codec, Shape};
 
-use super::conv::{CausalConv, Start, Upsample};
-use super::layer::Layer;
+use super::layer::CodecLayer;
 use crate::error::Result;
+use crate::net::conv::{CausalConv, Start, Upsample};
 
 /// The weights of one pack's decoder. Nobody writes them after they are read.
 #[derive(Debug)]
@@ -17,16 +17,16 @@ pub struct CodecWeights {
     /// `[semantic codes][semantic_dim]`.
     pub(super) semantic: Vec<f32>,
     pub(super) input: CausalConv,
-    pub(super) stages: Vec<Stage>,
+    pub(super) rates: Vec<Rate>,
     pub(super) output: CausalConv,
 }
 
 /// A rate: what brings the stream to it (nothing, for the first), and its layers.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(super) struct Rate {
     pub upsample: Option<Upsample>,
     pub stride: usize,
-    pub layers: Vec<Layer>,
+    pub layers: Vec<CodecLayer>,
 }
 
 impl CodecWeights {
@@ -36,7 +36,7 @@ impl CodecWeights {
         let block = |i: usize| format!("audio_tokenizer.decoder_blocks.{i}");
         let name = format!("{}.conv.weight", block(0));
         let input = CausalConv::open(file, &name, codec.dim, codec.kernels[0], codec.latent_dim(), Start::Replicate)?;
-        let mut stages = Vec::with_capacity(codec.strides.len());
+        let mut rates = Vec::with_capacity(codec.strides.len());
         for (s, &stride) in codec.strides.iter().enumerate() {
             let upsample = match s {
                 0 => None,
@@ -46,15 +46,15 @@ impl CodecWeights {
                 }
             };
             let layers = (0..codec.lengths[s])
-                .map(|l| Layer::open(file, &codec, &format!("{}.layers.{l}", block(2 * s + 1)), codec.windows[s]))
+                .map(|l| CodecLayer::open(file, &codec, &format!("{}.layers.{l}", block(2 * s + 1)), codec.windows[s]))
                 .collect::<Result<Vec<_>>>()?;
-            stages.push(Stage { upsample, stride, layers });
+            rates.push(Rate { upsample, stride, layers });
         }
         let name = "audio_tokenizer.output_proj.conv.weight";
         let output = CausalConv::open(file, name, codec.patch, codec.out_kernel, codec.dim, Start::Reflect)?;
         let table = file.tensor("audio_tokenizer.quantizer.semantic_codebook.embedding")?;
         table.expect_shape(&[shape.audio.semantic_codebook_size, codec.semantic_dim])?;
-        Ok(Arc::new(Self { semantic: table.to_f32()?, input, stages, output, audio: shape.audio.clone(), codec }))
+        Ok(Arc::new(Self { semantic: table.to_f32()?, input, rates, output, audio: shape.audio.clone(), codec }))
     }
 
     /// Samples of one frame.
@@ -64,9 +64,9 @@ impl CodecWeights {
 
     /// Bytes of weights that one pass reads.
     pub fn pass_bytes(&self) -> usize {
-        let stage = |s: &Stage| {
-            s.layers.iter().map(Layer::bytes).sum::<usize>() + s.upsample.as_ref().map_or(0, Upsample::bytes)
+        let rate = |rate: &Rate| {
+            rate.layers.iter().map(CodecLayer::bytes).sum::<usize>() + rate.upsample.as_ref().map_or(0, Upsample::bytes)
         };
-        self.input.bytes() + self.stages.iter().map(stage).sum::<usize>() + self.output.bytes()
+        self.input.bytes() + self.rates.iter().map(rate).sum::<usize>() + self.output.bytes()
     }
 }

@@ -14,9 +14,9 @@ use syrinx_quant::shape::{Flow, Shape};
 
 use super::{TOKENS, VelocityField, time_embedding};
 use crate::error::Result;
-use crate::kernel::{Columns, Matrix, Pool, ops};
-use crate::pack::vector;
-use layer::{Keep, Layer, Qkv, Scratch};
+use crate::kernel::{Columns, Matrix, Pool};
+use crate::net::RmsNorm;
+use layer::{FlowLayer, Keep, Qkv, Scratch};
 
 /// Weights, packed for this processor.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(super) struct NativeWeights {
     input: Matrix,
     time: Matrix,
     condition: Matrix,
-    layers: Vec<Layer>,
-    norm: Vec<f32>,
+    layers: Vec<FlowLayer>,
+    norm: RmsNorm,
     output: Matrix,
 }
 
@@ -64,14 +64,14 @@ impl NativeWeights {
     pub fn open(file: &Arc<GgufFile>, shape: &Shape) -> Result<Self> {
         let (flow, width) = (shape.flow.clone(), shape.audio.n_acoustic);
         let name = |part: &str| format!("acoustic_transformer.{part}.weight");
-        let layers = (0..flow.layers).map(|i| Layer::open(file, &flow, i)).collect::<Result<Vec<_>>>()?;
+        let layers = (0..flow.layers).map(|i| FlowLayer::open(file, &flow, i)).collect::<Result<Vec<_>>>()?;
         Ok(Self {
             width,
             input: Matrix::open(file, &name("input_projection"), flow.dim, width)?,
             time: Matrix::open(file, &name("time_projection"), flow.dim, flow.dim)?,
             condition: Matrix::open(file, &name("llm_projection"), flow.dim, flow.input_dim)?,
             layers,
-            norm: vector(file, &name("norm"), flow.dim)?,
+            norm: RmsNorm::open(file, &name("norm"), flow.dim, flow.norm_eps)?,
             output: Matrix::open(file, &name("acoustic_codebook_output"), width, flow.dim)?,
             shape: flow,
         })
@@ -108,7 +108,7 @@ impl VelocityField for NativeField {
         for (i, token) in tokens.chunks_exact_mut(flow.dim).enumerate() {
             time_embedding(i as f64 / steps as f64, flow.time_theta, embedding.fill(1));
             weights.time.mul(&mut embedding, token, pool);
-            weights.layers[0].project(flow, token, Keep::All, &mut self.scratch, &mut self.point, pool);
+            weights.layers[0].project(token, Keep::All, &mut self.scratch, &mut self.point, pool);
             qkv.copy_token(i, &self.point, 0, flow);
         }
         self.grid = Grid { tokens, qkv };
@@ -122,7 +122,7 @@ impl VelocityField for NativeField {
         self.hidden_column.fill(1).copy_from_slice(hidden);
         let token = &mut self.condition_tokens[..flow.dim];
         weights.condition.mul(&mut self.hidden_column, token, pool);
-        weights.layers[0].project(flow, token, Keep::All, &mut self.scratch, &mut self.point, pool);
+        weights.layers[0].project(token, Keep::All, &mut self.scratch, &mut self.point, pool);
         self.conditions.copy_token(0, &self.point, 0, flow);
         Ok(())
     }
@@ -134,7 +134,7 @@ impl VelocityField for NativeField {
         let stream = &mut self.stream[..branches * TOKENS * dim];
         self.x_column.fill(1).copy_from_slice(x);
         weights.input.mul(&mut self.x_column, &mut stream[..dim], pool);
-        weights.layers[0].project(flow, &stream[..dim], Keep::All, &mut self.scratch, &mut self.point, pool);
+        weights.layers[0].project(&stream[..dim], Keep::All, &mut self.scratch, &mut self.point, pool);
         for branch in 0..branches {
             let first = branch * TOKENS;
             stream.copy_within(..dim, first * dim);
@@ -148,13 +148,13 @@ impl VelocityField for NativeField {
         for (i, layer) in weights.layers.iter().enumerate() {
             let keep = if i == last { Keep::First } else { Keep::All };
             if i > 0 {
-                layer.project(flow, stream, keep, &mut self.scratch, &mut self.qkv, pool);
+                layer.project(stream, keep, &mut self.scratch, &mut self.qkv, pool);
             }
-            layer.finish(flow, stream, &self.qkv, keep, &mut self.scratch, pool);
+            layer.finish(stream, &self.qkv, keep, &mut self.scratch, pool);
         }
         let normed = self.out_columns.fill(branches);
         for (token, out) in stream.chunks_exact(dim).zip(normed.chunks_exact_mut(dim)) {
-            ops::rms_norm(token, &weights.norm, flow.norm_eps, out);
+            weights.norm.apply(token, out);
         }
         let velocities = &mut self.velocities[..branches * weights.width];
         weights.output.mul(&mut self.out_columns, velocities, pool);
@@ -163,12 +163,12 @@ impl VelocityField for NativeField {
 
     fn step_bytes(&self) -> usize {
         let weights = &*self.weights;
-        weights.layers.iter().map(Layer::bytes).sum::<usize>() + weights.input.bytes() + weights.output.bytes()
+        weights.layers.iter().map(FlowLayer::bytes).sum::<usize>() + weights.input.bytes() + weights.output.bytes()
     }
 
     fn condition_bytes(&self) -> usize {
         let weights = &*self.weights;
-        weights.condition.bytes() + weights.layers.first().map_or(0, Layer::projection_bytes)
+        weights.condition.bytes() + weights.layers.first().map_or(0, FlowLayer::projection_bytes)
     }
 
     fn device(&self) -> &str {

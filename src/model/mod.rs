@@ -13,7 +13,7 @@ pub(crate) mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::backbone::prompt::Prompter;
 use crate::backbone::{BackboneWeights, KvType, PrefixCache};
@@ -114,16 +114,27 @@ struct Shared {
     speller: Arc<Speller>,
     pool: Arc<Pool>,
     turns: Turns,
-    sessions: Arc<AtomicUsize>,
+    open: Arc<Open>,
 }
 
-/// A session's place among those that the model may have; it is free again when this is dropped.
+/// The sessions that a model has, and the bytes that they take.
+#[derive(Debug, Default)]
+struct Open {
+    sessions: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+/// A session's place among those that the model may have, and its bytes; both are free again when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat(Arc<AtomicUsize>);
+pub(crate) struct Seat {
+    open: Arc<Open>,
+    bytes: u64,
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.open.sessions.fetch_sub(1, Ordering::AcqRel);
+        self.open.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -142,8 +153,7 @@ impl Model {
     #[doc(hidden)]
     pub fn load(pack: &Arc<Pack>, options: ModelOptions) -> Result<Self> {
         let manifest = pack.manifest();
-        let kv = crate::backbone::kv_type(pack, None);
-        budget::check(pack, crate::backbone::positions(pack, None)?, kv, 1, options.memory_budget_bytes)?;
+        budget::check_model(pack, options.memory_budget_bytes)?;
         let threads = crate::kernel::allowed_threads(options.threads);
         let pool = Arc::new(Pool::new(threads));
         let prefixes = options.prefix_folder.clone().map_or_else(PrefixCache::in_memory, PrefixCache::on_disk);
@@ -169,7 +179,7 @@ impl Model {
             speller: Arc::new(Speller::new(&manifest.text)?),
             pool,
             turns: Turns::new(options.parallel),
-            sessions: Arc::default(),
+            open: Arc::default(),
             pack: pack.clone(),
             options,
         })))
@@ -188,24 +198,27 @@ impl Model {
 
     /// A place for one more session. Errors: `Busy`, `OutOfMemory`, `BadOption`.
     pub(crate) fn seat(&self, options: &SessionOptions) -> Result<Seat> {
-        let most = self.0.options.max_sessions;
-        let taken = self.0.sessions.fetch_add(1, Ordering::AcqRel);
-        let seat = Seat(self.0.sessions.clone());
-        if taken >= most {
+        let bytes = self.session_bytes(options)?;
+        let (most, open) = (self.0.options.max_sessions, &self.0.open);
+        // Both are counted before they are judged: of two sessions that are opened at once, each sees the other.
+        let sessions = open.sessions.fetch_add(1, Ordering::AcqRel);
+        let taken = open.bytes.fetch_add(bytes, Ordering::AcqRel);
+        let seat = Seat { open: open.clone(), bytes };
+        if sessions >= most {
             let message = format!("{most} sessions are open: close one, try later, or raise max_sessions");
             return Err(Error::new(ErrorKind::Busy, message));
         }
-        let (kv, pack) = (self.kv_type(options.kv), &self.0.pack);
+        let (pack, kv) = (&self.0.pack, self.kv_type(options.kv));
         let positions = crate::backbone::positions(pack, options.context)?;
-        budget::check_session(pack, positions, kv, taken + 1, self.0.options.memory_budget_bytes)?;
+        budget::check_session(pack, positions, kv, taken, self.0.options.memory_budget_bytes)?;
         Ok(seat)
     }
 
-    /// Bytes that a session takes beside the weights. Errors: `BadOption`.
+    /// Bytes that a session takes beside the weights. Errors: `BadOption`, `Io`.
     #[doc(hidden)]
     pub fn session_bytes(&self, options: &SessionOptions) -> Result<u64> {
         let positions = crate::backbone::positions(&self.0.pack, options.context)?;
-        Ok(budget::Need::of(&self.0.pack, positions, self.kv_type(options.kv))?.cache)
+        Ok(budget::Need::of(&self.0.pack, positions, self.kv_type(options.kv))?.session_bytes())
     }
 
     pub(crate) fn kv_type(&self, asked: Option<KvType>) -> KvType {

@@ -277,7 +277,9 @@ impl Report {
         row("sound", sound.unwrap_or_else(|| "no device opens".to_owned()))?;
         if let Some(spoken) = &self.spoken {
             row("pack", format!("{} {}, licence {}", spoken.name, spoken.recipe, spoken.licence))?;
-            let need = spoken.need.parts().map(|(name, bytes)| format!("{name} {} MB", bytes >> 20)).join(", ");
+            let parts: Vec<String> =
+                spoken.need.parts().iter().map(|(name, bytes)| format!("{name} {} MB", bytes >> 20)).collect();
+            let need = parts.join(", ");
             let available =
                 self.available_bytes.map_or(String::new(), |bytes| format!("; {} MB available", bytes >> 20));
             row("needs", format!("{} MB ({need}){available}", spoken.need.sum() >> 20))?;

@@ -10,7 +10,7 @@ use llama_cpp_sys_2 as sys;
 use syrinx_quant::shape::Flow;
 
 use super::super::TOKENS;
-use super::weights::{Conditions, GgmlWeights, Layer, get, set};
+use super::weights::{Conditions, GgmlWeights, LayerTensors, get, set};
 use super::{Context, Tensor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ggml::Backend;
@@ -174,7 +174,7 @@ impl Builder<'_> {
     }
 
     /// A pre-norm layer. The last one goes on with the point's token of each branch alone.
-    fn layer(&self, layer: &Layer, stream: Tensor, branches: usize, is_last: bool) -> Tensor {
+    fn layer(&self, layer: &LayerTensors, stream: Tensor, branches: usize, is_last: bool) -> Tensor {
         let normed = self.norm(stream, layer.attention_norm);
         let (keys, values) = (self.product(layer.wk, normed), self.product(layer.wv, normed));
         let (stream, normed) = match is_last {

@@ -14,7 +14,7 @@ use crate::ggml::Device;
 
 /// Tensors of a layer.
 #[derive(Debug)]
-pub(super) struct Layer {
+pub(super) struct LayerTensors {
     pub attention_norm: Tensor,
     pub wq: Tensor,
     pub wk: Tensor,
@@ -37,7 +37,7 @@ pub(in super::super) struct GgmlWeights {
     pub(super) input: Tensor,
     pub(super) time: Tensor,
     pub(super) condition: Tensor,
-    pub(super) layers: Vec<Layer>,
+    pub(super) layers: Vec<LayerTensors>,
     pub(super) norm: Tensor,
     pub(super) output: Tensor,
     name: String,
@@ -67,7 +67,7 @@ impl GgmlWeights {
         let mut layers = Vec::with_capacity(flow.layers);
         for i in 0..flow.layers {
             let mut part = |name: &str, shape: &[usize]| loader.tensor(&format!("layers.{i}.{name}"), shape);
-            layers.push(Layer {
+            layers.push(LayerTensors {
                 attention_norm: part("attention_norm", &[flow.dim])?,
                 wq: part("attention.wq", &[q, flow.dim])?,
                 wk: part("attention.wk", &[kv, flow.dim])?,

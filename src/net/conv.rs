@@ -1,4 +1,4 @@
-//! The codec's causal convolutions as matrix products, and the inputs that they still need as state.
+//! Causal convolutions as matrix products, and the inputs that they still need as state.
 //!
 //! A pack stores a kernel as one matrix: `[out, taps * in]` for a plain convolution (the last tap meets the newest
 //! input), `[stride * out, taps * in]` for a transposed one (the first tap meets the newest input, each group of rows
@@ -13,7 +13,7 @@ use crate::kernel::{Columns, Matrix, Pool};
 
 /// What a convolution sees before the first input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Start {
+pub enum Start {
     /// The first input, repeated.
     Replicate,
     /// The inputs after the first, mirrored: `x[-k] = x[k]`.
@@ -22,7 +22,7 @@ pub(super) enum Start {
 
 /// Stride one, as many outputs as inputs.
 #[derive(Debug)]
-pub(super) struct CausalConv {
+pub struct CausalConv {
     kernel: Matrix,
     start: Start,
     taps: usize,
@@ -31,7 +31,7 @@ pub(super) struct CausalConv {
 
 /// Transposed convolution: `stride` outputs per input, none of which looks ahead. Before the first input it sees zeros.
 #[derive(Debug)]
-pub(super) struct Upsample {
+pub struct Upsample {
     kernel: Matrix,
     taps: usize,
     channels: usize,
@@ -39,7 +39,7 @@ pub(super) struct Upsample {
 
 /// What a convolution has seen and still needs, and room for the inputs of a call.
 #[derive(Debug)]
-pub(super) struct Past {
+pub struct Past {
     /// The last `taps - 1` inputs, newest last, then the inputs of this call.
     inputs: Vec<f32>,
     /// For each of these its taps.
