@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from . import acoustics
@@ -33,6 +34,7 @@ SPECIALS = {
     REPEAT_AUDIO_TEXT: "[REPEAT_AUDIO_TEXT]",
     NEXT_AUDIO_TEXT: "[NEXT_AUDIO_TEXT]",
 }
+FLOW_IN, FLOW_OUT = "input_projection.weight", "acoustic_codebook_output.weight"
 ROW_PADDING = 128
 END_ROW = 1
 
@@ -45,9 +47,10 @@ def padded(rows):
 def audio_table(language):
     """Rows of fed-back codes: semantic first, then each acoustic codebook; two special rows before each."""
     specials = torch.zeros(FIRST_CODE, language.sizes.backbone.dim)
-    levels = language.acoustic.weight.view(language.codec.acoustic_dim, language.codec.acoustic_levels, -1)
+    levels = language.acoustic.weight.view(language.codec.value_dim, language.codec.acoustic_levels, -1)
+    noise = levels.new_zeros(language.codec.noise_dim, *levels.shape[1:])
     blocks = [specials, language.semantic.rows()]
-    for rows in levels:
+    for rows in [*levels, *noise]:
         blocks += [specials, rows]
     return padded(torch.cat(blocks))
 
@@ -66,6 +69,9 @@ def tensors(codec, language, encoder=None):
             out[name] = value
         elif name.startswith("flow."):
             out["acoustic_transformer." + name.removeprefix("flow.")] = value
+    for name, sides in ((FLOW_IN, (0, codec.sizes.noise_dim)), (FLOW_OUT, (0, 0, 0, codec.sizes.noise_dim))):
+        # what the flow begins with stays as it is, and changes nothing else
+        out["acoustic_transformer." + name] = F.pad(out["acoustic_transformer." + name], sides)
     for name, value in codec.decoder.state_dict().items():
         out["audio_tokenizer." + name] = value
     folded = codec.decoder.output_proj.folded()
@@ -273,7 +279,8 @@ def write(folder, codec, language, code_count, facts, encoder=None):
 
 def run(home):
     codes = code_table.load(home)
-    trained, language = Trained(codes, acoustics.load(home)), Language(codes, len(VOICES))
+    tables = acoustics.load(home)
+    trained, language = Trained(codes, tables), Language(codes, len(VOICES), codec=tables.sizes)
     codec_step = load_average(home.folder("codec") / "codec.pt", trained)
     language_step = load_average(home.folder("language") / "language.pt", language)
     facts = {

@@ -2,7 +2,7 @@
 
 In: a part of `script/`, `corpus/` or `heldout/`, with `codes.json`, and for speech `acoustics.npz`. Out, in
 `tokens/<stage>-<part>.npz`: voice [utterances]; text bytes and `text_ends`; per frame its code, the place in the text that it
-speaks (-1 in silence), and `frame_ends`. Speech adds acoustic values [frames, acoustic_dim], and where the utterance lies in
+speaks (-1 in silence), and `frame_ends`. Speech adds acoustic values [frames, value_dim], and where the utterance lies in
 `<stage>/<part>.pcm`: its first frame starts at sample `first`, its own samples are `begin` .. `end`, and silence is around them.
 """
 
@@ -53,8 +53,8 @@ def samples(folder, part):
     return np.memmap(folder / f"{part}.pcm", dtype="<i2", mode="r")
 
 
-def fit(home):
-    """Stage `acoustics`, on the first hours of the corpus."""
+def fit(home, values):
+    """Stage `acoustics`, on the first hours of the corpus; tables that are there only get what they lack of `values` in all."""
     table, folder = code_table.load(home), home.folder("corpus")
 
     def utterances():
@@ -67,7 +67,8 @@ def fit(home):
             heard += len(codes)
             yield cut(pcm, frames.first_sample, len(codes) * FRAME_SAMPLES), codes, VOICE_IDS[entry["voice"]]
 
-    acoustics.fit(home, table, utterances())
+    fitted = acoustics.extend if (home.folder(".") / "acoustics.npz").exists() else acoustics.fit
+    fitted(home, table, utterances(), values - acoustics.SPECTRUM)
 
 
 def run(home, stage, part):
