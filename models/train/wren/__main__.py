@@ -41,6 +41,7 @@ def main():
     stage = stages.add_parser("tokens", help="encode a part for training")
     stage.add_argument("kind", choices=("corpus", "script", "heldout"))
     stage.add_argument("--part", type=int, default=0)
+    stage.add_argument("--phones", type=float, default=0.0, help="share of utterances with words given as phones")
     training(stages.add_parser("codec", help="train the codec's decoder"), batch=6)
     training(stages.add_parser("encoder", help="train the codec's encoder, on a finished codec"), batch=12)
     stage = stages.add_parser("language", help="train backbone and flow head")
@@ -56,7 +57,8 @@ def main():
     stage.add_argument("--show", action="store_true", help="reading, free: print what was said")
     stage = stages.add_parser("warm", help="go on training from a finished pack")
     stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
-    stages.add_parser("export", help="write a checkpoint in the Voxtral file format")
+    stage = stages.add_parser("export", help="write a checkpoint in the Voxtral file format")
+    stage.add_argument("--half", action="store_true", help="in F16: half the size")
     for name, count, what in (
         ("voice-eval", 200, "judge a finished pack through the runtime"),
         ("endings", 1000, "count the sentences of a finished pack that end too early or too late"),
@@ -104,7 +106,7 @@ def main():
     elif args.stage == "tokens":
         from . import tokens
 
-        tokens.run(home, args.kind, args.part)
+        tokens.run(home, args.kind, args.part, args.phones)
     elif args.stage == "codec":
         from . import train_codec
 
@@ -153,7 +155,7 @@ def main():
     elif args.stage == "export":
         from . import export
 
-        export.run(home)
+        export.run(home, args.half)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from . import acoustics
 from . import codes as code_table
+from .alphabet import ENTRIES
 from .checkpoint import load_average
 from .encoder import Listener
 from .language import AUDIO, BEGIN_AUDIO, BOS, NEXT_AUDIO_TEXT, REPEAT_AUDIO_TEXT, Language
@@ -181,23 +182,23 @@ def params(codec, language, code_count, encoder=None):
 
 
 def tekken(language):
-    """One entry per byte and no merges: text reaches the model as bytes."""
+    """The entries of `alphabet`: bytes, and phones that three of them are merged into."""
     sizes = language.sizes
     return {
         "config": {
             "pattern": r"[^\s]+|\s+",
-            "num_vocab_tokens": 256,
+            "num_vocab_tokens": len(ENTRIES),
             "default_vocab_size": sizes.vocabulary,
             "default_num_special_tokens": sizes.n_special_tokens,
             "version": "v7",
         },
         "vocab": [
             {
-                "rank": byte,
-                "token_bytes": base64.b64encode(bytes([byte])).decode(),
-                "token_str": chr(byte) if byte < 128 else None,
+                "rank": rank,
+                "token_bytes": base64.b64encode(entry).decode(),
+                "token_str": chr(rank) if rank < 128 else None,
             }
-            for byte in range(256)
+            for rank, entry in enumerate(ENTRIES)
         ],
         "special_tokens": [
             {"rank": i, "token_str": SPECIALS.get(i, f"<SPECIAL_{i}>"), "is_control": True} for i in range(sizes.n_special_tokens)
@@ -264,9 +265,11 @@ def hours(home, stage):
     return round(sum(int(np.load(path)["frame_ends"][-1]) for path in paths) / 45_000, 2)
 
 
-def write(folder, codec, language, code_count, facts, encoder=None):
+def write(folder, codec, language, code_count, facts, encoder=None, half=False):
+    """The checkpoint's files; with `half` in F16, for where every byte must be carried."""
     (folder / "voice_embedding").mkdir(parents=True, exist_ok=True)
-    save_file(tensors(codec, language, encoder), folder / "consolidated.safetensors")
+    named = tensors(codec, language, encoder)
+    save_file({name: value.half() for name, value in named.items()} if half else named, folder / "consolidated.safetensors")
     (folder / "params.json").write_text(json.dumps(params(codec, language, code_count, encoder), indent=4))
     (folder / "tekken.json").write_text(json.dumps(tekken(language), indent=1))
     for i, name in enumerate(VOICES):
@@ -277,7 +280,7 @@ def write(folder, codec, language, code_count, facts, encoder=None):
     (folder / "syrinx.toml").write_text(about(facts))
 
 
-def run(home):
+def run(home, half=False):
     codes = code_table.load(home)
     tables = acoustics.load(home)
     trained, language = Trained(codes, tables), Language(codes, len(VOICES), codec=tables.sizes)
@@ -294,5 +297,5 @@ def run(home):
     if path.exists():
         listener = Listener(trained.codec.sizes)
         facts["encoder_steps"], encoder = load_average(path, listener), listener.encoder
-    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder)
+    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder, half)
     home.log(f"export: {facts}")

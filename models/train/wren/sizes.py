@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from .alphabet import ENTRIES
+
 SAMPLE_RATE_HZ = 24_000
 FRAME_SAMPLES = 1_920
 PATCH_SAMPLES = 240
@@ -60,4 +62,4 @@ class LanguageSizes:
 
     @property
     def vocabulary(self):
-        return self.n_special_tokens + 256
+        return self.n_special_tokens + len(ENTRIES)

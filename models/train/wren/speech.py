@@ -8,6 +8,7 @@ random crops, and single utterances for evaluation. All of it lies on the defaul
 import numpy as np
 import torch
 
+from . import alphabet
 from . import codes as code_table
 from .acoustics import VOICE
 from .precision import placed
@@ -93,4 +94,4 @@ class Speech:
 
 def split_texts(part):
     ends = part["text_ends"]
-    return [part["text"][a:b].tobytes().decode() for a, b in zip([0, *ends[:-1]], ends)]
+    return [alphabet.text(part["text"][a:b]) for a, b in zip([0, *ends[:-1]], ends)]

@@ -30,7 +30,7 @@ class Batch:
 
 
 def stored(home, stage):
-    """(text bytes, voice, codes, places, levels or None) of every utterance, part by part in the order of their names."""
+    """(text tokens, voice, codes, places, levels or None) of every utterance, part by part in the order of their names."""
     for path in sorted(home.folder("tokens").glob(f"{stage}-*.npz")):
         with np.load(path) as file:
             part = {name: file[name] for name in file.files}

@@ -100,7 +100,8 @@ def fill_language(language, backbone, speech, codes):
     """Backbone, flow head, tables and voices. A pack with fewer acoustic values says nothing about the others: their rows are zero,
     and the flow begins with no velocity for them."""
     count, codec = len(codes), language.codec
-    language.tok_embeddings.weight.copy_(speech["mm_audio_embeddings.tok_embeddings.weight"])
+    letters = speech["mm_audio_embeddings.tok_embeddings.weight"]
+    language.tok_embeddings.weight[: len(letters)] = letters  # an older pack knows no phones
     table = speech["mm_audio_embeddings.audio_codebook_embeddings.embeddings.weight"][FIRST_CODE:]
     set_rows(language.semantic, table[:count], codes)
     flow = {name: speech[f"acoustic_transformer.{name}"] for name, _ in language.flow.named_parameters()}
