@@ -39,7 +39,7 @@ def write(folder, stage, items, **sound):
 def data(model, tmp_path):
     """Utterances 0 and 1 with sound, whose levels count up from 3 in every frame; 2 and 3 without, 2 like 0 otherwise."""
     home = Home(tmp_path)
-    levels = np.arange(3, 7)[:, None].repeat(CODEC.acoustic_dim, 1)
+    levels = np.arange(3, 7)[:, None].repeat(CODEC.value_dim, 1)
     write(home.folder("tokens"), "corpus", CORPUS, values=CODEC.values(levels).astype(np.float16))
     write(home.folder("tokens"), "script", SCRIPT)
     return Utterances(home, ("corpus", "script"), model)
@@ -67,7 +67,7 @@ def test_a_model_hears_the_prompt_then_the_frames_that_it_made(model, data):
 def test_a_spoken_frame_is_fed_back_with_its_sound_and_a_scripted_one_has_none(model, data):
     batch = data.batch(ALL, WIDTH)
     x, start = embedded(model, batch, corrupt=False), model.prompt_length(2)
-    levels = torch.arange(3, 6)[:, None].expand(-1, CODEC.acoustic_dim)
+    levels = torch.arange(3, 6)[:, None].expand(-1, CODEC.value_dim)
     torch.testing.assert_close((x[0] - x[2])[start : start + 3], model.sound_rows(levels))
     torch.testing.assert_close(model.sound_rows(levels), model.acoustic(levels + model.offsets).sum(1))
     assert batch.audible.tolist() == [True, True, False, False]
@@ -131,14 +131,14 @@ def test_flow_loss_sees_the_states_before_audible_frames_and_their_values(model,
 
 def test_the_flow_draws_a_value_for_every_frame(model, data):
     made = drawn.draw(model, data, np.array([1, 0]))
-    assert made.shape == (4, CODEC.acoustic_dim) and made.dtype == np.uint8 and made.max() < CODEC.acoustic_levels
+    assert made.shape == (4, CODEC.value_dim) and made.dtype == np.uint8 and made.max() < CODEC.acoustic_levels
 
 
 @torch.no_grad()
 def test_the_state_before_each_true_frame_is_the_one_that_training_reads_there(model, data):
     batch = data.batch(ALL, WIDTH)
     hidden, _ = model.backbone(embedded(model, batch, corrupt=False))
-    levels = torch.arange(3, 6)[:, None].repeat(1, CODEC.acoustic_dim)
+    levels = torch.arange(3, 6)[:, None].repeat(1, CODEC.value_dim)
     states = model.states("hi", 1, torch.tensor([5, 6, 7]), levels)
     torch.testing.assert_close(states, hidden[0][batch.targets[0] > 0])
 
@@ -167,10 +167,9 @@ def test_the_first_utterances_of_each_stage_are_never_learnt(data):
 
 def test_what_is_drawn_lies_in_the_order_of_the_corpus_as_far_as_it_was_asked_for(model, data, tmp_path, monkeypatch):
     def numbered(model, data, ids):
-        return np.concatenate([np.full((len(CORPUS[i][1]), CODEC.acoustic_dim), i) for i in ids])
+        return np.concatenate([np.full((len(CORPUS[i][1]), CODEC.value_dim), i) for i in ids])
 
-    monkeypatch.setattr(drawn.code_table, "load", lambda home: None)
-    monkeypatch.setattr(drawn, "Language", lambda codes, voices: model)
+    monkeypatch.setattr(drawn, "untrained", lambda home: model)
     monkeypatch.setattr(drawn, "load_average", lambda path, model: 0)
     monkeypatch.setattr(drawn, "draw", numbered)
     for hours, frames in ((None, [0, 0, 0, 1]), (3 / drawn.FRAMES_PER_HOUR, [0, 0, 0])):
