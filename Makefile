@@ -10,7 +10,7 @@ LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
 .PHONY: say test check-features voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 \
-	test-old-x86 cuda-check deb test-deb build setup fmt clippy fuzz clean
+	test-old-x86 scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -57,6 +57,10 @@ target/train/ready: models/train/requirements.txt
 	@command -v npm >/dev/null || boards/setup.sh npm
 	python3 -m venv target/train && target/train/bin/pip install -q -r $<
 	@touch $@
+
+# What is heard, for ten thousand random orders of calls: half an hour, for the night.
+scripts: setup
+	SYRINX_SCRIPTS=10000 cargo test --release --lib -- live::tests::scripts --nocapture
 
 # What arrives at a virtual sound device, in real time: on a machine that has nothing else to do.
 test-sink: setup

@@ -4,6 +4,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+/// What everything here that can fail gives.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What the caller can do about an error. The numbers stay the same for ever; 0 is no error.
@@ -59,6 +60,7 @@ pub struct Error {
 }
 
 impl Error {
+    /// An error of a kind, with its line.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
@@ -69,10 +71,12 @@ impl Error {
         self
     }
 
+    /// What the caller can do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
+    /// What went wrong, and the remedy.
     pub fn message(&self) -> &str {
         &self.message
     }

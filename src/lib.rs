@@ -24,6 +24,7 @@
 //! - [`Live`] ([`LiveOptions`]), [`Utterance`], [`Event`], [`Lane`]: sound at once, cancel within a period, what was heard.
 //! - [`Phrase`]: sound made in advance. [`Sink`], [`DeviceChoice`]: where sound goes.
 //! - [`Error`], [`ErrorKind`], [`Result`]: what went wrong, and what the caller can do.
+//! - [`options`]: what options, events and sinks are made of.
 //!
 //! ```no_run
 //! use syrinx::{Model, ModelOptions, SessionOptions, SpeakOptions};
@@ -77,23 +78,34 @@
 
 #![deny(unsafe_code)]
 #![warn(missing_debug_implementations)]
+#![warn(missing_docs)]
 
+#[allow(missing_docs)] // public to the lab alone
 mod backbone;
+#[allow(missing_docs)] // public to the lab alone
 mod board;
+#[allow(missing_docs)] // public to the lab alone
 mod codec;
 mod device;
 mod error;
+#[allow(missing_docs)] // public to the lab alone
 mod flow;
+#[allow(missing_docs)] // public to the lab alone
 mod frame;
 mod ggml;
+#[allow(missing_docs)] // public to the lab alone
 mod kernel;
 mod live;
 mod model;
+#[allow(missing_docs)] // public to the lab alone
 mod net;
+#[allow(missing_docs)] // public to the lab alone
 mod pack;
+#[allow(missing_docs)] // public to the lab alone
 mod ring;
 mod setters;
 mod speak;
+#[allow(missing_docs)] // public to the lab alone
 mod text;
 mod write;
 
@@ -102,6 +114,17 @@ pub use error::{Error, ErrorKind, Result};
 pub use live::{Event, Live, LiveOptions, Utterance};
 pub use model::{Model, ModelInfo, ModelOptions};
 pub use speak::{Block, Canceller, Ending, Lane, Mark, Next, Phrase, Session, SessionOptions, SpeakOptions, Speech};
+
+/// What options, events and sinks are made of.
+pub mod options {
+    pub use crate::backbone::KvType;
+    pub use crate::board::{Cooling, Rung};
+    pub use crate::device::callback::Callback;
+    pub use crate::device::{DeviceOptions, Format};
+    pub use crate::flow::{FlowEngine, Guided, Method, Quality};
+    pub use crate::live::{Arrival, Lanes, OpenSink, Preroll};
+    pub use crate::speak::{Guards, Summary, Trip};
+}
 
 /// The insides, for this package's own programs, benches and tests. Nothing here is promised to stay.
 #[doc(hidden)]

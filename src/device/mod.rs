@@ -3,12 +3,17 @@
 //! A [`Sink`] calls the [`Callback`] for each period: cpal's devices, or a clock whose samples go nowhere or into a
 //! file. What is real-time about Syrinx is in [`callback`] and [`overlay`].
 
+#[allow(missing_docs)]
 pub mod callback;
+#[allow(missing_docs)]
 pub mod clocked;
+#[allow(missing_docs)]
 pub mod control;
+#[allow(missing_docs)]
 pub mod overlay;
 pub mod rate;
 #[cfg(feature = "sound")]
+#[allow(missing_docs)]
 pub mod sound;
 pub mod wav;
 
@@ -22,7 +27,9 @@ use callback::Callback;
 /// What a sink asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
+    /// Samples per second and channel.
     pub sample_rate_hz: u32,
+    /// Channels, all of which get the same samples.
     pub channels: u16,
     /// Samples per channel that it asks for at a time; a device may vary them.
     pub period_frames: usize,
@@ -30,6 +37,7 @@ pub struct Format {
 
 /// Something that takes samples in real time.
 pub trait Sink: Send + std::fmt::Debug {
+    /// What it asks for.
     fn format(&self) -> Format;
 
     /// Calls `callback` from now on. After an error [`Sink::stop`] gives it back. Errors: `Device`.
@@ -51,7 +59,10 @@ pub enum DeviceChoice {
     /// By the identifier that `syrinx devices` lists; it stays the same when the device is plugged in again.
     Id(String),
     /// A clock without sound, at this rate.
-    Null { sample_rate_hz: u32 },
+    Null {
+        /// Samples per second.
+        sample_rate_hz: u32,
+    },
     /// A clock that writes what a device would play.
     Wav(PathBuf),
 }
@@ -59,6 +70,7 @@ pub enum DeviceChoice {
 /// How a device is opened.
 #[derive(Clone, Debug)]
 pub struct DeviceOptions {
+    /// Which one.
     pub device: DeviceChoice,
     /// Time per period that is asked for.
     pub period_ms: u32,
@@ -75,7 +87,9 @@ impl Default for DeviceOptions {
 pub struct Device {
     /// Stays the same when the device is plugged in again.
     pub id: String,
+    /// For people.
     pub name: String,
+    /// The system's choice.
     pub is_default: bool,
     /// What speech at 24 kHz would be played as, or why it cannot.
     pub format: std::result::Result<Format, String>,

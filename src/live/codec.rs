@@ -30,6 +30,7 @@ const REBUFFER_FRAMES: u64 = 2;
 /// Silence before the first word, for sinks that swallow the beginning when they wake up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preroll {
+    /// Its length; 0 for none.
     pub silence_ms: u32,
     /// A sink is awake for so long after the last word.
     pub after_ms: u32,

@@ -23,9 +23,11 @@ pub enum Arrival {
 /// chatter finish its clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lanes {
-    /// Of alerts, of navigation, of answers; there is nothing below chatter.
+    /// Of alerts.
     pub alert: Arrival,
+    /// Of navigation.
     pub navigation: Arrival,
+    /// Of answers; there is nothing below chatter.
     pub answer: Arrival,
 }
 

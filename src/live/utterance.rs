@@ -22,29 +22,62 @@ pub enum Event {
     /// The first sample was heard.
     Started,
     /// The first sample of this clause was heard.
-    Clause { chars: Range<usize> },
+    Clause {
+        /// Characters of the text.
+        chars: Range<usize>,
+    },
     /// Samples ran out at about this character; silence was heard instead.
-    Underrun { position: usize },
+    Underrun {
+        /// Characters heard.
+        position: usize,
+    },
     /// A clause went astray; it is spoken once more with another seed, or was cut.
-    Guard { trip: Trip, retried: bool },
+    Guard {
+        /// What was wrong.
+        trip: Trip,
+        /// It is spoken once more; else it was left there.
+        retried: bool,
+    },
     /// The governor changed the quality to keep up, or back.
-    Quality { quality: Quality },
+    Quality {
+        /// As speech is made from here on.
+        quality: Quality,
+    },
     /// The board's heat asks for this from here on; at [`Rung::ShortForm`] also for shorter texts of the caller.
-    Heat { rung: Rung },
+    Heat {
+        /// Its place on the ladder.
+        rung: Rung,
+    },
     /// The device has gone; speech waits for it.
     DeviceLost,
     /// The device is back; speech goes on at the clause that was interrupted.
     DeviceBack,
     /// Something more important is spoken first; this resumes at its clause.
-    Interrupted { position: usize },
+    Interrupted {
+        /// Characters heard.
+        position: usize,
+    },
     /// All was heard.
     Finished,
     /// The caller's frame budget was too small; this much was heard, and the message says what was left unsaid.
-    OutOfBudget { position: usize, message: String },
+    OutOfBudget {
+        /// Characters heard.
+        position: usize,
+        /// For people.
+        message: String,
+    },
     /// Nothing more will be heard; this much was.
-    Cancelled { position: usize },
+    Cancelled {
+        /// Characters heard.
+        position: usize,
+    },
     /// The model failed; this much was heard.
-    Failed { position: usize, message: String },
+    Failed {
+        /// Characters heard.
+        position: usize,
+        /// What failed, for people.
+        message: String,
+    },
 }
 
 impl Event {

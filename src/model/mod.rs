@@ -5,7 +5,9 @@
 //! immutable and shared. What the pack's `family` can do is decided here too, so that one that this build does not know
 //! is refused by name. Memory is counted before it is taken, once for the weights and then for each session.
 
+#[allow(missing_docs)]
 pub mod budget;
+#[allow(missing_docs)]
 pub mod work;
 
 #[cfg(test)]

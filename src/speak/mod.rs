@@ -4,6 +4,7 @@
 //! whoever holds a [`FrameSource`] (the [`Generator`], but for tests). A [`Speech`] pulls it into a buffer, `live/`
 //! drives it from a thread.
 
+#[allow(missing_docs)]
 mod cost;
 mod generator;
 mod guard;

@@ -18,8 +18,11 @@ use crate::pack::Pack;
 /// A phrase at the model's rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Phrase {
+    /// What it says.
     pub text: String,
+    /// Samples per second.
     pub sample_rate_hz: u32,
+    /// Mono, in -1..1.
     pub samples: Arc<[f32]>,
 }
 

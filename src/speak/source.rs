@@ -12,6 +12,7 @@ use crate::pack::Voice;
 /// What decides an utterance besides its text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Request {
+    /// How frames are solved.
     pub solver: Solver,
     /// Seeds the flow's noise; the same seed, text and voice give the same frames.
     pub seed: u64,

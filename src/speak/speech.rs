@@ -53,9 +53,11 @@ impl Canceller {
 pub enum Next {
     /// A block was written.
     Audio(Block),
-    /// The text so far is spoken, or waits for the end of its clause. `flush_at`: when a speaker would not wait any
-    /// longer, if nothing that it has spoken is still to be heard.
-    NeedText { flush_at: Option<Instant> },
+    /// The text so far is spoken, or waits for the end of its clause.
+    NeedText {
+        /// When a speaker would not wait any longer, and call [`Speech::flush`]; `None` where no text waits.
+        flush_at: Option<Instant>,
+    },
     /// Nothing more comes.
     End(Ending),
 }
