@@ -14,7 +14,7 @@ use syrinx_quant::shape::{Prompt, Shape};
 
 /// Ids and their rows. Rows are `[len][dim]`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
+pub struct PromptRows {
     pub ids: Vec<u32>,
     pub embeds: Vec<f32>,
 }
@@ -50,9 +50,9 @@ impl Prompter {
     }
 
     /// The part of the prompt that depends on the voice alone.
-    pub fn prefix(&mut self, voice: &Voice) -> Result<Rows> {
+    pub fn prefix(&mut self, voice: &Voice) -> Result<PromptRows> {
         let dim = self.table.columns();
-        let mut rows = Rows::default();
+        let mut rows = PromptRows::default();
         self.push_ids(&mut rows, &[self.layout.bos, self.layout.begin_audio])?;
         rows.ids.extend(std::iter::repeat_n(self.layout.audio, voice.rows.len() / dim));
         rows.embeds.extend_from_slice(&voice.rows);
@@ -62,7 +62,7 @@ impl Prompter {
 
     /// The rest of the prompt, in place of what `rows` held: the text and the two ids that ask for speech. Every clause
     /// asks for it, so the room is the caller's to keep. Errors: `BadText` for empty text.
-    pub fn text(&mut self, text: &str, rows: &mut Rows) -> Result<()> {
+    pub fn text(&mut self, text: &str, rows: &mut PromptRows) -> Result<()> {
         let tokens = self.tokens(text)?;
         if tokens.is_empty() {
             return Err(Error::new(ErrorKind::BadText, "the text is empty: give at least one word"));
@@ -73,7 +73,7 @@ impl Prompter {
         self.push_ids(rows, &[self.layout.repeat_audio_text, self.layout.begin_audio])
     }
 
-    fn push_ids(&mut self, rows: &mut Rows, ids: &[u32]) -> Result<()> {
+    fn push_ids(&mut self, rows: &mut PromptRows, ids: &[u32]) -> Result<()> {
         for &id in ids {
             rows.ids.push(id);
             rows.embeds.extend_from_slice(self.table.row(id as usize)?);

@@ -17,7 +17,7 @@
 //! ```
 
 use super::probe::{Rates, StageRates};
-use crate::model::work::{Stage, Work};
+use crate::model::work::{ProductWork, StageWork, Work};
 
 /// Operations of a layer in llama.cpp's graph of a `llama` model that are no products: norms and their weights (4),
 /// rotations (2), writes of keys and values (2), SwiGLU, sums (2); attention is measured apart.
@@ -38,7 +38,7 @@ pub struct Prediction {
 impl Prediction {
     /// On this machine.
     pub fn here(work: &Work, rates: &Rates) -> Self {
-        let stage = |stage: &Stage, stage_rates: &StageRates| {
+        let stage = |stage: &StageWork, stage_rates: &StageRates| {
             products(stage, stage_rates)
                 + stage.elements as f64 * rates.element_seconds
                 + stage.activations as f64 * rates.activation_seconds
@@ -59,12 +59,12 @@ impl Prediction {
     }
 }
 
-fn products(stage: &Stage, rates: &StageRates) -> f64 {
+fn products(stage: &StageWork, rates: &StageRates) -> f64 {
     let line = |dtype| {
         let found = rates.lines.iter().find(|(known, _)| *known == dtype).or(rates.lines.first());
         found.map_or_else(Default::default, |(_, line)| *line)
     };
-    let seconds = |p: &crate::model::work::Product| p.times as f64 * (line(p.dtype).seconds(p) + rates.product_seconds);
+    let seconds = |p: &ProductWork| p.times as f64 * (line(p.dtype).seconds(p) + rates.product_seconds);
     stage.products.iter().map(seconds).sum()
 }
 

@@ -13,7 +13,7 @@ use syrinx_quant::DType;
 
 use crate::error::Result;
 use crate::kernel::{Bandwidth, Pages, Pool, Throughput, last_cache_bytes, ops};
-use crate::model::work::{Product, Stage, Work};
+use crate::model::work::{ProductWork, StageWork, Work};
 
 /// Caches' worth of weights beyond which a matrix comes from memory for certain.
 const FAR_LLC: usize = 3;
@@ -49,7 +49,7 @@ impl Line {
         Self { first: few_seconds - further * (few - 1) as f64, further }
     }
 
-    pub fn seconds(self, product: &Product) -> f64 {
+    pub fn seconds(self, product: &ProductWork) -> f64 {
         product.weights() as f64 * (self.first + self.further * (product.columns - 1) as f64)
     }
 }
@@ -137,8 +137,8 @@ impl Rates {
 }
 
 /// The types that make up a stage, each with its largest product, those with most bytes first.
-fn types(stage: &Stage) -> Vec<(DType, Product)> {
-    let mut sums: Vec<(DType, usize, Product)> = Vec::new();
+fn types(stage: &StageWork) -> Vec<(DType, ProductWork)> {
+    let mut sums: Vec<(DType, usize, ProductWork)> = Vec::new();
     for &product in &stage.products {
         let bytes = product.bytes() * product.times;
         match sums.iter_mut().find(|(dtype, ..)| *dtype == product.dtype) {
@@ -158,7 +158,7 @@ fn types(stage: &Stage) -> Vec<(DType, Product)> {
 }
 
 /// Rates of a stage that this crate's kernels compute.
-fn native(stage: &Stage, reuse_bytes: usize, pool: &Pool) -> Result<StageRates> {
+fn native(stage: &StageWork, reuse_bytes: usize, pool: &Pool) -> Result<StageRates> {
     let columns = || stage.products.iter().map(|p| p.columns);
     let (few, many) = (columns().min().unwrap_or(1).max(1), columns().max().unwrap_or(1).max(1));
     let mut rates = StageRates::default();
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_line_goes_through_both_points_and_never_falls() {
-        let product = |columns| Product { dtype: DType::Q8_0, rows: 10, inputs: 10, columns, times: 1 };
+        let product = |columns| ProductWork { dtype: DType::Q8_0, rows: 10, inputs: 10, columns, times: 1 };
         let line = Line::through((1, 2.0), (6, 7.0));
         assert_eq!((line.seconds(&product(1)), line.seconds(&product(6))), (200.0, 700.0));
         let flat = Line::through((1, 2.0), (6, 1.0));

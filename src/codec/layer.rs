@@ -10,7 +10,7 @@ use syrinx_quant::shape::Codec;
 use crate::error::Result;
 use crate::kernel::{Matrix, Pool};
 use crate::net::attention::{Heads, KeyValues, attend};
-use crate::net::{self, Block, RmsNorm, Sizes};
+use crate::net::{Block, BlockScratch, RmsNorm, Sizes};
 
 /// Weights of a layer.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Window {
 /// Buffers shared by all layers, for `capacity` positions.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    block: net::Scratch,
+    block: BlockScratch,
     qkv: Vec<f32>,
     scores: Vec<f32>,
 }
@@ -49,7 +49,7 @@ impl Scratch {
         let sizes = Sizes::from(codec);
         let window = codec.windows.iter().copied().max().unwrap_or(0);
         Self {
-            block: net::Scratch::new(sizes, capacity),
+            block: BlockScratch::new(sizes, capacity),
             qkv: vec![0.0; (sizes.heads.query_width() + 2 * sizes.heads.kv_width()) * capacity],
             scores: vec![0.0; window + 1],
         }

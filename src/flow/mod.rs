@@ -31,7 +31,7 @@ const TOKENS: usize = 3;
 
 /// An evaluation, for whoever watches. Each slice is `[acoustic codes]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
+pub struct Evaluation<'a> {
     pub conditional: &'a [f32],
     /// Empty without guidance.
     pub unconditional: &'a [f32],
@@ -120,7 +120,7 @@ impl FlowHead {
         solver: Solver,
         x: &mut [f32],
         pool: &Pool,
-        mut watch: impl FnMut(Step<'_>),
+        mut watch: impl FnMut(Evaluation<'_>),
     ) -> Result<()> {
         assert_eq!((hidden.len(), x.len()), (self.input_dim, self.width), "sizes of a flow");
         if solver.steps != self.steps {
@@ -136,14 +136,14 @@ impl FlowHead {
             let (conditional, unconditional) = evaluate(field.as_mut(), velocity, at, x, solver, pool)?;
             let Some(second) = solver.second_evaluation(at) else {
                 advance(x, velocity, time(at, at + 1));
-                watch(Step { conditional, unconditional, velocity, x });
+                watch(Evaluation { conditional, unconditional, velocity, x });
                 at += 1;
                 continue;
             };
             start.copy_from_slice(x);
             first.copy_from_slice(velocity);
             advance(x, velocity, time(at, second));
-            watch(Step { conditional, unconditional, velocity, x });
+            watch(Evaluation { conditional, unconditional, velocity, x });
             let (conditional, unconditional) = evaluate(field.as_mut(), velocity, second, x, solver, pool)?;
             x.copy_from_slice(start);
             if solver.method == Method::Heun {
@@ -153,7 +153,7 @@ impl FlowHead {
             } else {
                 advance(x, velocity, time(at, at + 2));
             }
-            watch(Step { conditional, unconditional, velocity, x });
+            watch(Evaluation { conditional, unconditional, velocity, x });
             at += 2;
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! A model: weights, opened once, for any number of speakers. In: a pack, a few options. Out: sessions, each with a
-//! cache and scratch of its own.
+//! A model: weights, opened once, for any number of speakers. In: a pack, a few options. Out: what sessions stand on, each
+//! with a cache and scratch of its own.
 //!
 //! llama.cpp's model, the packed flow head and codec, tables, tokenizer, voices and the rules of the text are here, all
 //! immutable and shared. What the pack's `family` can do is decided here too, so that one that this build does not know
@@ -7,6 +7,7 @@
 
 #[allow(missing_docs)]
 pub mod budget;
+mod turns;
 #[allow(missing_docs)]
 pub mod work;
 
@@ -21,12 +22,12 @@ use crate::backbone::prompt::Prompter;
 use crate::backbone::{BackboneWeights, KvType, PrefixCache};
 use crate::codec::CodecWeights;
 use crate::error::{Error, ErrorKind, Result};
-use crate::flow::{FlowEngine, FlowWeights, Solver};
+use crate::flow::{FlowEngine, FlowWeights};
 use crate::kernel::Pool;
 use crate::pack::{OpenOptions, Pack, Voices};
-use crate::speak::{Guards, Request, Script, Session, SessionOptions, SpeakOptions, Turns};
 use crate::text::Speller;
-use crate::text::clause::Policy;
+pub use turns::Lane;
+pub(crate) use turns::Turns;
 
 /// Sessions that a model may have where nobody says otherwise.
 const MAX_SESSIONS: usize = 64;
@@ -192,15 +193,9 @@ impl Model {
         &self.0.info
     }
 
-    /// A speaker of its own, over the same weights. Errors: `Busy` where the model has as many as it may,
-    /// `OutOfMemory`, `BadOption`, `Backend`.
-    pub fn session(&self, options: SessionOptions) -> Result<Session> {
-        Session::open(self, options)
-    }
-
     /// A place for one more session. Errors: `Busy`, `OutOfMemory`, `BadOption`.
-    pub(crate) fn seat(&self, options: &SessionOptions) -> Result<Seat> {
-        let bytes = self.session_bytes(options)?;
+    pub(crate) fn seat(&self, context: Option<usize>, kv: Option<KvType>) -> Result<Seat> {
+        let bytes = self.bytes_of_session(context, kv)?;
         let (most, open) = (self.0.options.max_sessions, &self.0.open);
         // Both are counted before they are judged: of two sessions that are opened at once, each sees the other.
         let sessions = open.sessions.fetch_add(1, Ordering::AcqRel);
@@ -210,38 +205,20 @@ impl Model {
             let message = format!("{most} sessions are open: close one, try later, or raise max_sessions");
             return Err(Error::new(ErrorKind::Busy, message));
         }
-        let (pack, kv) = (&self.0.pack, self.kv_type(options.kv));
-        let positions = crate::backbone::positions(pack, options.context)?;
+        let (pack, kv) = (&self.0.pack, self.kv_type(kv));
+        let positions = crate::backbone::positions(pack, context)?;
         budget::check_session(pack, positions, kv, taken, self.0.options.memory_budget_bytes)?;
         Ok(seat)
     }
 
     /// Bytes that a session takes beside the weights. Errors: `BadOption`, `Io`.
-    #[doc(hidden)]
-    pub fn session_bytes(&self, options: &SessionOptions) -> Result<u64> {
-        let positions = crate::backbone::positions(&self.0.pack, options.context)?;
-        Ok(budget::Need::of(&self.0.pack, positions, self.kv_type(options.kv))?.session_bytes())
+    pub(crate) fn bytes_of_session(&self, context: Option<usize>, kv: Option<KvType>) -> Result<u64> {
+        let positions = crate::backbone::positions(&self.0.pack, context)?;
+        Ok(budget::Need::of(&self.0.pack, positions, self.kv_type(kv))?.session_bytes())
     }
 
     pub(crate) fn kv_type(&self, asked: Option<KvType>) -> KvType {
         crate::backbone::kv_type(&self.0.pack, asked)
-    }
-
-    /// How a speech is to be, with the pack's defaults for what nobody says. Errors: `UnknownVoice`.
-    pub(crate) fn script(&self, options: &SpeakOptions, guards: Option<Guards>) -> Result<Script> {
-        let manifest = self.0.pack.manifest();
-        let solver = options.solver(Solver::of(&manifest.defaults));
-        Ok(Script {
-            voice: self.0.voices.get(options.voice.as_deref())?.clone(),
-            request: Request { solver, seed: options.seed.unwrap_or(manifest.defaults.seed) },
-            guards: guards.unwrap_or(manifest.guards),
-            clause_frames: u64::from(manifest.defaults.frame_budget),
-            max_frames: options.max_frames.unwrap_or(u64::MAX),
-            policy: match options.whole_sentences {
-                Some(true) => Policy::sentences(),
-                _ => Policy::default(),
-            },
-        })
     }
 
     /// The pack that it was loaded from.

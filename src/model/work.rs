@@ -19,7 +19,7 @@ const TOKENS: usize = 3;
 
 /// A matrix, and how it is used within one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Product {
+pub struct ProductWork {
     pub dtype: DType,
     pub rows: usize,
     pub inputs: usize,
@@ -30,8 +30,8 @@ pub struct Product {
 
 /// One stage's work for one frame.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stage {
-    pub products: Vec<Product>,
+pub struct StageWork {
+    pub products: Vec<ProductWork>,
     /// Multiply-adds of norms, residuals and attention.
     pub elements: usize,
     /// Values of SwiGLU's middle.
@@ -42,7 +42,7 @@ pub struct Stage {
 
 /// One row's attention over the keys and values of positions before it, in each of a stack's layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Attention {
+pub struct AttentionWork {
     pub layers: usize,
     pub heads: usize,
     pub kv_heads: usize,
@@ -52,16 +52,16 @@ pub struct Attention {
 /// All stages' work for one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Work {
-    pub backbone: Stage,
-    pub flow: Stage,
-    pub codec: Stage,
+    pub backbone: StageWork,
+    pub flow: StageWork,
+    pub codec: StageWork,
     /// The backbone's, over the positions before.
-    pub attention: Attention,
+    pub attention: AttentionWork,
     /// Length of a frame's sound.
     pub frame_seconds: f64,
 }
 
-impl Product {
+impl ProductWork {
     /// Bytes of the matrix. (A type's blocks fill the rows of every pack; what does not counts as F32.)
     pub fn bytes(&self) -> usize {
         self.rows * self.dtype.row_bytes(self.inputs).unwrap_or(4 * self.inputs)
@@ -72,10 +72,10 @@ impl Product {
     }
 }
 
-impl Stage {
+impl StageWork {
     /// Bytes of all its matrices.
     pub fn bytes(&self) -> usize {
-        self.products.iter().map(Product::bytes).sum()
+        self.products.iter().map(ProductWork::bytes).sum()
     }
 
     /// Bytes that a frame reads, each product once per time.
@@ -89,7 +89,7 @@ impl Stage {
     }
 
     /// Adds a matrix to the product `key` of `all`: what is stacked is read as one.
-    fn add(all: &mut Vec<(String, Product)>, key: String, product: Product) {
+    fn add(all: &mut Vec<(String, ProductWork)>, key: String, product: ProductWork) {
         match all.iter_mut().find(|(known, _)| *known == key) {
             Some((_, stacked)) => stacked.rows += product.rows,
             None => all.push((key, product)),
@@ -121,13 +121,13 @@ impl Work {
             backbone: backbone_stage(shape, &backbone, &dtype),
             flow: flow_stage(shape, solver, &speech, &dtype),
             codec: codec_stage(shape, &speech, &dtype),
-            attention: Attention { layers: b.layers, heads: b.heads, kv_heads: b.kv_heads, head_dim: b.head_dim },
+            attention: AttentionWork { layers: b.layers, heads: b.heads, kv_heads: b.kv_heads, head_dim: b.head_dim },
             frame_seconds: 1.0 / f64::from(shape.audio.frame_rate),
         }
     }
 
     /// The stages by name, in the order in which a frame passes them.
-    pub fn stages(&self) -> [(&'static str, &Stage); 3] {
+    pub fn stages(&self) -> [(&'static str, &StageWork); 3] {
         [("backbone", &self.backbone), ("flow", &self.flow), ("codec", &self.codec)]
     }
 
@@ -153,15 +153,15 @@ fn sizes(planned: &Planned) -> (usize, usize) {
     (rows.copied().unwrap_or(0), inputs.copied().unwrap_or(1))
 }
 
-fn backbone_stage(shape: &Shape, plan: &[Planned], dtype: &impl Fn(&Planned) -> DType) -> Stage {
+fn backbone_stage(shape: &Shape, plan: &[Planned], dtype: &impl Fn(&Planned) -> DType) -> StageWork {
     let b = &shape.backbone;
     let multiplied =
         |p: &&Planned| matches!(p.role, Role::BackboneMatrix | Role::BackboneSensitive { .. } | Role::BackboneOutput);
     let product = |p: &Planned| {
         let (rows, inputs) = sizes(p);
-        Product { dtype: dtype(p), rows, inputs, columns: 1, times: 1 }
+        ProductWork { dtype: dtype(p), rows, inputs, columns: 1, times: 1 }
     };
-    Stage {
+    StageWork {
         products: plan.iter().filter(multiplied).map(product).collect(),
         elements: b.layers * 6 * shape.dim,
         activations: b.layers * b.hidden_dim,
@@ -169,7 +169,7 @@ fn backbone_stage(shape: &Shape, plan: &[Planned], dtype: &impl Fn(&Planned) -> 
     }
 }
 
-fn flow_stage(shape: &Shape, solver: Solver, plan: &[Planned], dtype: &impl Fn(&Planned) -> DType) -> Stage {
+fn flow_stage(shape: &Shape, solver: Solver, plan: &[Planned], dtype: &impl Fn(&Planned) -> DType) -> StageWork {
     let f = &shape.flow;
     let (branches, steps) = (solver.branches(), solver.steps);
     let (all, first) = (branches * TOKENS, branches);
@@ -178,8 +178,8 @@ fn flow_stage(shape: &Shape, solver: Solver, plan: &[Planned], dtype: &impl Fn(&
         let Some(name) = planned.name.strip_prefix("acoustic_transformer.") else { continue };
         let (rows, inputs) = sizes(planned);
         let mut add = |key: &str, columns, times| {
-            let product = Product { dtype: dtype(planned), rows, inputs, columns, times };
-            Stage::add(&mut products, key.to_owned(), product);
+            let product = ProductWork { dtype: dtype(planned), rows, inputs, columns, times };
+            StageWork::add(&mut products, key.to_owned(), product);
         };
         match (planned.role, name) {
             (Role::FlowBoundary, "input_projection.weight") => add(name, 1, steps),
@@ -206,7 +206,7 @@ fn flow_stage(shape: &Shape, solver: Solver, plan: &[Planned], dtype: &impl Fn(&
     }
     let tokens = (f.layers.saturating_sub(1) * all + first) * steps;
     let attention = 2 * TOKENS * f.heads * f.head_dim;
-    Stage {
+    StageWork {
         products: products.into_iter().map(|(_, product)| product).collect(),
         elements: tokens * (attention + 6 * f.dim),
         activations: tokens * f.hidden_dim,
@@ -214,7 +214,7 @@ fn flow_stage(shape: &Shape, solver: Solver, plan: &[Planned], dtype: &impl Fn(&
     }
 }
 
-fn codec_stage(shape: &Shape, plan: &[Planned], dtype: &impl Fn(&Planned) -> DType) -> Stage {
+fn codec_stage(shape: &Shape, plan: &[Planned], dtype: &impl Fn(&Planned) -> DType) -> StageWork {
     let c = &shape.codec;
     let positions: Vec<usize> = c
         .strides
@@ -244,7 +244,7 @@ fn codec_stage(shape: &Shape, plan: &[Planned], dtype: &impl Fn(&Planned) -> DTy
             Some(_) => format!("{} gate_up", name.split(".feed_forward").next().unwrap_or_default()),
             None => name.to_owned(),
         };
-        Stage::add(&mut products, key, Product { dtype: dtype(planned), rows, inputs, columns, times: 1 });
+        StageWork::add(&mut products, key, ProductWork { dtype: dtype(planned), rows, inputs, columns, times: 1 });
     }
     let width = c.heads * c.head_dim;
     let of_stage = |s: usize| {
@@ -252,7 +252,7 @@ fn codec_stage(shape: &Shape, plan: &[Planned], dtype: &impl Fn(&Planned) -> DTy
         (at(s) * c.lengths.get(s).copied().unwrap_or(0), 2 * keys * width + 8 * c.dim)
     };
     let stages: Vec<(usize, usize)> = (0..c.strides.len()).map(of_stage).collect();
-    Stage {
+    StageWork {
         products: products.into_iter().map(|(_, product)| product).collect(),
         elements: stages.iter().map(|(positions, elements)| positions * elements).sum(),
         activations: stages.iter().map(|(positions, _)| positions * c.hidden_dim).sum(),

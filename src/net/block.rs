@@ -55,7 +55,7 @@ pub struct Block {
 
 /// Buffers of a block, for so many tokens; blocks that run one after the other share them.
 #[derive(Debug)]
-pub struct Scratch {
+pub struct BlockScratch {
     /// What goes into a projection.
     pub normed: Columns,
     attended: Columns,
@@ -64,7 +64,7 @@ pub struct Scratch {
     delta: Vec<f32>,
 }
 
-impl Scratch {
+impl BlockScratch {
     pub fn new(sizes: Sizes, tokens: usize) -> Self {
         Self {
             normed: Columns::new(sizes.dim, tokens),
@@ -110,7 +110,7 @@ impl Block {
     pub fn finish(
         &self,
         stream: &mut [f32],
-        scratch: &mut Scratch,
+        scratch: &mut BlockScratch,
         pool: &Pool,
         attend: impl FnOnce(&Matrix, &mut Columns),
     ) {

@@ -8,7 +8,7 @@ pub mod attention;
 mod block;
 pub mod conv;
 
-pub use block::{Block, Scratch, Sizes};
+pub use block::{Block, BlockScratch, Sizes};
 
 use syrinx_quant::GgufFile;
 

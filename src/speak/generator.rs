@@ -18,7 +18,7 @@ use super::cost::FrameTimes;
 use super::options::SessionOptions;
 use super::sentence::Sentence;
 use super::source::{FrameSource, Request};
-use crate::backbone::prompt::{Prompter, Rows};
+use crate::backbone::prompt::{PromptRows, Prompter};
 use crate::backbone::{Abort, Backbone, FrameEmbedding, Output, PIECE_ROWS};
 use crate::error::Result;
 use crate::flow::{FlowHead, Solver, noise};
@@ -32,7 +32,7 @@ use crate::pack::Voice;
 pub struct Generator {
     prompter: Prompter,
     /// Rows of the clause's prompt.
-    prompt: Rows,
+    prompt: PromptRows,
     /// What of the prompt is in the backbone.
     fed: Fed,
     backbone: Backbone,
@@ -41,7 +41,7 @@ pub struct Generator {
     audio: Audio,
     pool: Arc<Pool>,
     /// Prefix rows of the voice in use.
-    prefix: Option<(Arc<Voice>, Rows)>,
+    prefix: Option<(Arc<Voice>, PromptRows)>,
     /// What has been spoken of the sentence.
     sentence: Sentence,
     /// What the backbone said last.
@@ -75,7 +75,7 @@ impl Generator {
         let flow = FlowHead::new(model.flow(), &pool)?;
         Ok(Self {
             prompter: model.prompter().clone(),
-            prompt: Rows::default(),
+            prompt: PromptRows::default(),
             fed: Fed::Text(0),
             sentence: Sentence::new(),
             backbone: Backbone::new(model.backbone(), options.context, options.kv)?,

@@ -17,12 +17,14 @@ mod session;
 mod source;
 mod speaker;
 mod speech;
-mod turns;
+#[cfg(test)]
+mod tests;
 
+pub use crate::model::Lane;
 pub use cost::{FrameBytes, FrameTimes};
 pub use generator::Generator;
 pub use guard::{Guards, Trip};
-pub use options::{Lane, SessionOptions, SpeakOptions};
+pub use options::{SessionOptions, SpeakOptions};
 pub use phrase::{Phrase, PhraseStore};
 pub use session::Session;
 pub use source::Request;
@@ -34,4 +36,3 @@ pub(crate) use position::ClauseText;
 pub(crate) use reading::check_waiting;
 pub(crate) use source::FrameSource;
 pub(crate) use speaker::{Speaker, Step, Why};
-pub(crate) use turns::Turns;

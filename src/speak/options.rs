@@ -8,23 +8,9 @@ use super::source::Request;
 use crate::backbone::KvType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{Guided, Method, Solver};
+use crate::model::{Lane, Model};
 use crate::pack::Voice;
 use crate::text::clause::Policy;
-
-/// Importance of a speech; a later one in this list goes before an earlier one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Lane {
-    /// What nobody waits for.
-    Chatter,
-    /// What somebody asked for.
-    #[default]
-    Answer,
-    /// What is about the next moment.
-    Navigation,
-    /// What cannot wait.
-    Alert,
-}
 
 /// How a session uses its model.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +81,25 @@ pub(crate) struct Script {
     pub clause_frames: u64,
     pub max_frames: u64,
     pub policy: Policy,
+}
+
+impl Model {
+    /// How a speech is to be, with the pack's defaults for what nobody says. Errors: `UnknownVoice`.
+    pub(crate) fn script(&self, options: &SpeakOptions, guards: Option<Guards>) -> Result<Script> {
+        let manifest = self.pack().manifest();
+        let solver = options.solver(Solver::of(&manifest.defaults));
+        Ok(Script {
+            voice: self.voices().get(options.voice.as_deref())?.clone(),
+            request: Request { solver, seed: options.seed.unwrap_or(manifest.defaults.seed) },
+            guards: guards.unwrap_or(manifest.guards),
+            clause_frames: u64::from(manifest.defaults.frame_budget),
+            max_frames: options.max_frames.unwrap_or(u64::MAX),
+            policy: match options.whole_sentences {
+                Some(true) => Policy::sentences(),
+                _ => Policy::default(),
+            },
+        })
+    }
 }
 
 impl Script {

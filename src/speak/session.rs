@@ -35,10 +35,24 @@ pub(super) struct Core {
     _seat: Seat,
 }
 
+impl Model {
+    /// A speaker of its own, over the same weights. Errors: `Busy` where the model has as many as it may,
+    /// `OutOfMemory`, `BadOption`, `Backend`.
+    pub fn session(&self, options: SessionOptions) -> Result<Session> {
+        Session::open(self, options)
+    }
+
+    /// Bytes that a session takes beside the weights. Errors: `BadOption`, `Io`.
+    #[doc(hidden)]
+    pub fn session_bytes(&self, options: &SessionOptions) -> Result<u64> {
+        self.bytes_of_session(options.context, options.kv)
+    }
+}
+
 impl Session {
     /// Errors: `OutOfMemory`, `BadOption`, `Backend`; `Busy` where the model has as many sessions as it may.
-    pub(crate) fn open(model: &Model, options: SessionOptions) -> Result<Self> {
-        let seat = model.seat(&options)?;
+    fn open(model: &Model, options: SessionOptions) -> Result<Self> {
+        let seat = model.seat(options.context, options.kv)?;
         let core = Core {
             generator: Generator::open(model, &options)?,
             codec: CodecDecoder::new(model.codec(), 1),

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use super::cost::FrameTimes;
 use super::guard::Silence;
-use super::options::{Lane, Script};
+use super::options::Script;
 use super::position::ClauseText;
 use super::reading::Reading;
 use super::session::{Core, Home};
 use super::speaker::{Speaker, Step, Why};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Model;
+use crate::model::{Lane, Model};
 
 /// Why speech stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

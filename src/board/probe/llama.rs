@@ -12,7 +12,7 @@ use syrinx_quant::DType;
 use super::{FEW_ROWS, Line, StageRates, types, without};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ggml::{self, Backend, Device};
-use crate::model::work::{Attention, Stage};
+use crate::model::work::{AttentionWork, StageWork};
 
 const TIME: Duration = Duration::from_millis(60);
 const ROUNDS: usize = 3;
@@ -23,7 +23,7 @@ const SHORT: usize = 64;
 const FILL: usize = 1 << 20;
 
 /// Rates of a backbone's step: one column, whatever passes between two uses of a matrix.
-pub(super) fn rates(stage: &Stage, reuse_bytes: usize, threads: usize) -> Result<StageRates> {
+pub(super) fn rates(stage: &StageWork, reuse_bytes: usize, threads: usize) -> Result<StageRates> {
     let mut rates = StageRates::default();
     for (dtype, largest) in types(stage) {
         let (rows, inputs) = (largest.rows, largest.inputs);
@@ -45,7 +45,7 @@ pub(super) fn node_seconds(threads: usize) -> Result<f64> {
 }
 
 /// Seconds for one row's attention in all layers: the one operation of a step whose work grows with the positions before.
-pub(super) fn attention_seconds(attention: Attention, positions: usize, threads: usize) -> Result<f64> {
+pub(super) fn attention_seconds(attention: AttentionWork, positions: usize, threads: usize) -> Result<f64> {
     Chain::attention(attention, positions, threads)?.seconds()
 }
 
@@ -91,8 +91,8 @@ impl Chain {
     }
 
     /// A row's attention in each layer, over keys and values in F16, as a step has it by default.
-    fn attention(attention: Attention, positions: usize, threads: usize) -> Result<Self> {
-        let Attention { layers, heads, kv_heads, head_dim } = attention;
+    fn attention(attention: AttentionWork, positions: usize, threads: usize) -> Result<Self> {
+        let AttentionWork { layers, heads, kv_heads, head_dim } = attention;
         let [dim, positions, kv_heads, heads] = [head_dim, positions, kv_heads, heads].map(|n| n as i64);
         Self::build(threads, layers, |weights, graph| {
             // SAFETY: both contexts have room for these tensors, whose shapes agree; attention may go without a mask.

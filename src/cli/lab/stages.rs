@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use syrinx::Result;
-use syrinx::lab::backbone::prompt::{Prompter, Rows};
+use syrinx::lab::backbone::prompt::{PromptRows, Prompter};
 use syrinx::lab::backbone::{Backbone, BackboneWeights, FrameEmbedding, KvType, PrefixCache};
-use syrinx::lab::flow::{FlowEngine, FlowHead, FlowWeights, Solver, Step};
+use syrinx::lab::flow::{Evaluation, FlowEngine, FlowHead, FlowWeights, Solver};
 use syrinx::lab::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
 use syrinx::lab::kernel::Pool;
 use syrinx::lab::pack::{Pack, Voice};
@@ -47,9 +47,9 @@ impl Stages {
     }
 
     /// Feeds the prompt of a clause; the result is its rows. Errors: `BadText`, `OutOfBudget`, `Backend`.
-    pub fn start(&mut self, voice: &Arc<Voice>, text: &str) -> Result<Rows> {
+    pub fn start(&mut self, voice: &Arc<Voice>, text: &str) -> Result<PromptRows> {
         let prefix = self.prompter.prefix(voice)?;
-        let mut words = Rows::default();
+        let mut words = PromptRows::default();
         self.prompter.text(text, &mut words)?;
         if !self.backbone.start(voice, &prefix.embeds)? {
             self.backbone.feed(&prefix.embeds)?;
@@ -59,7 +59,7 @@ impl Stages {
         self.hidden.copy_from_slice(output.hidden);
         self.logits = output.logits.to_vec();
         self.first = true;
-        Ok(Rows { ids: [prefix.ids, words.ids].concat(), embeds: [prefix.embeds, words.embeds].concat() })
+        Ok(PromptRows { ids: [prefix.ids, words.ids].concat(), embeds: [prefix.embeds, words.embeds].concat() })
     }
 
     /// State of the last row, `[dim]`.
@@ -78,7 +78,13 @@ impl Stages {
     }
 
     /// The next frame. `x` is its noise before and the flow's end point after. Errors: `Backend`.
-    pub fn solve(&mut self, solver: Solver, x: &mut [f32], pool: &Pool, watch: impl FnMut(Step<'_>)) -> Result<Frame> {
+    pub fn solve(
+        &mut self,
+        solver: Solver,
+        x: &mut [f32],
+        pool: &Pool,
+        watch: impl FnMut(Evaluation<'_>),
+    ) -> Result<Frame> {
         self.flow.solve(&self.hidden, solver, x, pool, watch)?;
         let mut frame = Frame::default();
         let acoustic = x.iter().map(|&x| quantise_acoustic(x, &self.audio));

@@ -10,7 +10,7 @@ use super::TOKENS;
 use crate::error::Result;
 use crate::kernel::{Columns, Matrix, Pool};
 use crate::net::attention::{Heads, KeyValues, attend, level};
-use crate::net::{self, Block, Sizes};
+use crate::net::{Block, BlockScratch, Sizes};
 
 /// Weights of a layer.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) enum Keep {
 /// Buffers of a layer, for at most two branches.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    block: net::Scratch,
+    block: BlockScratch,
     normed_first: Columns,
     first_query: Vec<f32>,
 }
@@ -47,7 +47,7 @@ pub(super) struct Scratch {
 impl Scratch {
     pub fn new(flow: &Flow) -> Self {
         Self {
-            block: net::Scratch::new(flow.into(), 2 * TOKENS),
+            block: BlockScratch::new(flow.into(), 2 * TOKENS),
             normed_first: Columns::new(flow.dim, 2),
             first_query: vec![0.0; flow.heads * flow.head_dim * 2],
         }
@@ -99,7 +99,7 @@ impl FlowLayer {
     /// query, at its own place.
     pub fn project(&self, tokens: &[f32], keep: Keep, scratch: &mut Scratch, out: &mut Qkv, pool: &Pool) {
         let (q, kv) = (self.query.rows(), self.key_value.rows());
-        let Scratch { block: net::Scratch { normed, .. }, normed_first, first_query } = scratch;
+        let Scratch { block: BlockScratch { normed, .. }, normed_first, first_query } = scratch;
         self.block.norm_into(&self.key_value, tokens, normed, pool);
         let (count, dim) = (normed.count(), normed.len());
         self.key_value.mul(normed, &mut out.key_value[..count * kv], pool);

@@ -9,7 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 
-use super::options::Lane;
+/// Importance of a speech; a later one in this list goes before an earlier one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Lane {
+    /// What nobody waits for.
+    Chatter,
+    /// What somebody asked for.
+    #[default]
+    Answer,
+    /// What is about the next moment.
+    Navigation,
+    /// What cannot wait.
+    Alert,
+}
 
 /// How many may compute at a time, and who waits.
 #[derive(Debug)]
