@@ -1,9 +1,10 @@
 //! Text on its way to the model. In: what is to be said. Out: clauses in the words and letters that the model reads
-//! ([`normalise`], [`clause`]), then token ids in the prompt's layout ([`prompt`]).
+//! (`veil`, [`clause`], [`normalise`]), then token ids in the prompt's layout ([`prompt`]).
 
 pub mod clause;
 pub mod normalise;
 pub mod prompt;
+mod veil;
 
 use std::sync::Arc;
 
