@@ -90,7 +90,7 @@ fn a_fault_in_the_rules_is_reported_with_its_line() {
     assert!(broken("{a|spell} sharp", "{z|spell} sharp").contains("group `z`"));
     assert!(broken("{a|spell} sharp", "{a|sing} sharp").contains("verb `sing`"));
     assert!(broken("and/or{end}", "and/or{fin}").contains("pattern `fin`"));
-    assert!(broken("after = \"date_cues\"", "after = \"cues\"").contains("list `cues`"));
+    assert!(broken("after = \"year_cues\"", "after = \"cues\"").contains("list `cues`"));
 }
 
 #[test]

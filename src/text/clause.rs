@@ -13,12 +13,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::normalise::ClauseWords;
+use super::veil::Veil;
 use boundary::{Break, Supply, View, is_mark};
 
 /// A piece of text to be spoken in one go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
-    /// The text of the range, white space included.
+    /// The text of the range, white space included; thoughts, tool calls and the addresses of links are blotted out.
     pub text: String,
     /// Offset of the first character in the whole text pushed.
     pub start: usize,
@@ -74,11 +75,18 @@ impl Policy {
     }
 }
 
+/// A tag or label is at most this long.
+const MARKUP_CHARS: usize = 160;
+/// A word of more figures, each of which is spoken as a word, is cut.
+const MOST_FIGURES: usize = 60;
+
 /// The last places seen in the clause so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     words: usize,
     in_word: bool,
+    /// Figures in the word so far.
+    figures: usize,
     mark: Option<(usize, ClauseEnd)>,
     soft: Option<usize>,
     word: Option<usize>,
@@ -91,6 +99,8 @@ pub struct Clauses {
     policy: Policy,
     /// What has not been given out, from character `start` of the text.
     text: VecDeque<char>,
+    /// Blots out what is not to be heard.
+    veil: Veil,
     start: usize,
     /// The next character of `text` to be judged.
     next: usize,
@@ -113,6 +123,7 @@ impl Clauses {
             lexicon,
             policy,
             text: VecDeque::new(),
+            veil: Veil::new(),
             start: 0,
             next: 0,
             seen: Seen::default(),
@@ -132,13 +143,17 @@ impl Clauses {
     /// Adds text. After [`finish`](Self::finish) it is ignored.
     pub fn push(&mut self, text: &str) {
         if self.supply == Supply::Open {
-            self.text.extend(text.chars());
+            self.veil.push(text, &mut self.text);
             self.advance();
         }
     }
 
     /// The text is complete; what is left of it becomes clauses. White space at its end is a clause of its own.
     pub fn finish(&mut self) {
+        if self.supply == Supply::Closed {
+            return;
+        }
+        self.veil.finish(&mut self.text);
         self.supply = Supply::Closed;
         self.advance();
         self.emit(self.text.len(), ClauseEnd::Final);
@@ -151,9 +166,10 @@ impl Clauses {
             return;
         }
         let token = self.text.iter().rposition(|c| c.is_whitespace()).map_or(0, |i| i + 1);
+        let token = self.unclosed().map_or(token, |open| open.min(token));
         let mut ends = self.text.iter().rev();
         let marked = ends.next().is_some_and(|&c| is_mark(c)) && ends.next().is_some_and(|c| c.is_alphabetic());
-        let kept = match marked && self.view().may_break(self.text.len()) {
+        let kept = match marked && self.unclosed().is_none() && self.view().may_break(self.text.len()) {
             true => VecDeque::new(),
             false => self.text.split_off(token),
         };
@@ -163,7 +179,7 @@ impl Clauses {
         self.advance();
         self.supply = Supply::Open;
         let trimmed = self.text.iter().rposition(|c| !c.is_whitespace()).map_or(0, |i| i + 1);
-        match self.view().may_break(trimmed) {
+        match self.view().may_break(trimmed) && !self.view().may_go_on(trimmed) {
             true => self.emit(trimmed, ClauseEnd::Forced),
             false => self.emit(self.seen.word.unwrap_or(0), ClauseEnd::Forced),
         }
@@ -171,9 +187,21 @@ impl Clauses {
         self.advance();
     }
 
+    /// Where a tag or the label of a link begins that has not ended.
+    fn unclosed(&self) -> Option<usize> {
+        let from = self.text.len().saturating_sub(MARKUP_CHARS);
+        let open = from + self.text.range(from..).rposition(|&c| matches!(c, '<' | '>' | '[' | ']'))?;
+        let tag = |c: &char| c.is_alphabetic() || *c == '/';
+        match self.text.get(open)? {
+            '[' => Some(open),
+            '<' => self.text.get(open + 1).is_none_or(tag).then_some(open),
+            _ => None,
+        }
+    }
+
     /// Some text is in no clause yet.
     pub fn is_waiting(&self) -> bool {
-        !self.text.is_empty()
+        !self.text.is_empty() || self.veil.is_waiting()
     }
 
     /// Offset of the first character that is in no clause yet.
@@ -197,6 +225,10 @@ impl Clauses {
             let in_word = !c.is_whitespace();
             self.seen.words += usize::from(in_word && !self.seen.in_word);
             self.seen.in_word = in_word;
+            self.seen.figures = match (in_word, c.is_numeric()) {
+                (false, _) => 0,
+                (true, figure) => self.seen.figures + usize::from(figure),
+            };
             self.next += 1;
             if let Some((cut, kind)) = self.decide(found) {
                 self.emit(cut, kind);
@@ -223,6 +255,9 @@ impl Clauses {
             Break::Soft(cut) if far(cut) => self.seen.soft = Some(cut),
             Break::Soft(cut) | Break::Word(cut) => self.seen.word = Some(cut),
             Break::Phrase(_) | Break::None => {}
+        }
+        if self.seen.figures >= MOST_FIGURES {
+            return Some((self.next, ClauseEnd::Forced));
         }
         if self.next <= max_chars {
             return None;

@@ -1,9 +1,10 @@
 //! Text on its way to the model. In: what is to be said. Out: clauses in the words and letters that the model reads
-//! ([`normalise`], [`clause`]).
+//! (`veil`, [`clause`], [`normalise`]).
 
 pub mod clause;
 pub mod normalise;
 mod unspoken;
+mod veil;
 
 use std::sync::Arc;
 

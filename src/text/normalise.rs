@@ -6,7 +6,7 @@
 //! be reported in the text that the caller wrote.
 //!
 //! ```text
-//! source ─► markup (HTML, Markdown) ─► clean (fold, unify, drop) ─► scan (rules) ─► finish (spaces, stops)
+//! source ─► veil (thoughts, tool calls) ─► markup (HTML, Markdown) ─► clean (fold, unify, drop) ─► scan (rules) ─► finish (spaces, stops)
 //! ```
 //!
 //! What a rule matches and says is data (`rules/en.toml`); how a number is read is code (`number`).
@@ -31,6 +31,8 @@ use markup::Markup;
 use rules::Rules;
 use track::Track;
 
+use super::veil::{BLOT, Veil};
+
 const ENGLISH: &str = include_str!("rules/en.toml");
 /// A text settles after one pass, an odd one after two or three.
 const SETTLING_PASSES: usize = 4;
@@ -48,7 +50,7 @@ pub struct Spoken {
 impl Spoken {
     /// The text as it is, for models that read raw text.
     pub fn verbatim(text: &str) -> Spoken {
-        Track::of(text).into_spoken(text)
+        Track::of(text).without(BLOT).into_spoken(text)
     }
 
     /// The same reading with its map led through `source`, an ASCII text from which it was read.
@@ -73,13 +75,34 @@ impl Normaliser {
         Normaliser::from_rules(ENGLISH)
     }
 
+    /// The built-in rules of a language, a BCP 47 tag such as `en` or `en-US`. Errors: [`RulesError`] for a language without any.
+    pub fn for_language(language: &str) -> Result<Normaliser, RulesError> {
+        let (language, region) = match language.split_once('-') {
+            Some((language, region)) => (language, Some(region)),
+            None => (language, None),
+        };
+        match language {
+            "en" => Normaliser::compile(ENGLISH, region),
+            _ => Err(RulesError::new(0, format!("there are no rules for the language {language}"))),
+        }
+    }
+
+    /// Languages with built-in rules.
+    pub fn languages() -> &'static [&'static str] {
+        &["en"]
+    }
+
     /// Rules in the format of `rules/en.toml`.
     ///
     /// # Errors
     /// [`RulesError`] with the line: not TOML, an unknown key, a pattern that does not compile, or a template that
     /// names an unknown verb or group.
     pub fn from_rules(toml: &str) -> Result<Normaliser, RulesError> {
-        Ok(Normaliser { rules: Arc::new(Rules::parse(toml)?), markup: Markup::new()? })
+        Normaliser::compile(toml, None)
+    }
+
+    fn compile(toml: &str, region: Option<&str>) -> Result<Normaliser, RulesError> {
+        Ok(Normaliser { rules: Arc::new(Rules::parse(toml, region)?), markup: Markup::new()? })
     }
 
     /// Reads a whole text. The result ends with `.`, `?` or `!`, or is empty when nothing can be spoken.
@@ -102,7 +125,7 @@ impl Normaliser {
     /// Reads the text, and what comes of it, until nothing changes: a stop that is added or a sign that is dropped may
     /// leave an abbreviation behind.
     fn read(&self, text: &str, ending: Ending) -> Spoken {
-        let mut spoken = self.pass(text, ending);
+        let mut spoken = self.pass(&Veil::over(text), ending);
         for _ in 0..SETTLING_PASSES {
             let again = self.pass(&spoken.text, ending);
             if again.text == spoken.text {
@@ -114,7 +137,7 @@ impl Normaliser {
     }
 
     fn pass(&self, text: &str, ending: Ending) -> Spoken {
-        let plain = self.markup.strip(&Track::of(text));
+        let plain = self.markup.strip(&Track::of(text), &|word| self.rules.is_month(word));
         let clean = clean::clean(&plain, &self.rules);
         let words = scan::scan(&clean, &self.rules);
         finish::finish(&words, ending).into_spoken(text)

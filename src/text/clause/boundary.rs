@@ -87,7 +87,7 @@ impl View<'_> {
 
     fn judge_word(&self, i: usize) -> Result<Break, Wait> {
         let word = self.word_at(i + 1)?;
-        if i == 0 || !self.may_break(i) || word.starts_with(|c: char| c.is_numeric()) {
+        if i == 0 || !self.may_break(i) || self.belongs_together(&self.token_before(i), &word) {
             return Ok(Break::None);
         }
         Ok(match self.lexicon.openers.contains(&word) {
@@ -159,8 +159,31 @@ impl View<'_> {
             || lexicon.numbered.contains(stem)
             || lexicon.abbreviations.contains(stem)
             || lexicon.abbreviations.contains(&small);
-        let short = stem.len() < word.len() && (known || stem.contains('.') || stem.chars().count() == 1);
+        let titled = lexicon.titles.contains(stem) && stem.chars().count() > 1;
+        let short = titled || stem.len() < word.len() && (known || stem.contains('.') || stem.chars().count() == 1);
         !word.is_empty() && !tied && !short && !word.ends_with(char::is_numeric)
+    }
+
+    /// Whether two words are parts of one name or number.
+    fn belongs_together(&self, before: &str, word: &str) -> bool {
+        let capital = |w: &str| w.starts_with(char::is_uppercase);
+        let numeral = word.chars().all(|c| "IVX".contains(c));
+        let number = |w: &str| self.lexicon.number_words.contains(&w.to_lowercase());
+        word.starts_with(char::is_numeric)
+            || !word.is_empty() && numeral && word != "I"
+            || capital(word) && (capital(before) || word.chars().count() == 1 && word != "I")
+            || number(word) && (number(before) || self.lexicon.is_cue(before))
+    }
+
+    /// Whether what comes late may belong to the word before `cut`: a name, a number, what a number is said of.
+    pub fn may_go_on(&self, cut: usize) -> bool {
+        let word = self.token_before(cut);
+        let stem = word.trim_end_matches('.');
+        let begins =
+            self.text.range(..cut.min(self.text.len())).skip_while(|c| c.is_whitespace()).any(|c| c.is_whitespace());
+        begins && word.starts_with(char::is_uppercase)
+            || self.lexicon.number_words.contains(&word.to_lowercase())
+            || self.lexicon.is_cue(stem)
     }
 
     /// The characters before `end` up to white space, without opening quotes and brackets.

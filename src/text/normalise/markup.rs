@@ -4,6 +4,8 @@
 //! listener would hear as a pause (headings, items, paragraphs, table cells) becomes a line break or a comma.
 //! Every alternative of the pattern stops at the next character that could open it again, so the pass is linear.
 
+mod formula;
+
 use regex::{Captures, Regex};
 
 use super::rules::RulesError;
@@ -16,10 +18,15 @@ const MARKS: &str = r#"(?mx)
     | ^[\ \t]*\|?(?:[\ \t]*:?-+:?[\ \t]*\|)+[\ \t:-]*$ # rule of a table
     | ^[\ \t]*(?:\#{1,6}|>+|[-*+])[\ \t]+              # heading, quotation, item
   )
-| !?\[(?<label>[^\[\]\n]*)\]\([^()\ \t\n]*(?:\ "[^"\n]*")?\)
+| ^[\ \t]*(?<number>[0-9]{1,3})[.)][\ \t]+          # numbered item
+| !?\[(?<label>[^\[\]\n]*)\](?:\([^()\ \t\n]*(?:\ "[^"\n]*")?\)|\u{2063}+)
+| \$\$(?<display>[^$]+)\$\$
+| \\\[(?<bracketed>[^\[\]]+)\\\]
+| \\\((?<inline>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\\\)
+| \$(?<dollars>[A-Za-z\\][^$\n]*[\\^_=+][^$\n]*)\$
 | (?<note>\[\^?[0-9]+\])
 | (?<comment><!--(?:[^-]|-[^-])*-->)
-| </?(?<tag>[A-Za-z][A-Za-z0-9-]*)(?:[\ \t\n]+[A-Za-z_:-]+=[^<>]*)?[\ \t]*/?>
+| </?(?<tag>[A-Za-z][A-Za-z0-9-]*)(?:[\ \t\n]+[A-Za-z_:-]+=[^<>]*|=[^<>\ \t\n]*)?[\ \t]*/?>
 | <(?<link>https?://[^<>\ \t\n]+)>
 | &(?<entity>\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});
 | \\(?<escaped>[!-/:-@\[-`{-~])
@@ -64,13 +71,22 @@ impl Markup {
         Ok(Markup { marks })
     }
 
-    pub fn strip(&self, source: &Track) -> Track {
+    /// `is_month`: a figure with a stop before such a word is no item's number.
+    pub fn strip(&self, source: &Track, is_month: &dyn Fn(&str) -> bool) -> Track {
         let mut plain = Track::default();
         let mut copied = 0;
         for found in self.marks.captures_iter(source.text()) {
             let Some(whole) = found.get(0) else { continue };
             plain.copy(source, copied..whole.start());
-            replace(&found, source, &mut plain);
+            match found.name("number") {
+                Some(number) if !is_month(next_word(&source.text()[whole.end()..])) => {
+                    plain.push('\n', source.at(whole.start()));
+                    plain.copy(source, number.range());
+                    plain.push(' ', source.at(number.end()));
+                }
+                Some(_) => plain.copy(source, whole.range()),
+                None => replace(&found, source, &mut plain),
+            }
             copied = whole.end();
         }
         plain.copy(source, copied..source.text().len());
@@ -83,6 +99,11 @@ fn replace(found: &Captures, source: &Track, plain: &mut Track) {
     let at = source.at(whole.start());
     if found.name("line").is_some() {
         plain.push('\n', at); // An item or heading begins, small letter or not.
+        return;
+    }
+    let formula = ["display", "bracketed", "inline", "dollars"].into_iter().find_map(|name| found.name(name));
+    if let Some(formula) = formula {
+        formula::spell(source, formula.range(), plain);
         return;
     }
     let kept = found.name("label").or(found.name("link"));
@@ -103,6 +124,11 @@ fn replace(found: &Captures, source: &Track, plain: &mut Track) {
     } else if found.name("stars").is_some() && is_operator(source.text(), whole.start(), whole.end()) {
         plain.push('*', at);
     }
+}
+
+/// The letters at the start of a text.
+fn next_word(text: &str) -> &str {
+    &text[..text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len())]
 }
 
 /// A star between figures or blanks multiplies; one that touches a word is emphasis.

@@ -2,7 +2,7 @@
 //!
 //! The words are data; the grammar (tens before ones, "and" after hundreds, years in pairs) is that of English.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -18,6 +18,8 @@ pub(super) struct NumberWords {
     /// 1000, 1000², …
     scales: Vec<String>,
     and: String,
+    /// Said between a whole and its part: "five and a half".
+    joint: String,
     point: String,
     minus: String,
     over: String,
@@ -35,8 +37,33 @@ impl NumberWords {
         &self.point
     }
 
-    pub fn and(&self) -> &str {
-        &self.and
+    pub fn minus(&self) -> &str {
+        &self.minus
+    }
+
+    /// Every word that a cardinal is made of, but the joining ones.
+    pub fn words(&self) -> HashSet<String> {
+        let words = self.ones.iter().chain(&self.tens).chain(&self.scales);
+        words.chain([&self.hundred, &self.point, &self.oh]).cloned().collect()
+    }
+
+    pub fn joint(&self) -> &str {
+        &self.joint
+    }
+
+    /// Another word after hundreds; none at all if empty.
+    pub fn set_and(&mut self, and: Option<String>) {
+        if let Some(and) = and {
+            self.and = and;
+        }
+    }
+
+    /// The word after hundreds with a blank, if there is one.
+    fn and_then(&self, words: &str) -> String {
+        match self.and.is_empty() {
+            true => words.to_owned(),
+            false => format!("{} {words}", self.and),
+        }
     }
 
     /// `1,234` as a cardinal; anything but ASCII digits is skipped. Beyond the largest scale, digit by digit.
@@ -56,10 +83,10 @@ impl NumberWords {
             if group == 0 {
                 continue;
             }
-            if scale == 0 && group < 100 && !words.is_empty() {
-                words.push(self.and.clone());
+            match scale == 0 && group < 100 && !words.is_empty() {
+                true => words.push(self.and_then(&self.below_hundred(group))),
+                false => words.push(self.below_thousand(group)),
             }
-            words.push(self.below_thousand(group));
             if let Some(name) = scale.checked_sub(1).and_then(|i| self.scales.get(i)) {
                 words.push(name.clone());
             }
@@ -72,7 +99,7 @@ impl NumberWords {
         match (hundreds, rest) {
             (0, _) => self.below_hundred(rest),
             (_, 0) => format!("{} {}", self.ones[hundreds], self.hundred),
-            _ => format!("{} {} {} {}", self.ones[hundreds], self.hundred, self.and, self.below_hundred(rest)),
+            _ => format!("{} {} {}", self.ones[hundreds], self.hundred, self.and_then(&self.below_hundred(rest))),
         }
     }
 
@@ -90,11 +117,12 @@ impl NumberWords {
             Some(rest) => (format!("{} ", self.minus), rest),
             None => (String::new(), figures),
         };
+        let figures = decimal_point(figures);
         match figures.split_once('.') {
             Some((whole, decimals)) => {
                 format!("{sign}{} {} {}", self.cardinal(whole), self.point, self.digits(decimals))
             }
-            None => format!("{sign}{}", self.cardinal(figures)),
+            None => format!("{sign}{}", self.cardinal(&figures)),
         }
     }
 
@@ -162,6 +190,36 @@ impl NumberWords {
         }
     }
 
+    /// A house, a road, an aeroplane: `123` as "one twenty-three", `2750` as "twenty-seven fifty".
+    pub fn pairs(&self, figures: &str) -> String {
+        let pair = |a: usize, b: usize| match a * 10 + b {
+            0 => self.hundred.clone(),
+            n @ 1..10 => format!("{} {}", self.oh, self.ones[n]),
+            n => self.below_hundred(n),
+        };
+        match values(figures).as_slice() {
+            [0, ..] => self.digits(figures),
+            [_, 0, 0, _] | [_, 0, 0] | [_] | [_, _] => self.cardinal(figures),
+            &[a, b, c] => format!("{} {}", self.ones[a], pair(b, c)),
+            &[a, b, c, d] => format!("{} {}", self.below_hundred(a * 10 + b), pair(c, d)),
+            _ => self.digits(figures),
+        }
+    }
+
+    /// `0745` as "oh seven forty-five".
+    pub fn clock(&self, figures: &str) -> String {
+        let &[a, b, c, d] = values(figures).as_slice() else { return self.digits(figures) };
+        let hours = match a {
+            0 => format!("{} {}", self.oh, self.ones[b]),
+            _ => self.below_hundred(a * 10 + b),
+        };
+        match (c, d) {
+            (0, 0) => format!("{hours} {}", self.hundred),
+            (0, _) => format!("{hours} {} {}", self.oh, self.ones[d]),
+            _ => format!("{hours} {}", self.below_hundred(c * 10 + d)),
+        }
+    }
+
     /// `3/4` as "three quarters". `mixed` is the fraction after a whole number: "a half", not "one half".
     pub fn fraction(&self, above: &str, below: &str, mixed: bool) -> String {
         let value = |figures: &str| figures.parse::<u32>().ok();
@@ -202,6 +260,14 @@ fn plural(word: &str) -> String {
 
 fn values(figures: &str) -> Vec<usize> {
     figures.bytes().filter(u8::is_ascii_digit).map(|b| usize::from(b - b'0')).collect()
+}
+
+/// A comma that parts no group of three is a decimal one.
+pub(super) fn decimal_point(figures: &str) -> std::borrow::Cow<'_, str> {
+    match figures.split_once(',') {
+        Some((whole, decimals)) if decimals.len() < 3 => format!("{whole}.{decimals}").into(),
+        _ => figures.into(),
+    }
 }
 
 /// The value of a Roman numeral in its usual spelling, up to 399.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use regex::{Captures, Regex};
+use regex::{Captures, Regex, RegexSet};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -60,8 +60,19 @@ struct File {
     symbols: HashMap<char, String>,
     symbols_before_figures: HashMap<char, String>,
     address: Address,
+    /// A figure with a stop is an ordinal: "3. Mai".
+    #[serde(default)]
+    ordinal_stop: bool,
+    #[serde(default)]
+    regions: BTreeMap<String, Region>,
+    /// Words for words, each a pattern and for the verb `look`.
+    #[serde(default)]
+    tables: BTreeMap<String, HashMap<String, String>>,
     clause_openers: HashSet<String>,
     clause_ties: HashSet<String>,
+    /// Lists of words that a number is said of.
+    #[serde(default)]
+    clause_cues: Vec<String>,
     lists: BTreeMap<String, Vec<String>>,
     patterns: BTreeMap<String, String>,
     rules: Vec<RuleEntry>,
@@ -73,6 +84,10 @@ struct RuleEntry {
     pattern: Spanned<String>,
     say: String,
     after: Option<String>,
+    before: Option<String>,
+    then: Option<String>,
+    unless: Option<String>,
+    region: Option<String>,
     #[serde(default)]
     range: bool,
     #[serde(default)]
@@ -84,6 +99,17 @@ struct RuleEntry {
 pub(super) struct Currency {
     pub unit: [String; 2],
     pub cent: Option<[String; 2]>,
+}
+
+/// What a region says otherwise.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Region {
+    /// Said after hundreds, in place of the language's word.
+    and: Option<String>,
+    /// Endings and parts of unit names that are spelled otherwise.
+    #[serde(default)]
+    spelling: BTreeMap<String, String>,
 }
 
 /// How web and mail addresses are read.
@@ -100,6 +126,10 @@ pub(super) struct Rule {
     pub say: Template,
     /// The word before must be one of these; a small-letter entry matches any case.
     pub after: Option<Vec<String>>,
+    /// Must match the end of the text before, the start of the text after, mustn't match that.
+    before: Option<Regex>,
+    then: Option<Regex>,
+    unless: Option<Regex>,
     /// A hyphen between this and another figure means "to".
     pub range: bool,
     /// The match may end in an abbreviation, whose stop is not the end of a sentence.
@@ -109,6 +139,13 @@ pub(super) struct Rule {
 impl Rule {
     pub fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
         self.pattern.captures(text)
+    }
+
+    /// Whether what stands around a match allows it. A match never ends within a word or number.
+    pub fn fits(&self, before: &str, after: &str) -> bool {
+        self.before.as_ref().is_none_or(|p| p.is_match(before))
+            && self.then.as_ref().is_none_or(|p| p.is_match(after))
+            && self.unless.as_ref().is_none_or(|p| !p.is_match(after))
     }
 }
 
@@ -127,6 +164,16 @@ pub struct ClauseWords {
     pub(crate) openers: HashSet<String>,
     /// Words that belong to the next one: "the".
     pub(crate) ties: HashSet<String>,
+    /// Words of numbers.
+    pub(crate) number_words: HashSet<String>,
+    /// Words that a number is said of, in small letters: "pin", "gate".
+    pub(crate) cues: HashSet<String>,
+}
+
+impl ClauseWords {
+    pub(crate) fn is_cue(&self, word: &str) -> bool {
+        self.cues.contains(&word.to_lowercase())
+    }
 }
 
 #[derive(Debug)]
@@ -143,38 +190,74 @@ pub(super) struct Rules {
     pub symbols: HashMap<char, String>,
     pub symbols_before_figures: HashMap<char, String>,
     pub address: Address,
+    ordinal_stop: bool,
+    pub tables: BTreeMap<String, HashMap<String, String>>,
     pub clause: Arc<ClauseWords>,
     /// Characters beyond ASCII that some rule reads.
     pub read: HashSet<char>,
     /// In the order in which they are tried.
     pub rules: Vec<Rule>,
+    /// The patterns of all rules at once: few of them begin like a given text.
+    set: RegexSet,
 }
 
 impl Rules {
-    pub fn parse(source: &str) -> Result<Rules, RulesError> {
+    /// The rules that match the start of a text, in their order.
+    pub fn candidates(&self, text: &str) -> Vec<usize> {
+        self.set.matches(text).into_iter().collect()
+    }
+
+    /// Whether a figure with a stop before this word is an ordinal: "3. Mai".
+    pub fn is_month(&self, word: &str) -> bool {
+        self.ordinal_stop && self.months.contains_key(word)
+    }
+
+    /// `region` as in `en-US`; one that the file does not name is read as the language itself.
+    pub fn parse(source: &str, region: Option<&str>) -> Result<Rules, RulesError> {
         let line = |byte: usize| 1 + source.bytes().take(byte).filter(|&b| b == b'\n').count();
-        let file: File = toml::from_str(source).map_err(|e| {
+        let mut file: File = toml::from_str(source).map_err(|e| {
             let at = e.span().map_or(0, |span| line(span.start));
             RulesError::new(at, e.message())
         })?;
+        if let Some(other) = region.and_then(|region| file.regions.remove(region)) {
+            file.number.set_and(other.and);
+            for forms in file.units.values_mut().flatten() {
+                for (from, to) in &other.spelling {
+                    *forms = forms.replace(from, to);
+                }
+            }
+        }
         let months = names(&file.months, true);
         let weekdays = names(&file.weekdays, false);
         let mut patterns = file.patterns;
         for (name, list) in &file.lists {
             patterns.insert(name.clone(), any_of(list));
         }
-        patterns.insert("unit".into(), any_of(file.units.keys()));
+        for (name, table) in &file.tables {
+            patterns.insert(name.clone(), any_of(table.keys()));
+        }
+        patterns.insert("unit".into(), any_case(file.units.keys()));
         patterns.insert("currency".into(), any_of(file.currencies.keys()));
         patterns.insert("magnitude".into(), any_of(file.magnitudes.keys()));
-        patterns.insert("month".into(), any_of(file.months.iter().flatten()));
+        patterns.insert("month".into(), format!("(?i-u:{})", any_of(file.months.iter().flatten())));
         patterns.insert("weekday".into(), any_of(file.weekdays.iter().flatten()));
 
         let mut rules = Vec::new();
-        for entry in &file.rules {
+        let here = |entry: &&RuleEntry| entry.region.is_none() || entry.region.as_deref() == region;
+        let mut all = Vec::new();
+        for entry in file.rules.iter().filter(here) {
             let fault = |message: String| RulesError::new(line(entry.pattern.span().start), message);
             let pattern = expand(entry.pattern.get_ref(), &patterns, PATTERN_DEPTH).map_err(fault)?;
             let pattern = format!(r"\A(?:{pattern})");
             let regex = Regex::new(&pattern).map_err(|e| fault(e.to_string()))?;
+            all.push(pattern);
+            let around = |pattern: &Option<String>, frame: fn(String) -> String| match pattern {
+                Some(pattern) => {
+                    let pattern = expand(pattern, &patterns, PATTERN_DEPTH).map_err(fault)?;
+                    Regex::new(&frame(pattern)).map(Some).map_err(|e| fault(e.to_string()))
+                }
+                None => Ok(None),
+            };
             let groups: Vec<&str> = regex.capture_names().flatten().collect();
             let after = match &entry.after {
                 Some(name) => match file.lists.get(name) {
@@ -187,10 +270,14 @@ impl Rules {
                 say: Template::parse(&entry.say, &groups).map_err(fault)?,
                 pattern: regex,
                 after,
+                before: around(&entry.before, |p| format!("(?:{p})$"))?,
+                then: around(&entry.then, |p| format!("^(?:{p})"))?,
+                unless: around(&entry.unless, |p| format!("^(?:{p})"))?,
                 range: entry.range,
                 stop: entry.stop,
             });
         }
+        let set = RegexSet::new(&all).map_err(|e| RulesError::new(0, e.to_string()))?;
         let read = file
             .units
             .keys()
@@ -201,7 +288,19 @@ impl Rules {
             .filter(|c| !c.is_ascii())
             .collect();
         Ok(Rules {
-            clause: Arc::new(file.words.clause_words(file.clause_openers, file.clause_ties)),
+            clause: Arc::new(ClauseWords {
+                openers: file.clause_openers,
+                ties: file.clause_ties,
+                number_words: file.number.words(),
+                cues: file
+                    .clause_cues
+                    .iter()
+                    .filter_map(|name| file.lists.get(name))
+                    .flatten()
+                    .map(|w| w.to_lowercase())
+                    .collect(),
+                ..file.words.clause_words()
+            }),
             number: file.number,
             words: file.words,
             range: file.range,
@@ -214,8 +313,11 @@ impl Rules {
             symbols: file.symbols,
             symbols_before_figures: file.symbols_before_figures,
             address: file.address,
+            ordinal_stop: file.ordinal_stop,
+            tables: file.tables,
             read,
             rules,
+            set,
         })
     }
 }
@@ -251,6 +353,12 @@ fn any_of<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
         })
         .collect();
     format!("(?:{})", alternatives.join("|"))
+}
+
+/// As [`any_of`], with words of two letters or more in any case: `KM/H`.
+fn any_case<'a>(words: impl Iterator<Item = &'a String> + Clone) -> String {
+    let long = words.clone().filter(|word| word.len() > 1 && word.is_ascii());
+    format!("(?:{}|(?i-u:{}))", any_of(words), any_of(long))
 }
 
 /// Puts named patterns in place of `{name}`; a repetition such as `{2,3}` is left alone.

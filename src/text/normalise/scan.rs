@@ -8,6 +8,8 @@ use super::track::Track;
 
 /// A rule sees this much text. It bounds the work per word; addresses longer than this are read in two parts.
 const WINDOW_BYTES: usize = 256;
+/// How far back a rule looks.
+const PRECEDING_BYTES: usize = 64;
 
 pub(super) fn scan(text: &Track, rules: &Rules) -> Track {
     let mut scanner = Scanner { source: text, text: text.text(), rules, out: Track::default() };
@@ -56,7 +58,7 @@ impl Scanner<'_> {
         }
         let window = window(&self.text[i..]);
         let rules = self.rules;
-        rules.rules.iter().find_map(|rule| self.apply(rule, window, i))
+        rules.candidates(window).into_iter().find_map(|at| self.apply(&rules.rules[at], window, i))
     }
 
     fn apply(&mut self, rule: &Rule, window: &str, i: usize) -> Option<usize> {
@@ -68,10 +70,10 @@ impl Scanner<'_> {
         }
         let found = rule.captures(window)?;
         let len = found.get(0).map_or(0, |whole| whole.len());
-        let said = rule.say.say(&found, |verb, part| self.rules.read(verb, part, &found))?;
-        if len == 0 {
+        if len == 0 || !rule.fits(preceding(&self.text[..i]), &window[len..]) {
             return None;
         }
+        let said = rule.say.say(&found, |verb, name, part| self.rules.read(verb, name, part, &found))?;
         let mut first = true;
         for piece in said {
             let at = self.source.at(piece.at.map_or(i, |at| i + at));
@@ -120,7 +122,7 @@ impl Scanner<'_> {
 
     fn word(&mut self, i: usize) -> usize {
         let rest = &self.text[i..];
-        let reading = self.rules.words.read(rest, self.last_word());
+        let reading = self.rules.words.read(rest, self.last_word(), preceding(&self.text[..i]));
         let at = self.source.at(i);
         match reading.words {
             Some(words) => self.say(&words, at),
@@ -152,16 +154,18 @@ impl Scanner<'_> {
             return len;
         } else if "()[]{}|".contains(c) {
             self.out.push_str(", ", at);
+        } else if c == '/' && before == ' ' && after == ' ' && next.is_ascii_alphabetic() {
+            self.name(&rules.either, at);
         } else if c == '/' && before.is_ascii_alphabetic() && after.is_ascii_alphabetic() {
             match before.is_ascii_uppercase() && after.is_ascii_uppercase() {
                 true => self.out.push(' ', at),
                 false => self.name(&rules.either, at),
             }
-        } else if let Some(name) = rules.symbols.get(&c) {
-            self.name(name, at);
         } else if let Some(name) = rules.symbols_before_figures.get(&c)
             && (next.is_ascii_digit() || "-.$€£¥".contains(next))
         {
+            self.name(name, at);
+        } else if let Some(name) = rules.symbols.get(&c) {
             self.name(name, at);
         } else {
             self.out.push(' ', at);
@@ -175,11 +179,24 @@ impl Scanner<'_> {
     }
 }
 
-/// Small letters up to a blank or a mark before one: most of any text, and never the start of a rule.
+/// Small letters up to a blank or a mark before one, with no figure or sign after them: most of any text, and never the
+/// start of a rule.
 fn is_plain_word(text: &str) -> bool {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_lowercase() || c == '\'');
     let rest = rest.strip_prefix(['.', ',', ';', ':', '?', '!']).unwrap_or(rest);
-    rest.is_empty() || rest.starts_with(' ')
+    match rest.strip_prefix(' ') {
+        Some(after) => !after.starts_with(|c: char| c.is_ascii_digit() || "+=".contains(c)),
+        None => rest.is_empty(),
+    }
+}
+
+/// The end of the text before a rule, as much as a rule may look at.
+fn preceding(text: &str) -> &str {
+    let mut start = text.len().saturating_sub(PRECEDING_BYTES);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
 }
 
 /// The start of `text`, cut at a blank.

@@ -1,5 +1,5 @@
-//! What a rule says: words, `{group|verb}` for a part of the match, `[…]` for what is said only if its groups took
-//! part in the match.
+//! What a rule says: words, `{group|verb}` or `{group|verb:name}` for a part of the match, `[…]` for what is said only
+//! if its groups took part in the match.
 
 use regex::Captures;
 
@@ -11,7 +11,7 @@ pub(super) struct Template(Vec<Piece>);
 #[derive(Debug)]
 enum Piece {
     Words(String),
-    Part { group: String, verb: Verb },
+    Part { group: String, verb: Verb, name: String },
     Optional(Template),
 }
 
@@ -33,7 +33,7 @@ impl Template {
     }
 
     /// Reads a match aloud; `None` when a verb has no reading for its part, so that another rule may try.
-    pub fn say(&self, found: &Captures, mut read: impl FnMut(Verb, &str) -> Option<String>) -> Option<Vec<Said>> {
+    pub fn say(&self, found: &Captures, mut read: impl FnMut(Verb, &str, &str) -> Option<String>) -> Option<Vec<Said>> {
         let mut said = Vec::new();
         self.say_into(found, &mut read, &mut said)?;
         Some(said)
@@ -42,15 +42,15 @@ impl Template {
     fn say_into(
         &self,
         found: &Captures,
-        read: &mut dyn FnMut(Verb, &str) -> Option<String>,
+        read: &mut dyn FnMut(Verb, &str, &str) -> Option<String>,
         said: &mut Vec<Said>,
     ) -> Option<()> {
         for piece in &self.0 {
             match piece {
                 Piece::Words(words) => said.push(Said { words: words.clone(), at: None }),
-                Piece::Part { group, verb } => {
+                Piece::Part { group, verb, name } => {
                     if let Some(part) = found.name(group) {
-                        said.push(Said { words: read(*verb, part.as_str())?, at: Some(part.start()) });
+                        said.push(Said { words: read(*verb, name, part.as_str())?, at: Some(part.start()) });
                     }
                 }
                 Piece::Optional(inner) if inner.takes_part(found) => inner.say_into(found, read, said)?,
@@ -100,6 +100,7 @@ fn part(inside: &str, groups: &[&str]) -> Result<Piece, String> {
     if !groups.contains(&group) {
         return Err(format!("the pattern has no group `{group}`"));
     }
+    let (verb, name) = verb.split_once(':').unwrap_or((verb, ""));
     let verb = Verb::named(verb).ok_or_else(|| format!("there is no verb `{verb}`"))?;
-    Ok(Piece::Part { group: group.to_owned(), verb })
+    Ok(Piece::Part { group: group.to_owned(), verb, name: name.to_owned() })
 }

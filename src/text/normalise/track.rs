@@ -50,6 +50,18 @@ impl Track {
         }
     }
 
+    /// The text with every one of this character left out.
+    pub fn without(self, left_out: char) -> Track {
+        if !self.text.contains(left_out) {
+            return self;
+        }
+        let mut rest = Track::default();
+        for (i, c) in self.text.char_indices().filter(|&(_, c)| c != left_out) {
+            rest.push(c, self.at(i));
+        }
+        rest
+    }
+
     pub fn last(&self) -> Option<char> {
         self.text.chars().next_back()
     }

@@ -1,9 +1,11 @@
 //! A part of a match comes in; words go out. The verbs are what a template can name.
 
+use std::collections::HashMap;
+
 use regex::Captures;
 
-use super::number::roman;
-use super::rules::{Currency, Rules};
+use super::number::{decimal_point, roman};
+use super::rules::Rules;
 
 macro_rules! verbs {
     ($($verb:ident $name:literal $doc:literal,)*) => {
@@ -27,6 +29,15 @@ verbs! {
     Digits "digits" "`555-12`: five five five, one two",
     Minutes "minutes" "`05`: oh five",
     Label "label" "`12`: twelve; `204`: two zero four",
+    Pairs "pairs" "`2750`: twenty-seven fifty",
+    Clock "clock" "`0745`: oh seven forty-five",
+    Look "look" "words of the table that is named: `{c|look:compass}`",
+    Count "count" "a number with the unit that is named: `{h|count:hr}`",
+    Units "units" "`km`: kilometres",
+    Term "term" "a number, or a letter by its name",
+    Plain "plain" "the part as it stands",
+    Serial "serial" "letters and figures in parts: `B-12/7`",
+    Slashes "slashes" "`1/2/3`: one slash two slash three",
     Fraction "fraction" "`1/2`: one half",
     Mixed "mixed" "`1/2` after a whole number: a half",
     Dotted "dotted" "`2.0.1`: two point zero point one",
@@ -35,7 +46,7 @@ verbs! {
     Weekday "weekday" "`Mon`: Monday",
     Unit "unit" "`km`: kilometre or kilometres, by the group `n`",
     Each "each" "`km`: kilometre",
-    Money "money" "an amount, with the groups `c` (currency) and `k` (magnitude)",
+    Money "money" "`$3.50`, `5 EUR`, `€2 million`; an amount alone has its currency in the group `c`",
     Spell "spell" "`pm`: P M",
     Word "word" "a word by itself",
     Runs "runs" "`B12`: B twelve",
@@ -47,7 +58,7 @@ verbs! {
 
 impl Rules {
     /// Reads one part of a match; `None` where the verb cannot.
-    pub fn read(&self, verb: Verb, part: &str, found: &Captures) -> Option<String> {
+    pub fn read(&self, verb: Verb, name: &str, part: &str, found: &Captures) -> Option<String> {
         let number = &self.number;
         let count = found.name("n").map_or("", |n| n.as_str());
         Some(match verb {
@@ -63,15 +74,28 @@ impl Rules {
                 let (above, below) = part.split_once('/')?;
                 number.fraction(above, below, verb == Verb::Mixed)
             }
+            Verb::Pairs => number.pairs(part),
+            Verb::Clock => number.clock(part),
+            Verb::Look => look(self.tables.get(name)?, part)?.clone(),
+            Verb::Count => format!("{} {}", number.number(part), plural(self.units.get(name)?, part)),
+            Verb::Units => unit(&self.units, part)?[1].clone(),
+            Verb::Term if part.ends_with(|c: char| c.is_ascii_alphabetic()) => spell(part),
+            Verb::Term => number.number(part),
+            Verb::Plain => part.to_owned(),
+            Verb::Serial => self.serial(part)?,
+            Verb::Slashes => {
+                let parts: Vec<String> = part.split('/').map(|p| number.year(p)).collect();
+                parts.join(&format!(" {} ", self.address.symbols.get(&'/')?))
+            }
             Verb::Dotted => joined(part, number.point(), |p| number.cardinal(p)),
             Verb::Octets => joined(part, self.address.symbols.get(&'.')?, |p| number.digits(p)),
-            Verb::Month => self.months.get(part)?.clone(),
+            Verb::Month => look(&self.months, part)?.clone(),
             Verb::Weekday => self.weekdays.get(part)?.clone(),
-            Verb::Unit => plural(self.units.get(part)?, count).to_owned(),
-            Verb::Each => self.units.get(part)?[0].clone(),
+            Verb::Unit => plural(unit(&self.units, part)?, count).to_owned(),
+            Verb::Each => unit(&self.units, part)?[0].clone(),
             Verb::Money => {
-                let currency = self.currencies.get(found.name("c")?.as_str())?;
-                self.money(part, currency, found.name("k").map(|k| k.as_str()))?
+                let amount = if name == "comma" { part.replace(',', ".") } else { part.to_owned() };
+                self.money(&amount, found.name("c").map(|c| c.as_str()))?
             }
             Verb::Spell => spell(part),
             Verb::Word => self.word(part),
@@ -83,34 +107,66 @@ impl Rules {
         })
     }
 
-    fn money(&self, amount: &str, currency: &Currency, magnitude: Option<&str>) -> Option<String> {
+    /// An amount with sign, currency before or after it, and magnitude: `-$1.5 million`.
+    fn money(&self, amount: &str, currency: Option<&str>) -> Option<String> {
         let number = &self.number;
+        let figure = |c: char| c.is_ascii_digit() || c == '.';
+        let start = amount.find(figure)?;
+        let end = amount.rfind(|c: char| c.is_ascii_digit())? + 1;
+        let (before, figures, after) = (amount.get(..start)?, amount.get(start..end)?, amount.get(end..)?);
+        let minus = if before.contains('-') { format!("{} ", number.minus()) } else { String::new() };
+        let before = before.replace(['-', ' '], "");
+        let after = after.trim();
+        let mut currency = currency.or((!before.is_empty()).then_some(before.as_str()));
+        let mut magnitude = self.magnitudes.get(after);
+        if currency.is_none() {
+            let key = self.currencies.keys().filter(|key| after.ends_with(key.as_str())).max_by_key(|key| key.len())?;
+            magnitude = self.magnitudes.get(after.strip_suffix(key.as_str())?.trim());
+            currency = Some(key);
+        }
+        let currency = self.currencies.get(currency?)?;
         let [_, many] = &currency.unit;
         if let Some(magnitude) = magnitude {
-            let magnitude = self.magnitudes.get(magnitude)?;
-            return Some(format!("{} {magnitude} {many}", number.number(amount)));
+            return Some(format!("{minus}{} {magnitude} {many}", number.number(figures)));
         }
-        let unit = |count: &str| format!("{} {}", number.number(count), plural(&currency.unit, count));
-        let (Some(cent), Some((whole, cents))) = (&currency.cent, amount.split_once('.')) else {
-            return Some(unit(amount));
+        let unit = |count: &str| format!("{minus}{} {}", number.number(count), plural(&currency.unit, count));
+        let figures = decimal_point(figures);
+        let (Some(cent), Some((whole, cents))) = (&currency.cent, figures.split_once('.')) else {
+            return Some(unit(&figures));
         };
-        if cents.len() != 2 {
-            return Some(unit(amount));
+        let cents = match cents.len() {
+            1 => format!("{cents}0"),
+            _ => cents.to_owned(),
+        };
+        let none = |figures: &str| figures.trim_start_matches('0').is_empty();
+        let (cents, rest) = cents.split_at(2);
+        if !none(rest) {
+            return Some(unit(&figures));
         }
         let small = format!("{} {}", number.cardinal(cents), plural(cent, cents.trim_start_matches('0')));
-        let none = |figures: &str| figures.trim_start_matches('0').is_empty();
         Some(match (none(whole), none(cents)) {
-            (_, true) => unit(whole),
-            (true, false) => small,
-            (false, false) => format!("{} {} {small}", unit(whole), number.and()),
+            (_, true) => unit(if whole.is_empty() { "0" } else { whole }),
+            (true, false) => format!("{minus}{small}"),
+            (false, false) => format!("{} {} {small}", unit(whole), number.joint()),
         })
+    }
+
+    /// Parts with letters and with figures: a slash is said, a hyphen is none.
+    fn serial(&self, part: &str) -> Option<String> {
+        let has = |kind: fn(&char) -> bool| part.chars().any(|c| kind(&c));
+        if !has(char::is_ascii_digit) || !has(char::is_ascii_alphabetic) {
+            return None;
+        }
+        let slash = format!(" {} ", self.address.symbols.get(&'/')?);
+        let parts: Vec<String> = part.split('/').map(|part| self.runs(part)).collect();
+        Some(parts.join(&slash))
     }
 
     /// Letters read as a word or spelled, by the rules for words.
     fn word(&self, letters: &str) -> String {
         match letters.len() {
             1 => letters.to_ascii_uppercase(),
-            _ => self.words.capitals(letters).unwrap_or_else(|| letters.to_owned()),
+            _ => self.words.capitals(letters, false).unwrap_or_else(|| letters.to_owned()),
         }
     }
 
@@ -163,8 +219,19 @@ fn joined(part: &str, between: &str, read: impl Fn(&str) -> String) -> String {
     words.join(&format!(" {between} "))
 }
 
+/// By the key as written, else in any case of letters.
+fn look<'a, T>(table: &'a HashMap<String, T>, key: &str) -> Option<&'a T> {
+    let same = |entry: &(&'a String, &'a T)| entry.0.eq_ignore_ascii_case(key);
+    table.get(key).or_else(|| Some(table.iter().find(same)?.1))
+}
+
+/// As [`look`], where keys that differ in case alone are told apart: small letters are meant.
+fn unit<'a>(units: &'a HashMap<String, [String; 2]>, key: &str) -> Option<&'a [String; 2]> {
+    units.get(key).or_else(|| units.get(&key.to_ascii_lowercase())).or_else(|| look(units, key))
+}
+
 fn plural<'a>(forms: &'a [String; 2], count: &str) -> &'a str {
-    &forms[usize::from(count.trim_start_matches('-') != "1")]
+    &forms[usize::from(count.trim_start_matches(['-', '0']) != "1")]
 }
 
 pub(super) fn spell(letters: &str) -> String {

@@ -23,6 +23,17 @@ pub(super) struct Words {
     titles: HashMap<String, String>,
     /// Two readings, the first before a name, the other elsewhere: "St".
     names: HashMap<String, [String; 2]>,
+    /// What may follow the second of these: "N", "Suite".
+    name_ends: HashSet<String>,
+    /// Words after which the first of them stands alone: "the Dr.".
+    articles: HashSet<String>,
+    /// With a stop, after a name or before a figure: "Hwy".
+    streets: HashMap<String, String>,
+    /// In capitals, words that are more often letters: "US".
+    alone: HashSet<String>,
+    /// Consonants with which words begin and end.
+    onsets: HashSet<String>,
+    codas: HashSet<String>,
     /// With a stop, before a figure: "No".
     numbered: HashMap<String, String>,
     /// With or without a stop, before a figure: "Sat".
@@ -46,16 +57,18 @@ impl Reading {
 }
 
 impl Words {
-    /// Reads the word at the start of `text`, which begins with a letter; `before` is the word said last.
-    pub fn read(&self, text: &str, before: &str) -> Reading {
+    /// Reads the word at the start of `text`, which begins with a letter; `before` is the word said last, `preceding`
+    /// what is written before.
+    pub fn read(&self, text: &str, before: &str, preceding: &str) -> Reading {
         if let Some(reading) = self.initialism(text) {
             return reading;
         }
         let len = word_len(text);
         let (word, rest) = text.split_at(len);
-        self.abbreviation(word, rest, before)
+        let shouted = is_shouted(word, rest, preceding);
+        self.abbreviation(word, rest, before, preceding)
             .or_else(|| initial(word, rest, self))
-            .or_else(|| self.whole(word))
+            .or_else(|| self.whole(word, shouted))
             .unwrap_or(Reading::as_is(len))
     }
 
@@ -78,7 +91,7 @@ impl Words {
         Some(Reading { len, words: Some(words), stop: stopped && self.ends_sentence(&text[len..]) })
     }
 
-    fn abbreviation(&self, word: &str, rest: &str, before: &str) -> Option<Reading> {
+    fn abbreviation(&self, word: &str, rest: &str, before: &str, preceding: &str) -> Option<Reading> {
         let after_dot = rest.strip_prefix('.');
         let after = after_dot.unwrap_or(rest);
         let dotted = after_dot.is_some();
@@ -88,24 +101,41 @@ impl Words {
         if let Some(words) = self.titles.get(word) {
             return reading(words, false);
         }
-        if let Some([title, other]) = self.names.get(word) {
-            let capital = |w: &str| w.starts_with(|c: char| c.is_ascii_uppercase());
-            if capital(next) && !self.starters.contains(next) {
+        let capital = |w: &str| w.starts_with(|c: char| c.is_ascii_uppercase());
+        let figure = next.starts_with(|c: char| c.is_ascii_digit());
+        let numbered = ["st ", "nd ", "rd ", "th "].iter().any(|end| {
+            let stem = preceding.to_ascii_lowercase();
+            stem.strip_suffix(end).is_some_and(|stem| stem.ends_with(|c: char| c.is_ascii_digit()))
+        });
+        let named = numbered || capital(before) && before.len() > 1;
+        if let Some(words) = self.streets.get(word)
+            && (dotted || named || figure)
+        {
+            return reading(words, dotted && self.ends_sentence(after));
+        }
+        if let Some([title, other]) = self.names.get(&capitalised(word)) {
+            if capital(word) && self.articles.contains(&before.to_ascii_lowercase()) {
+                return reading(&title.to_ascii_lowercase(), false);
+            }
+            let street = self.name_ends.contains(next) && named;
+            if capital(word) && !street && !numbered && capital(next) && !self.starters.contains(next) {
                 return reading(title, false);
             }
-            if dotted || capital(before) && before.len() > 1 {
+            if numbered || street || capital(word) && (dotted || named) {
                 return reading(other, dotted && self.ends_sentence(after));
             }
             return None;
         }
-        let figure = next.starts_with(|c: char| c.is_ascii_digit());
         if figure && let Some(words) = self.figured.get(word) {
             return reading(words, false);
         }
         if !dotted {
             return None;
         }
-        if figure && let Some(words) = self.numbered.get(word) {
+        let roman = next.len() > 1 && next.bytes().all(|b| b"IVXLC".contains(&b));
+        if (figure || roman)
+            && let Some(words) = self.numbered.get(word)
+        {
             return reading(words, false);
         }
         let stop = self.ends_sentence(after);
@@ -113,33 +143,44 @@ impl Words {
             return reading(words, stop);
         }
         let words = self.dotted.get(&word.to_ascii_lowercase())?;
-        let first = word.starts_with(|c: char| c.is_ascii_uppercase());
-        match first {
+        match capital(word) && word.len() > 1 && word[1..].bytes().all(|b| b.is_ascii_lowercase()) {
             true => reading(&capitalised(words), stop),
             false => None,
         }
     }
 
-    fn whole(&self, word: &str) -> Option<Reading> {
+    fn whole(&self, word: &str, shouted: bool) -> Option<Reading> {
         let words = match self.exact.get(word) {
             Some(words) => words.clone(),
-            None => self.capitals(word)?,
+            None => self.capitals(word, shouted)?,
         };
         Some(Reading { len: word.len(), words: Some(words), stop: false })
     }
 
-    /// Spells a word in capitals that is not read as a word; `None` for any other.
-    pub fn capitals(&self, word: &str) -> Option<String> {
+    /// Spells a word in capitals that is not read as a word; `None` for any other. `shouted`: its neighbours are in
+    /// capitals too.
+    pub fn capitals(&self, word: &str, shouted: bool) -> Option<String> {
         let stem = word.strip_suffix("'s").or(word.strip_suffix('s')).unwrap_or(word);
         let vowel = stem.contains(['A', 'E', 'I', 'O', 'U', 'Y']);
         let is_word = self.spoken.contains(stem)
-            || stem.len() <= 3 && self.short.contains(&stem.to_ascii_lowercase())
-            || stem.len() > 3 && vowel;
+            || stem.len() <= 3
+                && self.short.contains(&stem.to_ascii_lowercase())
+                && (shouted || !self.alone.contains(stem))
+            || stem.len() > 3 && vowel && (shouted || self.pronounceable(stem));
         if stem.len() < 2 || is_word || !stem.bytes().all(|b| b.is_ascii_uppercase()) {
             return None;
         }
         let ending = if stem.len() < word.len() { "'s" } else { "" };
         Some(format!("{}{ending}", spell(stem)))
+    }
+
+    /// Whether a word in capitals begins and ends like a word.
+    fn pronounceable(&self, word: &str) -> bool {
+        let vowel = |c: char| "AEIOUY".contains(c);
+        let onset = word.find(vowel).map_or(word, |i| &word[..i]);
+        let coda = word.rfind(vowel).map_or(word, |i| &word[i + 1..]);
+        let in_list = |list: &HashSet<String>, part: &str| part.len() < 2 || list.contains(part);
+        in_list(&self.onsets, onset) && in_list(&self.codas, coda)
     }
 
     /// Whether the stop of an abbreviation, with `after` behind it, ends the sentence too.
@@ -149,14 +190,13 @@ impl Words {
             || self.starters.contains(next)
     }
 
-    pub fn clause_words(&self, openers: HashSet<String>, ties: HashSet<String>) -> ClauseWords {
+    pub fn clause_words(&self) -> ClauseWords {
         ClauseWords {
             titles: self.titles.keys().cloned().collect(),
             numbered: self.numbered.keys().chain(self.figured.keys()).cloned().collect(),
-            abbreviations: self.dotted.keys().chain(self.names.keys()).cloned().collect(),
+            abbreviations: self.dotted.keys().chain(self.names.keys()).chain(self.streets.keys()).cloned().collect(),
             starters: self.starters.clone(),
-            openers,
-            ties,
+            ..ClauseWords::default()
         }
     }
 }
@@ -168,6 +208,14 @@ fn initial(word: &str, rest: &str, words: &Words) -> Option<Reading> {
     let name = next.starts_with(|c: char| c.is_ascii_uppercase()) && !words.starters.contains(next);
     let single = word.len() == 1 && word != "I" && word.starts_with(|c: char| c.is_ascii_uppercase());
     (single && name).then(|| Reading { len: word.len() + 1, words: Some(word.to_owned()), stop: false })
+}
+
+/// Whether the word before or after a word in capitals is in capitals too.
+fn is_shouted(word: &str, rest: &str, preceding: &str) -> bool {
+    let loud = |w: &str| w.len() > 1 && w != word && w.bytes().all(|b| b.is_ascii_uppercase());
+    let before = preceding.trim_end_matches(' ');
+    let last = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    loud(next_word(rest)) || loud(last)
 }
 
 /// Letters with apostrophes inside.
