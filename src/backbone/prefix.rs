@@ -12,6 +12,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zerocopy::IntoBytes;
 
+use crate::write::Beside;
+
 /// Names the state's producer: llama.cpp's layout is its own, so another version's is not read, and a kept state must not
 /// change what is spoken, so neither is that of other kernels (`build.rs` hashes their sources).
 const PRODUCER: &str =
@@ -127,21 +129,15 @@ fn header(key: &str) -> String {
     format!("{PRODUCER} {key}\n")
 }
 
-/// Header line, SHA-256 of the state, state. Written beside its place and renamed, so that a reader sees all or none.
+/// Header line, SHA-256 of the state, state. A reader sees all of it or none.
 fn write_state(path: &Path, key: &str, state: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    let write = || {
-        let mut file = std::fs::File::create(&partial)?;
-        file.write_all(header(key).as_bytes())?;
-        file.write_all(&Sha256::digest(state))?;
-        file.write_all(state)?;
-        std::fs::rename(&partial, path)
-    };
-    write().inspect_err(|_| {
-        let _ = std::fs::remove_file(&partial); // the first error is the one to report
-    })
+    let (beside, mut file) = Beside::create(path)?;
+    file.write_all(header(key).as_bytes())?;
+    file.write_all(&Sha256::digest(state))?;
+    file.write_all(state)?;
+    beside.publish()
 }
 
 fn unwrap_state(bytes: &[u8], key: &str) -> Option<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! The engine around a generator that does as it is told: clauses of a given length, panics, slowness.
 
 mod device;
+mod endings;
 mod joins;
 mod lanes;
 mod scripts;
@@ -38,6 +39,8 @@ struct Fake {
     noise: u64,
     /// What was asked for: a clause, or a voice.
     log: Arc<Mutex<Vec<String>>>,
+    /// Counts those that are alive.
+    _alive: Option<Arc<()>>,
 }
 
 const CLAUSE_FRAMES: usize = 5;

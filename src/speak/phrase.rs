@@ -3,6 +3,7 @@
 //! A phrase needs no model to be played, so it is heard within one period of the device, also while the model is busy
 //! or has failed.
 
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::device::rate::RateConverter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Solver;
 use crate::pack::Pack;
+use crate::write::Beside;
 
 /// A phrase at the model's rate.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,28 +122,25 @@ fn read(path: &Path, text: &str) -> Result<Phrase> {
     Ok(Phrase { text: text.to_owned(), sample_rate_hz, samples })
 }
 
-/// As 32-bit floats, so that a kept phrase is the rendered one. Written beside its place and renamed.
+/// As 32-bit floats, so that a kept phrase is the rendered one. There whole or not at all.
 fn write(path: &Path, phrase: &Phrase) -> Result<()> {
     let failed =
         |e: hound::Error| Error::new(ErrorKind::Io, format!("cannot write {}: {e}", path.display())).with_source(e);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| Error::io("make", folder, e))?;
     }
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: phrase.sample_rate_hz,
         bits_per_sample: 32,
         sample_format: hound::SampleFormat::Float,
     };
+    let (beside, file) = Beside::create(path).map_err(|e| Error::io("write", path, e))?;
     let write = || {
-        let mut writer = hound::WavWriter::create(&partial, spec)?;
+        let mut writer = hound::WavWriter::new(BufWriter::new(file), spec)?;
         phrase.samples.iter().try_for_each(|&sample| writer.write_sample(sample))?;
         writer.finalize()
     };
-    let renamed =
-        write().map_err(failed).and_then(|()| std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e)));
-    renamed.inspect_err(|_| {
-        let _ = std::fs::remove_file(&partial); // the first error is the one to report
-    })
+    write().map_err(failed)?;
+    beside.publish().map_err(|e| Error::io("write", path, e))
 }
