@@ -24,8 +24,8 @@ say: build $(PACK)/pack.toml
 test: setup fmt clippy
 	cargo test --release --workspace
 
-# Judges the default pack by Whisper and DNSMOS, the teacher beside it, and prints the README's table. Brings what training
-# needs (some 4 GB of Python packages); the teacher's sentences take half an hour the first time.
+# Judges the default pack by Whisper and four judges of sound, the teacher and Piper beside it, and prints the README's tables.
+# Brings what training needs (some 4 GB of Python packages); the teacher's sentences take an hour the first time.
 export WREN_HOME ?= $(CURDIR)/target/wren
 VOICE_COUNT ?= 200
 WREN = cd models/train && ../../target/train/bin/python -m wren
@@ -38,6 +38,7 @@ target/train/ready: models/train/requirements.txt
 	@boards/setup.sh espeak-ng wordnet-base python3-venv
 	@command -v npm >/dev/null || boards/setup.sh npm
 	python3 -m venv target/train && target/train/bin/pip install -q -r $<
+	target/train/bin/pip install -q --no-deps -r models/train/requirements-judges.txt
 	@touch $@
 
 # What arrives at a virtual sound device, in real time: on a machine that has nothing else to do.
