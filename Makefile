@@ -42,8 +42,8 @@ check-features: setup
 				--target "$$target"; \
 		else echo "not checked for $$target: this toolchain lacks it (rustup target add $$target)"; fi; done
 
-# Judges the default pack by Whisper and DNSMOS, the teacher beside it, and prints the README's table. Brings what training
-# needs (some 4 GB of Python packages); the teacher's sentences take half an hour the first time.
+# Judges the default pack by Whisper and four judges of sound, the teacher and Piper beside it, and prints the README's tables.
+# Brings what training needs (some 4 GB of Python packages); the teacher's sentences take an hour the first time.
 export WREN_HOME ?= $(CURDIR)/target/wren
 VOICE_COUNT ?= 200
 WREN = cd models/train && ../../target/train/bin/python -m wren
@@ -56,6 +56,7 @@ target/train/ready: models/train/requirements.txt
 	@boards/setup.sh espeak-ng wordnet-base python3-venv
 	@command -v npm >/dev/null || boards/setup.sh npm
 	python3 -m venv target/train && target/train/bin/pip install -q -r $<
+	target/train/bin/pip install -q --no-deps -r models/train/requirements-judges.txt
 	@touch $@
 
 # What is heard, for ten thousand random orders of calls: half an hour, for the night.
