@@ -12,10 +12,10 @@ const ROWS: [&[&str]; 12] = [
     &["board", "device"],
     &["model", "ring"],
     &["backbone", "codec", "flow", "text"],
-    &["net"],
+    &["net", "ggml"],
     &["kernel"],
     &["pack"],
-    &["frame", "ggml", "setters", "write"],
+    &["frame", "setters", "write"],
     &["error"],
 ];
 
@@ -111,6 +111,9 @@ fn every_room_uses_the_rooms_below_it_alone() {
     for (path, text) in all.iter().filter(|(path, _)| path != "lib.rs") {
         let modules: Vec<&str> = path.trim_end_matches(".rs").split('/').filter(|part| *part != "mod").collect();
         seen.push(modules[0]);
+        if modules.contains(&"tests") {
+            continue; // a test may look up, to what a kernel is compared with
+        }
         found.extend(wrong(modules[0], text, modules.len()).into_iter().map(|line| format!("{path}: {line}")));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));

@@ -92,7 +92,7 @@ fn flow_head(pack: &Pack, engine: FlowEngine, pool: &Pool) -> FlowHead {
 /// The velocities of all steps from the reference's noise and state, conditional and unconditional, and the end point.
 fn velocities(pack: &Pack, golden: Golden, engine: FlowEngine, threads: usize, solver: Solver) -> Vec<f32> {
     let pool = Pool::new(threads);
-    let mut flow = flow_head(&pack, engine, &pool);
+    let mut flow = flow_head(pack, engine, &pool);
     let tensors = golden.tensors();
     let mut x = tensors.f32("unit.x").values[..flow.width()].to_vec();
     let mut all = Vec::new();

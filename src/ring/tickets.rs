@@ -84,7 +84,7 @@ impl Tickets {
 
     /// A value with the mark of its ticket.
     fn tagged(&self, ticket: u64, count: u64) -> u64 {
-        let tag = ticket / self.slots.len() as u64 & 0x7fff;
+        let tag = (ticket / self.slots.len() as u64) & 0x7fff;
         tag << COUNT_BITS | count & ((1 << COUNT_BITS) - 1)
     }
 

@@ -42,7 +42,7 @@ impl MulMat {
         let formats = [x.type_, op.type_] == [GGML_TYPE_F32; 2];
         let dense = [x.nb[0], op.nb[0], weights.nb[1]] == [4, 4, blocks * block_bytes]
             && (columns == 1 || x.nb[1] == 4 * len)
-            && op.nb[1] % 4 == 0
+            && op.nb[1].is_multiple_of(4)
             && op.nb[1] >= 4 * rows;
         (shapes && formats && dense).then(|| Self {
             blocks,
