@@ -56,7 +56,7 @@ fn options() -> SpeakOptions {
 
 fn pulled(text: &str) -> Vec<f32> {
     let mut session = WREN.session(SessionOptions::default()).unwrap();
-    session.speak(text, &options()).unwrap().map(Result::unwrap).flatten().collect()
+    session.speak(text, &options()).unwrap().flat_map(Result::unwrap).collect()
 }
 
 /// Pieces of random size; more is pushed when it is asked for, or before.
@@ -184,7 +184,7 @@ fn a_prompt_is_aborted_in_its_midst() {
         late.join().unwrap();
     }
     let text = "After that it speaks as ever.";
-    let after: Vec<f32> = session.speak(text, &options()).unwrap().map(Result::unwrap).flatten().collect();
+    let after: Vec<f32> = session.speak(text, &options()).unwrap().flat_map(Result::unwrap).collect();
     assert!(after == pulled(text), "nothing is left of what was aborted");
 }
 
