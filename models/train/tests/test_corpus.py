@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from wren import corpus, tokens
+from wren import alphabet, corpus, tokens
 from wren.corpus import entries, held_out_requests, key, requests
 from wren.frames import Frames
 from wren.home import Home, eval_sentences
@@ -84,7 +84,8 @@ def test_a_corpus_becomes_frames_with_values_that_find_their_samples(spoken, cod
     assert stored["values"][begin:end].shape == (len(frames.pairs), CodecSizes().value_dim)
     assert stored["first"][9] == entry["start"] + frames.first_sample
     assert (stored["begin"][9], stored["end"][9]) == (entry["start"], entry["start"] + entry["samples"])
-    text = stored["text"][stored["text_ends"][8] : stored["text_ends"][9]].tobytes().decode()
+    text = stored["text"][stored["text_ends"][8] : stored["text_ends"][9]]
+    text = alphabet.text(text)
     assert text == "sentence 10." and stored["places"][begin:end].max() < len(text)
 
 

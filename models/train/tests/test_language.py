@@ -1,5 +1,7 @@
 """What the language model is asked for, and where it is told to look."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from wren import drawn
 from wren.home import Home
 from wren.language import Language
 from wren.sizes import CodecSizes, LanguageSizes, StackSizes
+from wren.train_flow import known_values, states_of
+from wren.train_flow import losses as velocity_losses
 from wren.train_language import GUIDE_WIDTH, embedded, flow_loss, guidance, losses, weights_of
 from wren.utterances import IGNORED, LONGEST, Batch, Batches, Utterances
 
@@ -185,3 +189,26 @@ def test_speaking_stops_at_the_end_code_but_never_before_a_frame(model, monkeypa
     codes, levels, ended = model.speak("no", 0, max_frames=5)
     assert len(codes) == len(levels) == frames and ended == (end > 0)
     assert levels.min() >= 0 and levels.max() < CODEC.acoustic_levels
+
+
+def test_the_flow_learns_from_the_state_before_a_frame_and_the_frame_s_own_values(model, data):
+    states, values = states_of(model, data, np.array([0, 1]), corrupt=False)
+    rows = {len(text): codes for text, codes, _ in CORPUS}
+    assert len(states) == len(values) == sum(len(codes) for codes in rows.values())
+    by_length = [CODEC.values(torch.tensor(level)) for level in (3.0, 4.0, 5.0, 6.0)]
+    assert sorted(values[:, 0].tolist()) == pytest.approx(sorted(float(v) for v in by_length))
+    text, codes, _ = CORPUS[0]
+    levels = torch.arange(3, 6)[:, None].expand(-1, CODEC.value_dim)
+    wanted = model.states(text, 1, torch.tensor(codes), levels)
+    nearest = torch.cdist(wanted, states).min(1)
+    torch.testing.assert_close(nearest.values, torch.zeros(3), rtol=0, atol=1e-3)
+    torch.testing.assert_close(values[nearest.indices], model.codec.values(levels.float()))
+
+
+def test_known_values_keep_their_velocity_and_new_ones_are_learnt_from_speech(model):
+    with torch.no_grad():
+        model.flow.acoustic_codebook_output.weight[15:] = 0
+    assert known_values(model.flow) == 15
+    states, values = torch.randn(30, STACK.dim), torch.rand(30, CODEC.value_dim) * 2 - 1
+    old, new = velocity_losses(model.flow, 15, copy.deepcopy(model.flow), states, values)
+    assert old.item() == 0 and new.item() > 0.3
