@@ -84,10 +84,14 @@ pub(crate) struct Script {
 }
 
 impl Model {
-    /// How a speech is to be, with the pack's defaults for what nobody says. Errors: `UnknownVoice`.
+    /// How a speech is to be, with the pack's defaults for what nobody says. Errors: `UnknownVoice`, `BadOption`.
     pub(crate) fn script(&self, options: &SpeakOptions, guards: Option<Guards>) -> Result<Script> {
         let manifest = self.pack().manifest();
         let solver = options.solver(Solver::of(&manifest.defaults));
+        solver.validate()?;
+        if options.max_frames == Some(0) {
+            return Err(Error::new(ErrorKind::BadOption, "a frame budget of 0 leaves nothing to hear: raise it"));
+        }
         Ok(Script {
             voice: self.voices().get(options.voice.as_deref())?.clone(),
             request: Request { solver, seed: options.seed.unwrap_or(manifest.defaults.seed) },
@@ -99,15 +103,5 @@ impl Model {
                 _ => Policy::default(),
             },
         })
-    }
-}
-
-impl Script {
-    /// Errors: `BadOption`.
-    pub fn validate(&self) -> Result<()> {
-        if self.max_frames == 0 {
-            return Err(Error::new(ErrorKind::BadOption, "a frame budget of 0 leaves nothing to hear: raise it"));
-        }
-        self.request.solver.validate()
     }
 }

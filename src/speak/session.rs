@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::cost::FrameBytes;
 use super::generator::Generator;
-use super::options::{Script, SessionOptions, SpeakOptions};
+use super::options::{SessionOptions, SpeakOptions};
 use super::source::FrameSource;
 use super::speech::Speech;
 use crate::codec::CodecDecoder;
@@ -49,6 +49,11 @@ impl Model {
     }
 }
 
+/// Brings the state home.
+pub(super) fn give_back(home: &Home, core: Box<Core>) {
+    *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(core);
+}
+
 impl Session {
     /// Errors: `OutOfMemory`, `BadOption`, `Backend`; `Busy` where the model has as many sessions as it may.
     fn open(model: &Model, options: SessionOptions) -> Result<Self> {
@@ -81,7 +86,7 @@ impl Session {
         let turn = self.model.turns().take(Default::default(), Instant::now());
         let warmed = core.generator.warm(&voice);
         drop(turn);
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(core);
+        give_back(&self.home, core);
         warmed
     }
 
@@ -89,8 +94,7 @@ impl Session {
     ///
     /// Errors: `UnknownVoice`, `BadOption`; `Busy` while another speech of this session lives.
     pub fn speech(&mut self, options: &SpeakOptions) -> Result<Speech> {
-        let script = self.script(options)?;
-        script.validate()?;
+        let script = self.model.script(options, self.options.guards)?;
         let core = self.take()?;
         Ok(Speech::new(self.model.clone(), self.home.clone(), core, script, options.lane))
     }
@@ -107,17 +111,13 @@ impl Session {
         Ok(speech)
     }
 
-    fn script(&self, options: &SpeakOptions) -> Result<Script> {
-        self.model.script(options, self.options.guards)
-    }
-
     /// Bytes of weights that a frame reads. Errors: `Busy` while a speech of this session lives.
     #[doc(hidden)]
     pub fn frame_bytes(&self, options: &SpeakOptions) -> Result<FrameBytes> {
         let core = self.take()?;
         let (backbone, flow) = core.generator.frame_bytes(self.solver(options));
         let bytes = FrameBytes { backbone, flow, codec: core.codec.pass_bytes() };
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(core);
+        give_back(&self.home, core);
         Ok(bytes)
     }
 

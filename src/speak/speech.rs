@@ -5,8 +5,8 @@
 //! them.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cost::FrameTimes;
@@ -14,7 +14,7 @@ use super::guard::Silence;
 use super::options::Script;
 use super::position::ClauseText;
 use super::reading::Reading;
-use super::session::{Core, Home};
+use super::session::{Core, Home, give_back};
 use super::speaker::{Speaker, Step, Why};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Lane, Model};
@@ -301,8 +301,8 @@ impl Speech {
         let mut mark = None;
         if let Some(heard) = &mut self.heard {
             heard.samples += pcm.len() as u64;
-            let (chars, bytes) = (heard.text.chars.clone(), heard.text.bytes.clone());
-            mark = due.then_some(Mark { sample, chars, bytes });
+            let text = &heard.text;
+            mark = due.then(|| Mark { sample, chars: text.chars.clone(), bytes: text.bytes.clone() });
             if let Some(frames) = self.silence.hears(pcm) {
                 let why = self.speaker.fell_silent(heard.number, frames);
                 self.clause_ends(why);
@@ -325,7 +325,9 @@ impl Speech {
 
 impl Drop for Speech {
     fn drop(&mut self) {
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.core.take();
+        if let Some(core) = self.core.take() {
+            give_back(&self.home, core);
+        }
     }
 }
 
