@@ -30,6 +30,18 @@ fn a_device_that_is_not_there_is_named_with_a_remedy() {
 }
 
 #[test]
+fn live_speech_is_one_of_the_sessions_that_a_model_may_have() {
+    let files = TinyPack::import(Recipe::Q8);
+    let model = Model::open(files.dir(), ModelOptions::default().max_sessions(1usize)).unwrap();
+    let (live, _) = live(&model, options());
+    assert_eq!(model.session(unwatched()).unwrap_err().kind(), ErrorKind::Busy);
+    drop(live);
+    let _session = model.session(unwatched()).unwrap();
+    let device = DeviceOptions { device: DeviceChoice::Null { sample_rate_hz: RATE_HZ }, ..DeviceOptions::default() };
+    assert_eq!(Live::open(&model, options().device(device)).unwrap_err().kind(), ErrorKind::Busy);
+}
+
+#[test]
 fn a_pack_that_is_replaced_while_open_is_spoken_to_the_end() {
     let (files, model) = tiny();
     let (live, recorder) = live(&model, options());

@@ -101,8 +101,14 @@ pub struct ModelInfo {
 }
 
 /// Weights, shared by whoever has a clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Model(Arc<Shared>);
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("info", &self.0.info).finish_non_exhaustive() // not its weights
+    }
+}
 
 #[derive(Debug)]
 struct Shared {

@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::flow::{FlowHead, Solver, noise};
 use crate::frame::{Frame, Semantic, choose_semantic, quantise_acoustic};
 use crate::kernel::Pool;
-use crate::model::Model;
+use crate::model::{Model, Seat};
 use crate::pack::Voice;
 
 /// Makes the frames of one clause after another. It owns a key/value cache and scratch; the weights are its model's.
@@ -57,6 +57,8 @@ pub struct Generator {
     ends_withheld: u64,
     prompt_time: Duration,
     times: FrameTimes,
+    /// Among the sessions that the model may have; free when the memory is.
+    _seat: Seat,
 }
 
 /// Rows of the prefix, or of the rest of the prompt, that have been fed.
@@ -67,8 +69,9 @@ enum Fed {
 }
 
 impl Generator {
-    /// Errors: `BadPack`, `BadOption`, `Backend`.
+    /// Errors: `Busy` where the model has as many sessions as it may, `OutOfMemory`, `BadPack`, `BadOption`, `Backend`.
     pub(crate) fn open(model: &Model, options: &SessionOptions) -> Result<Self> {
+        let seat = model.seat(options.context, options.kv)?;
         let (pack, pool) = (model.pack(), model.pool().clone());
         let shape = pack.shape();
         let defaults = &pack.manifest().defaults;
@@ -94,6 +97,7 @@ impl Generator {
             ends_withheld: 0,
             prompt_time: Duration::ZERO,
             times: FrameTimes::default(),
+            _seat: seat,
         })
     }
 

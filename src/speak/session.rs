@@ -12,7 +12,7 @@ use super::speech::Speech;
 use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Solver;
-use crate::model::{Model, Seat};
+use crate::model::Model;
 use crate::text::nothing_to_say;
 
 /// Speaks one text after another. Cheap beside its [`Model`]: it owns a key/value cache, the codec's state and scratch.
@@ -27,12 +27,9 @@ pub struct Session {
 pub(super) type Home = Arc<Mutex<Option<Box<Core>>>>;
 
 /// What a speech works with.
-#[derive(Debug)]
 pub(super) struct Core {
     pub generator: Generator,
     pub codec: CodecDecoder,
-    /// Among the sessions that the model may have.
-    _seat: Seat,
 }
 
 impl Model {
@@ -49,6 +46,12 @@ impl Model {
     }
 }
 
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive() // not its caches
+    }
+}
+
 /// Brings the state home.
 pub(super) fn give_back(home: &Home, core: Box<Core>) {
     *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(core);
@@ -57,12 +60,7 @@ pub(super) fn give_back(home: &Home, core: Box<Core>) {
 impl Session {
     /// Errors: `OutOfMemory`, `BadOption`, `Backend`; `Busy` where the model has as many sessions as it may.
     fn open(model: &Model, options: SessionOptions) -> Result<Self> {
-        let seat = model.seat(options.context, options.kv)?;
-        let core = Core {
-            generator: Generator::open(model, &options)?,
-            codec: CodecDecoder::new(model.codec(), 1),
-            _seat: seat,
-        };
+        let core = Core { generator: Generator::open(model, &options)?, codec: CodecDecoder::new(model.codec(), 1) };
         Ok(Self { model: model.clone(), options, home: Arc::new(Mutex::new(Some(Box::new(core)))) })
     }
 

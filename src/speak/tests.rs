@@ -21,6 +21,16 @@ fn sessions_are_refused_beyond_the_number_that_may_be_open() {
 }
 
 #[test]
+fn what_is_printed_of_a_session_fits_on_a_page() {
+    let (_folder, model) = tiny(Recipe::Q8);
+    let mut session = model.session(SessionOptions::default()).unwrap();
+    let speech = session.speak("Hello there.", &SpeakOptions::default()).unwrap();
+    for printed in [format!("{model:?}"), format!("{session:?}"), format!("{speech:?}")] {
+        assert!(printed.len() < 4000, "{} bytes", printed.len());
+    }
+}
+
+#[test]
 fn a_short_context_is_not_refused_because_the_usual_one_does_not_fit() {
     let (_folder, pack) = tiny_pack(Recipe::Q8);
     let budget = Need::of(&pack, 512, KvType::F16).unwrap().sum();
