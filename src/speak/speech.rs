@@ -113,7 +113,6 @@ struct Heard {
 }
 
 /// Speech as it is asked for. As an iterator it gives blocks; it ends where text is needed, and goes on after a push.
-#[derive(Debug)]
 pub struct Speech {
     model: Model,
     home: Home,
@@ -320,6 +319,12 @@ impl Speech {
             let what = if retried { "it is spoken once more" } else { "it is left there" };
             log::warn!("a clause went astray ({trip:?}): {what}");
         }
+    }
+}
+
+impl std::fmt::Debug for Speech {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Speech").field("summary", &self.summary()).finish_non_exhaustive() // not the rules of its text
     }
 }
 
