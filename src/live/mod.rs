@@ -17,6 +17,7 @@ mod ledger;
 mod open;
 mod pace;
 mod packet;
+mod render;
 mod schedule;
 mod shared;
 #[cfg(test)]
@@ -27,5 +28,6 @@ mod watch;
 pub use codec::Preroll;
 pub use lane::{Arrival, Lanes};
 pub use open::{Live, LiveOptions};
+pub use render::Renderer;
 pub use utterance::{Event, Utterance};
 pub use watch::OpenSink;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::cost::FrameTimes;
 use super::guard::Silence;
 use super::options::Script;
-use super::position::ClauseText;
+use super::position::{ClauseText, Word};
 use super::reading::Reading;
 use super::session::{Core, Home, give_back};
 use super::speaker::{Speaker, Step, Why};
@@ -107,6 +107,8 @@ pub struct Summary {
 struct Heard {
     number: usize,
     text: Arc<ClauseText>,
+    /// Number of its first sample.
+    first: u64,
     expected: u64,
     samples: u64,
     over: bool,
@@ -125,6 +127,8 @@ pub struct Speech {
     heard: Option<Heard>,
     /// The next block begins the clause in `heard`.
     mark_due: bool,
+    /// Of clauses that are complete, and nobody has asked for yet.
+    words: Vec<Word>,
     samples: u64,
     astray: usize,
     ends_withheld: u64,
@@ -155,6 +159,7 @@ impl Speech {
             lane,
             heard: None,
             mark_due: false,
+            words: Vec::new(),
             samples: 0,
             astray: 0,
             begun: Instant::now(),
@@ -197,6 +202,18 @@ impl Speech {
             let length = heard.over.then_some(heard.samples);
             heard.text.position(heard.samples, length, heard.expected)
         })
+    }
+
+    /// The same place in bytes of the text.
+    pub fn position_bytes(&self) -> usize {
+        self.heard.as_ref().map_or(0, |heard| heard.text.byte_of(self.position()))
+    }
+
+    /// The words of the clauses that have come to their end since the last call, and when they are heard. A clause is at
+    /// its end when the next block, more text or the end was given out after its last block. The clause that a budget or
+    /// a cancel broke off is not among them: [`Speech::position`] says how far it came.
+    pub fn take_words(&mut self) -> Vec<Word> {
+        std::mem::take(&mut self.words)
     }
 
     /// How it stands.
@@ -270,7 +287,7 @@ impl Speech {
             Step::Working => None,
             Step::Clause { number, text, expected_frames } => {
                 let expected = expected_frames as u64 * pcm.len() as u64;
-                self.heard = Some(Heard { number, text, expected, samples: 0, over: false });
+                self.heard = Some(Heard { number, text, first: self.samples, expected, samples: 0, over: false });
                 self.mark_due = true;
                 self.silence.begin();
                 None
@@ -313,6 +330,10 @@ impl Speech {
     fn clause_ends(&mut self, why: Why) {
         if let Some(heard) = &mut self.heard {
             heard.over = true;
+            // One that is spoken once more has its words then.
+            if !matches!(why, Why::Astray { retried: true, .. }) {
+                self.words.extend(heard.text.words(heard.first..heard.first + heard.samples));
+            }
         }
         if let Why::Astray { trip, retried } = why {
             self.astray += 1;
