@@ -1,0 +1,115 @@
+//! How the service is to be. In: the command line. Out: what was asked for, checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use syrinx::{Model, ModelOptions};
+
+/// Speech over HTTP on this machine, in the form of OpenAI's /v1/audio/speech.
+#[derive(Clone, Debug, Parser)]
+#[command(version)]
+pub struct Arguments {
+    /// Folder of the pack. Without it: $SYRINX_PACK, then models/wren-en.
+    #[arg(long, value_name = "DIR", env = "SYRINX_PACK", default_value = "models/wren-en")]
+    pub pack: PathBuf,
+    /// Where to listen. Beyond this machine only with a key.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8880")]
+    pub listen: SocketAddr,
+    /// Listen on a socket in the file system instead.
+    #[arg(long, value_name = "PATH", conflicts_with = "listen")]
+    pub unix: Option<PathBuf>,
+    /// A file whose first line clients must send as `Authorization: Bearer …`.
+    #[arg(long, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// A name by which clients may reach this machine, beside localhost and addresses of loopback.
+    #[arg(long, value_name = "NAME")]
+    pub allowed_host: Vec<String>,
+    /// A web page's origin that may speak, such as https://kiosk.example.
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors_origin: Vec<String>,
+    /// Clients that are spoken for at the same time; as many as processors by default.
+    #[arg(long, value_name = "COUNT")]
+    pub speakers: Option<usize>,
+    /// Clients that may wait for a speaker; more are refused with 429.
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    pub queue: usize,
+    /// Longest wait for a speaker, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+    /// Most characters of a text.
+    #[arg(long, value_name = "CHARACTERS", default_value_t = 4096)]
+    pub max_input: usize,
+    /// Connections that may be open.
+    #[arg(long, value_name = "COUNT", default_value_t = 256)]
+    pub max_connections: usize,
+    /// Seconds for a request's header, for its body, and for a client that takes nothing.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub patience: u64,
+    /// Refuse what this build cannot do (mp3, other names of models and voices) instead of answering as near as it can.
+    #[arg(long)]
+    pub strict: bool,
+    /// Refuse a pack whose licence forbids commercial use.
+    #[arg(long)]
+    pub commercial: bool,
+}
+
+impl Arguments {
+    /// The key that clients must know. Errors: a file that cannot be read, or is empty.
+    pub fn key(&self) -> Result<Option<String>, String> {
+        let Some(path) = &self.api_key_file else { return Ok(None) };
+        let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        let key = text.lines().next().unwrap_or_default().trim();
+        match key.is_empty() {
+            true => Err(format!("{} holds no key: write one into its first line", path.display())),
+            false => Ok(Some(key.to_owned())),
+        }
+    }
+
+    /// Errors: it would listen to everybody.
+    pub fn check(&self, has_key: bool) -> Result<(), String> {
+        if self.unix.is_none() && !self.listen.ip().is_loopback() && !has_key {
+            return Err(format!(
+                "{} is reached from outside: give --api-key-file, or listen on 127.0.0.1",
+                self.listen
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sessions that compute at the same time.
+    pub fn speakers(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.speakers.unwrap_or_else(processors).clamp(1, 64)
+    }
+
+    pub fn open_model(&self) -> syrinx::Result<Model> {
+        let options = ModelOptions::default().parallel(self.speakers()).commercial(self.commercial);
+        Model::open(&self.pack, options)
+    }
+
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(arguments: &[&str], has_key: bool) -> Result<(), String> {
+        Arguments::parse_from([&["syrinx-serve"], arguments].concat()).check(has_key)
+    }
+
+    #[test]
+    fn it_listens_beyond_this_machine_only_with_a_key() {
+        assert!(check(&[], false).is_ok());
+        assert!(check(&["--listen", "[::1]:1"], false).is_ok());
+        assert!(check(&["--unix", "/run/x.sock"], false).is_ok());
+        for address in ["0.0.0.0:8880", "[::]:8880", "192.168.1.2:8880"] {
+            assert!(check(&["--listen", address], false).unwrap_err().contains("--api-key-file"));
+            assert!(check(&["--listen", address], true).is_ok());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! In which form speech is sent. In: what the client asks for, blocks of samples. Out: headers and bytes.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+use syrinx::to_i16;
+
+use crate::refusal::Refusal;
+
+/// What the samples are wrapped in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrap {
+    /// 16-bit little-endian samples.
+    Pcm,
+    /// The same behind the header of a WAV file.
+    Wav,
+}
+
+/// How the body comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    pub wrap: Wrap,
+    /// As server-sent events with base64 in them.
+    pub events: bool,
+    /// At once when it is complete, with its true length.
+    pub whole: bool,
+    /// Another form was asked for that this build cannot make.
+    pub instead: bool,
+}
+
+impl Form {
+    /// Errors: 400 for a form that there is not.
+    pub fn asked(format: Option<&str>, stream: Option<&str>, whole: bool, strict: bool) -> Result<Self, Refusal> {
+        let (wrap, instead) = match format {
+            Some("pcm") => (Wrap::Pcm, false),
+            Some("wav") => (Wrap::Wav, false),
+            // Clients that want mp3, or do not say what they want, go by the type that the answer names.
+            None | Some("mp3") if !strict => (Wrap::Wav, true),
+            other => {
+                let other = other.unwrap_or("mp3");
+                let message = format!("response_format {other} is not supported: choose wav or pcm");
+                return Err(Refusal::of_field("response_format", "unsupported_response_format", message));
+            }
+        };
+        let events = match stream {
+            None | Some("audio") => false,
+            Some("sse") => true,
+            Some(other) => {
+                let message = format!("stream_format {other} is not supported: choose audio or sse");
+                return Err(Refusal::of_field("stream_format", "unsupported_stream_format", message));
+            }
+        };
+        Ok(Self { wrap, events, whole: whole && !events, instead })
+    }
+
+    pub fn content_type(self) -> &'static str {
+        match (self.events, self.wrap) {
+            (true, _) => "text/event-stream",
+            (false, Wrap::Pcm) => "audio/pcm",
+            (false, Wrap::Wav) => "audio/wav",
+        }
+    }
+
+    /// What comes before the first block. `samples`: all of them, where they are known.
+    pub fn head(self, rate_hz: u32, samples: Option<usize>) -> Vec<u8> {
+        match self.wrap {
+            Wrap::Pcm => Vec::new(),
+            Wrap::Wav => self.packed(wav_header(rate_hz, samples)),
+        }
+    }
+
+    pub fn block(self, samples: &[f32]) -> Vec<u8> {
+        self.packed(samples.iter().flat_map(|&sample| to_i16(sample).to_le_bytes()).collect())
+    }
+
+    /// What comes after the last block. Tokens are characters of the text and frames of sound.
+    pub fn tail(self, characters: usize, frames: u64) -> Vec<u8> {
+        if !self.events {
+            return Vec::new();
+        }
+        let (input, output) = (characters as u64, frames);
+        let usage = json!({ "input_tokens": input, "output_tokens": output, "total_tokens": input + output });
+        event(&json!({ "type": "speech.audio.done", "usage": usage }))
+    }
+
+    fn packed(self, bytes: Vec<u8>) -> Vec<u8> {
+        match self.events {
+            false => bytes,
+            true => event(&json!({ "type": "speech.audio.delta", "audio": BASE64_STANDARD.encode(bytes) })),
+        }
+    }
+}
+
+/// One server-sent event.
+pub fn event(data: &serde_json::Value) -> Vec<u8> {
+    format!("data: {data}\n\n").into_bytes()
+}
+
+/// 16 bits, one channel. Where the length is not known it is the largest, as OpenAI streams it.
+fn wav_header(rate_hz: u32, samples: Option<usize>) -> Vec<u8> {
+    let data = samples.and_then(|samples| u32::try_from(2 * samples).ok()).unwrap_or(u32::MAX);
+    let mut header = Vec::with_capacity(44);
+    header.extend(b"RIFF");
+    header.extend(data.saturating_add(36).to_le_bytes());
+    header.extend(b"WAVEfmt ");
+    header.extend(16u32.to_le_bytes());
+    header.extend(1u16.to_le_bytes()); // integers
+    header.extend(1u16.to_le_bytes());
+    header.extend(rate_hz.to_le_bytes());
+    header.extend((2 * rate_hz).to_le_bytes());
+    header.extend(2u16.to_le_bytes());
+    header.extend(16u16.to_le_bytes());
+    header.extend(b"data");
+    header.extend(data.to_le_bytes());
+    header
+}

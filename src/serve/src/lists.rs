@@ -1,0 +1,48 @@
+//! What there is. In: a model. Out: lists of models and voices, as OpenAI and Open WebUI read them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::Shared;
+use crate::refusal::Refusal;
+use crate::request::{ALIASES, alias};
+
+fn model(shared: &Shared) -> Value {
+    json!({ "id": shared.model.info().name, "object": "model", "created": 0, "owned_by": "syrinx" })
+}
+
+pub async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let models = json!([model(&shared)]);
+    Json(json!({ "object": "list", "data": models, "models": models }))
+}
+
+/// Errors: 404 for another model.
+pub async fn one_model(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    match id == shared.model.info().name {
+        true => Ok(Json(model(&shared))),
+        false => {
+            let message = format!("there is no model of this name: the one here is {}", shared.model.info().name);
+            Err(Refusal::new(StatusCode::NOT_FOUND, "model_not_found", message))
+        }
+    }
+}
+
+pub async fn voices(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let info = shared.model.info();
+    let language = info.languages.first();
+    let voices: Vec<Value> =
+        info.voices.iter().map(|name| json!({ "id": name, "name": name, "language": language })).collect();
+    let aliases: serde_json::Map<String, Value> =
+        ALIASES.iter().filter_map(|name| Some(((*name).to_owned(), alias(name, info)?.into()))).collect();
+    let aliases = if shared.arguments.strict { json!({}) } else { aliases.into() };
+    Json(json!({ "object": "list", "voices": voices, "data": voices, "aliases": aliases }))
+}
+
+/// It lives, and the model is open: it is opened before anybody can connect.
+pub async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}

@@ -1,0 +1,67 @@
+//! The program `syrinx-serve`. In: requests over HTTP on this machine. Out: speech, from its first frame on.
+//!
+//! ```text
+//! connection ─► guard (host, origin, key) ─► request ─► queue ─► a session on a thread ─► a few blocks ─► body
+//!      └── the client is gone: the body is dropped, and with it the speech is cancelled ──┘
+//! ```
+//!
+//! A block is computed when the connection has taken the one before but a few: what a slow client costs is bounded.
+
+#![deny(unsafe_code)]
+
+mod answer;
+mod arguments;
+mod connections;
+mod form;
+mod guard;
+mod lists;
+mod metrics;
+mod queue;
+mod refusal;
+mod request;
+mod speaking;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use arguments::Arguments;
+use clap::Parser;
+
+/// What every request sees.
+#[derive(Debug)]
+struct Shared {
+    model: syrinx::Model,
+    arguments: Arguments,
+    queue: queue::Queue,
+    metrics: metrics::Metrics,
+    key: Option<String>,
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format_timestamp(None)
+        .format_target(false)
+        .init();
+    match serve(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("syrinx-serve: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Errors: one line for a person.
+fn serve(arguments: Arguments) -> Result<(), String> {
+    let key = arguments.key()?;
+    arguments.check(key.is_some())?;
+    let model = arguments.open_model().map_err(|e| e.to_string())?;
+    let queue = queue::Queue::new(&model, arguments.speakers(), arguments.queue).map_err(|e| e.to_string())?;
+    let shared = Arc::new(Shared { metrics: metrics::Metrics::default(), model, queue, key, arguments });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| format!("no threads for connections: {e}"))?;
+    runtime.block_on(connections::serve(shared))
+}

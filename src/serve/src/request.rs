@@ -1,0 +1,112 @@
+//! What a client asks for. In: the JSON of OpenAI's `/v1/audio/speech`; what is not known in it is ignored, as clients add
+//! fields of their own. Out: a text, options, a form; or what is wrong with it, by field.
+
+use serde::Deserialize;
+use serde_json::Value;
+use syrinx::{ModelInfo, SpeakOptions};
+
+use crate::form::Form;
+use crate::refusal::Refusal;
+
+/// OpenAI's names of voices, which some clients send whatever the server has.
+pub const ALIASES: [&str; 13] =
+    ["alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse", "marin", "cedar"];
+
+#[derive(Debug, Deserialize)]
+struct Fields {
+    model: Option<Value>,
+    input: Option<Value>,
+    voice: Option<Value>,
+    response_format: Option<Value>,
+    speed: Option<Value>,
+    stream_format: Option<Value>,
+    stream: Option<Value>,
+    seed: Option<Value>,
+}
+
+/// A request that can be spoken.
+#[derive(Debug)]
+pub struct Asked {
+    pub text: String,
+    pub options: SpeakOptions,
+    pub form: Form,
+}
+
+/// What the service allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    pub max_input: usize,
+    pub strict: bool,
+}
+
+fn text(name: &'static str, value: Option<Value>) -> Result<Option<String>, Refusal> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Refusal::of_field(name, "invalid_type", format!("{name} is to be a string"))),
+    }
+}
+
+/// Errors: 400, with the field and what is wrong with it.
+pub fn read(body: &[u8], info: &ModelInfo, allowed: Allowed) -> Result<Asked, Refusal> {
+    let bad_json =
+        |e: serde_json::Error| Refusal::of_field("body", "invalid_json", format!("the body is no JSON: {e}"));
+    let fields: Fields = serde_json::from_slice(body).map_err(bad_json)?;
+    let input = text("input", fields.input)?.unwrap_or_default();
+    if input.trim().is_empty() {
+        return Err(Refusal::of_field("input", "missing_required_field", "input is missing or empty: give a text"));
+    }
+    let (characters, most) = (input.chars().count(), allowed.max_input);
+    if characters > most {
+        let message = format!("input has {characters} characters: give {most} at most");
+        return Err(Refusal::of_field("input", "input_too_long", message));
+    }
+    let model = text("model", fields.model)?;
+    if allowed.strict && model.as_deref().is_some_and(|model| model != info.name) {
+        return Err(Refusal::of_field("model", "unknown_model", format!("the model here is {}", info.name)));
+    }
+    check_speed(fields.speed)?;
+    let voice = voice(fields.voice, info, allowed.strict)?;
+    let seed = match fields.seed {
+        None | Some(Value::Null) => None,
+        Some(seed) => Some(seed.as_u64().ok_or_else(|| {
+            Refusal::of_field("seed", "invalid_type", "seed is to be a whole number, not below zero")
+        })?),
+    };
+    let whole = fields.stream == Some(Value::Bool(false));
+    let (format, stream_format) =
+        (text("response_format", fields.response_format)?, text("stream_format", fields.stream_format)?);
+    let form = Form::asked(format.as_deref(), stream_format.as_deref(), whole, allowed.strict)?;
+    Ok(Asked { text: input, options: SpeakOptions::default().voice(voice).seed(seed), form })
+}
+
+/// A pack's voice: by its name, as an object with an `id`, or one of OpenAI's names.
+fn voice(value: Option<Value>, info: &ModelInfo, strict: bool) -> Result<Option<String>, Refusal> {
+    let name = match value {
+        Some(Value::Object(mut object)) => text("voice", object.remove("id"))?,
+        value => text("voice", value)?,
+    };
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+    if !strict && !info.voices.contains(&name) {
+        return Ok(Some(alias(&name, info).unwrap_or(name)));
+    }
+    Ok(Some(name))
+}
+
+/// Which voice stands for one of OpenAI's.
+pub fn alias(name: &str, info: &ModelInfo) -> Option<String> {
+    let place = ALIASES.iter().position(|alias| *alias == name)?;
+    info.voices.get(place % info.voices.len().max(1)).cloned()
+}
+
+fn check_speed(speed: Option<Value>) -> Result<(), Refusal> {
+    match speed {
+        None | Some(Value::Null) => Ok(()),
+        Some(speed) if speed.as_f64() == Some(1.0) => Ok(()),
+        Some(speed) if speed.is_number() => {
+            let message = format!("speed {speed} is not supported yet: leave it at 1");
+            Err(Refusal::of_field("speed", "unsupported_speed", message))
+        }
+        Some(_) => Err(Refusal::of_field("speed", "invalid_type", "speed is to be a number")),
+    }
+}

@@ -1,0 +1,128 @@
+//! Promises of the speech service: the samples of the program, the forms that clients read, errors that they understand.
+
+mod support;
+
+use support::{Service, pack};
+use syrinx::{Model, ModelOptions, SessionOptions, SpeakOptions, to_i16};
+
+const TEXT: &str = "Turn left in 300 m.";
+
+fn expected(text: &str, options: &SpeakOptions) -> Vec<u8> {
+    let mut session = Model::open(pack(), ModelOptions::default()).unwrap().session(SessionOptions::default()).unwrap();
+    let samples = session.speak(text, options).unwrap().collect::<syrinx::Result<Vec<_>>>().unwrap().concat();
+    samples.into_iter().flat_map(|sample| to_i16(sample).to_le_bytes()).collect()
+}
+
+fn body(more: &str) -> String {
+    format!("{{\"model\": \"tts-1\", \"input\": \"{TEXT}\", \"voice\": \"us-male\", \"lang\": \"en\"{more}}}")
+}
+
+#[test]
+fn pcm_is_the_samples_of_the_library() {
+    let service = Service::start(&[]);
+    let options = SpeakOptions::default().voice("us-male".to_owned()).seed(7);
+    let answer = service.speak(&body(", \"response_format\": \"pcm\", \"seed\": 7"));
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("audio/pcm")));
+    assert_eq!((answer.header("transfer-encoding"), answer.header("x-sample-rate")), (Some("chunked"), Some("24000")));
+    assert!(answer.whole && answer.body == expected(TEXT, &options));
+}
+
+#[test]
+fn wav_is_streamed_with_the_largest_length_and_sent_whole_with_its_own() {
+    let service = Service::start(&[]);
+    let samples = expected(TEXT, &SpeakOptions::default().voice("us-male".to_owned()));
+    let streamed = service.speak(&body(", \"response_format\": \"wav\""));
+    assert_eq!(streamed.header("content-type"), Some("audio/wav"));
+    assert_eq!((&streamed.body[..4], &streamed.body[40..44]), (&b"RIFF"[..], &[255; 4][..]));
+    assert!(streamed.body[44..] == samples);
+    let whole = service.speak(&body(", \"response_format\": \"wav\", \"stream\": false"));
+    assert_eq!(whole.header("content-length"), Some(whole.body.len().to_string().as_str()));
+    assert_eq!(whole.body[40..44], (samples.len() as u32).to_le_bytes());
+    assert_eq!(whole.body[4..8], (samples.len() as u32 + 36).to_le_bytes());
+    assert!(whole.body[44..] == samples);
+    // What cannot be made is answered as what it is.
+    let other = service.speak(&body(", \"response_format\": \"mp3\""));
+    assert_eq!((other.header("content-type"), other.header("x-syrinx-format")), (Some("audio/wav"), Some("wav")));
+}
+
+#[test]
+fn events_carry_the_same_sound_and_say_what_was_used() {
+    use base64::Engine;
+    let service = Service::start(&[]);
+    let answer = service.speak(&body(", \"response_format\": \"pcm\", \"stream_format\": \"sse\""));
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    let text = String::from_utf8(answer.body).unwrap();
+    let events: Vec<serde_json::Value> = text
+        .split_terminator("\n\n")
+        .map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap())
+        .collect();
+    let (done, deltas) = events.split_last().unwrap();
+    assert_eq!(done["type"], "speech.audio.done");
+    assert_eq!(done["usage"]["output_tokens"], deltas.len());
+    let sound: Vec<u8> = deltas
+        .iter()
+        .flat_map(|delta| base64::prelude::BASE64_STANDARD.decode(delta["audio"].as_str().unwrap()).unwrap())
+        .collect();
+    assert!(sound == expected(TEXT, &SpeakOptions::default().voice("us-male".to_owned())));
+}
+
+#[test]
+fn voices_come_by_name_by_object_and_by_openais_names() {
+    let service = Service::start(&[]);
+    let speak = |voice: &str| {
+        let answer = service.speak(&format!("{{\"input\": \"Go on.\", \"response_format\": \"pcm\"{voice}}}"));
+        assert_eq!(answer.status, 200, "{voice}");
+        answer.body
+    };
+    let female = speak(", \"voice\": \"us-female\"");
+    assert!(female == speak("") && female == speak(", \"voice\": {\"id\": \"us-female\"}"));
+    assert!(female == speak(", \"voice\": \"alloy\"") && female != speak(", \"voice\": \"ash\""));
+    let voices = service.get("/v1/audio/voices").json();
+    assert_eq!(voices["voices"][0]["id"], "us-female");
+    assert_eq!(voices["aliases"]["ash"], voices["voices"][1]["id"]);
+}
+
+#[test]
+fn what_is_wrong_is_said_by_field() {
+    let service = Service::start(&["--max-input", "50"]);
+    let long = format!("{{\"input\": \"{}\"}}", "a".repeat(51));
+    for (body, code, param) in [
+        ("", "invalid_json", Some("body")),
+        ("{\"input\": \"x\"", "invalid_json", Some("body")),
+        ("[]", "invalid_json", Some("body")),
+        ("{}", "missing_required_field", Some("input")),
+        ("{\"input\": \" \"}", "missing_required_field", Some("input")),
+        ("{\"input\": 7}", "invalid_type", Some("input")),
+        ("{\"input\": \"?!\"}", "bad_text", Some("input")),
+        (long.as_str(), "input_too_long", Some("input")),
+        ("{\"input\": \"x\", \"voice\": \"nobody\"}", "unknown_voice", Some("voice")),
+        ("{\"input\": \"x\", \"voice\": []}", "invalid_type", Some("voice")),
+        ("{\"input\": \"x\", \"response_format\": \"opus\"}", "unsupported_response_format", Some("response_format")),
+        ("{\"input\": \"x\", \"stream_format\": \"x\"}", "unsupported_stream_format", Some("stream_format")),
+        ("{\"input\": \"x\", \"speed\": 2}", "unsupported_speed", Some("speed")),
+        ("{\"input\": \"x\", \"speed\": \"fast\"}", "invalid_type", Some("speed")),
+        ("{\"input\": \"x\", \"seed\": -1}", "invalid_type", Some("seed")),
+    ] {
+        let answer = service.speak(body);
+        assert_eq!(answer.error(), (400, code.to_owned(), param.map(str::to_owned)), "{body}");
+        assert!(answer.header("x-request-id").is_some());
+    }
+    let plain = service.ask("POST", "/v1/audio/speech", "content-type: text/plain\r\n", b"{}");
+    assert_eq!(plain.error().0, 415);
+    let large = format!("{{\"input\": \"{}\"}}", "a".repeat(200_000));
+    assert_eq!(service.speak(&large).error().0, 413);
+    assert_eq!(service.get("/v1/audio/speech").error().0, 405);
+    assert_eq!(service.get("/nowhere").error().0, 404);
+    assert_eq!(service.get("/v1/models/gpt").error().0, 404);
+    assert_eq!(service.get("/v1/models/wren").json()["object"], "model");
+    assert_eq!(service.get("/ready").status, 200);
+}
+
+#[test]
+fn a_strict_service_takes_its_own_names_alone() {
+    let service = Service::start(&["--strict"]);
+    let code = |body: &str| service.speak(body).error().1;
+    assert_eq!(code("{\"input\": \"x\", \"model\": \"tts-1\", \"response_format\": \"wav\"}"), "unknown_model");
+    assert_eq!(code("{\"input\": \"x\", \"voice\": \"alloy\", \"response_format\": \"wav\"}"), "unknown_voice");
+    assert_eq!(code("{\"input\": \"x\"}"), "unsupported_response_format");
+}
