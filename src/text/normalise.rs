@@ -15,6 +15,7 @@ mod clean;
 mod finish;
 mod markup;
 mod number;
+mod pattern;
 mod rules;
 mod scan;
 mod template;
