@@ -15,8 +15,10 @@ mod clean;
 mod finish;
 mod markup;
 mod number;
+mod numbers;
 mod rules;
 mod scan;
+mod spellout;
 mod template;
 mod track;
 mod verbs;
@@ -34,6 +36,9 @@ use track::Track;
 use super::veil::{BLOT, Veil};
 
 const ENGLISH: &str = include_str!("rules/en.toml");
+/// Tag, rules, CLDR's rules for numbers. Nothing of them is read before it is asked for.
+const LANGUAGES: &[(&str, &str, &str)] =
+    &[("en", ENGLISH, ""), ("de", include_str!("rules/de.toml"), include_str!("rules/spellout/de.txt"))];
 /// A text settles after one pass, an odd one after two or three.
 const SETTLING_PASSES: usize = 4;
 
@@ -81,15 +86,19 @@ impl Normaliser {
             Some((language, region)) => (language, Some(region)),
             None => (language, None),
         };
-        match language {
-            "en" => Normaliser::compile(ENGLISH, region),
-            _ => Err(RulesError::new(0, format!("there are no rules for the language {language}"))),
-        }
+        let Some((_, rules, spellout)) = LANGUAGES.iter().find(|(tag, ..)| *tag == language) else {
+            let known = Normaliser::languages().join(", ");
+            return Err(RulesError::new(
+                0,
+                format!("there are no rules for the language {language}: use one of {known}"),
+            ));
+        };
+        Normaliser::compile(rules, spellout, region)
     }
 
     /// Languages with built-in rules.
-    pub fn languages() -> &'static [&'static str] {
-        &["en"]
+    pub fn languages() -> Vec<&'static str> {
+        LANGUAGES.iter().map(|(tag, ..)| *tag).collect()
     }
 
     /// Rules in the format of `rules/en.toml`.
@@ -98,11 +107,17 @@ impl Normaliser {
     /// [`RulesError`] with the line: not TOML, an unknown key, a pattern that does not compile, or a template that
     /// names an unknown verb or group.
     pub fn from_rules(toml: &str) -> Result<Normaliser, RulesError> {
-        Normaliser::compile(toml, None)
+        Normaliser::compile(toml, "", None)
     }
 
-    fn compile(toml: &str, region: Option<&str>) -> Result<Normaliser, RulesError> {
-        Ok(Normaliser { rules: Arc::new(Rules::parse(toml, region)?), markup: Markup::new()? })
+    /// Rules in that format with a language's rules for numbers, in the format of `rules/spellout`. Errors: as
+    /// [`from_rules`](Self::from_rules).
+    pub fn from_files(toml: &str, spellout: &str) -> Result<Normaliser, RulesError> {
+        Normaliser::compile(toml, spellout, None)
+    }
+
+    fn compile(toml: &str, spellout: &str, region: Option<&str>) -> Result<Normaliser, RulesError> {
+        Ok(Normaliser { rules: Arc::new(Rules::parse(toml, spellout, region)?), markup: Markup::new()? })
     }
 
     /// Reads a whole text. The result ends with `.`, `?` or `!`, or is empty when nothing can be spoken.
@@ -137,7 +152,9 @@ impl Normaliser {
     }
 
     fn pass(&self, text: &str, ending: Ending) -> Spoken {
-        let plain = self.markup.strip(&Track::of(text), &|word| self.rules.is_month(word));
+        let plain = self.markup.strip(&Track::of(text), &|word, alone| {
+            self.rules.is_month(word) || alone && self.rules.has_ordinal_stop()
+        });
         let clean = clean::clean(&plain, &self.rules);
         let words = scan::scan(&clean, &self.rules);
         finish::finish(&words, ending).into_spoken(text)

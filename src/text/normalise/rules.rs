@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::number::NumberWords;
+use super::numbers::{NumberFile, Numbers, Spelled};
 use super::template::Template;
 use super::words::Words;
 
@@ -46,18 +47,33 @@ impl std::error::Error for RulesError {}
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    number: NumberWords,
+    /// English, or the words around a language's spell-out rules.
+    number: Option<NumberWords>,
+    spellout: Option<NumberFile>,
+    /// Letters of the language beside `a` to `z`, and ranges of them; others are folded.
+    #[serde(default)]
+    letters: Vec<String>,
+    /// Names of letters, where the language's own script has none for them.
+    #[serde(default)]
+    letter_names: HashMap<char, String>,
+    /// Characters that mean another one.
+    #[serde(default)]
+    means: HashMap<char, String>,
+    #[serde(default)]
     words: Words,
     /// Said between two figures that a hyphen joins.
     range: String,
     /// Said for a slash between two words.
     either: String,
     months: Vec<Vec<String>>,
+    #[serde(default)]
     weekdays: Vec<Vec<String>>,
-    units: HashMap<String, [String; 2]>,
+    units: HashMap<String, Vec<String>>,
     currencies: HashMap<String, Currency>,
+    #[serde(default)]
     magnitudes: HashMap<String, String>,
     symbols: HashMap<char, String>,
+    #[serde(default)]
     symbols_before_figures: HashMap<char, String>,
     address: Address,
     /// A figure with a stop is an ordinal: "3. Mai".
@@ -73,6 +89,7 @@ struct File {
     /// Lists of words that a number is said of.
     #[serde(default)]
     clause_cues: Vec<String>,
+    #[serde(default)]
     lists: BTreeMap<String, Vec<String>>,
     patterns: BTreeMap<String, String>,
     rules: Vec<RuleEntry>,
@@ -97,8 +114,9 @@ struct RuleEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Currency {
-    pub unit: [String; 2],
-    pub cent: Option<[String; 2]>,
+    /// The form for one, for many, and the gender.
+    pub unit: Vec<String>,
+    pub cent: Option<Vec<String>>,
 }
 
 /// What a region says otherwise.
@@ -118,6 +136,9 @@ pub(super) struct Region {
 pub(super) struct Address {
     pub symbols: HashMap<char, String>,
     pub spelled: HashSet<String>,
+    /// Parts with a reading of their own: "gmail".
+    #[serde(default)]
+    pub words: HashMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -178,13 +199,17 @@ impl ClauseWords {
 
 #[derive(Debug)]
 pub(super) struct Rules {
-    pub number: NumberWords,
+    pub number: Box<dyn Numbers>,
+    letters: Vec<(char, char)>,
+    pub letter_names: HashMap<char, String>,
+    pub means: HashMap<char, String>,
     pub words: Words,
     pub range: String,
     pub either: String,
     pub months: HashMap<String, String>,
     pub weekdays: HashMap<String, String>,
-    pub units: HashMap<String, [String; 2]>,
+    /// The form for one, for many, and the gender.
+    pub units: HashMap<String, Vec<String>>,
     pub currencies: HashMap<String, Currency>,
     pub magnitudes: HashMap<String, String>,
     pub symbols: HashMap<char, String>,
@@ -207,20 +232,37 @@ impl Rules {
         self.set.matches(text).into_iter().collect()
     }
 
+    /// Whether the language writes this letter or mark, small or capital.
+    pub fn keeps(&self, c: char) -> bool {
+        let within = |c: char| self.letters.iter().any(|&(first, last)| (first..=last).contains(&c));
+        within(c) || c.to_lowercase().next().is_some_and(within)
+    }
+
+    /// Whether a figure with a stop may be an ordinal.
+    pub fn has_ordinal_stop(&self) -> bool {
+        self.ordinal_stop
+    }
+
     /// Whether a figure with a stop before this word is an ordinal: "3. Mai".
     pub fn is_month(&self, word: &str) -> bool {
-        self.ordinal_stop && self.months.contains_key(word)
+        self.ordinal_stop && self.months.keys().any(|month| month.to_lowercase() == word.to_lowercase())
     }
 
     /// `region` as in `en-US`; one that the file does not name is read as the language itself.
-    pub fn parse(source: &str, region: Option<&str>) -> Result<Rules, RulesError> {
+    /// `spellout`: the language's rules for numbers, where it isn't English.
+    pub fn parse(source: &str, spellout: &str, region: Option<&str>) -> Result<Rules, RulesError> {
         let line = |byte: usize| 1 + source.bytes().take(byte).filter(|&b| b == b'\n').count();
         let mut file: File = toml::from_str(source).map_err(|e| {
             let at = e.span().map_or(0, |span| line(span.start));
             RulesError::new(at, e.message())
         })?;
+        let mut number: Box<dyn Numbers> = match (file.number.take(), file.spellout.take()) {
+            (Some(words), _) => Box::new(words),
+            (None, Some(words)) => Box::new(Spelled::new(words, spellout).map_err(|e| RulesError::new(0, e))?),
+            (None, None) => return Err(RulesError::new(0, "there is neither `number` nor `spellout`")),
+        };
         if let Some(other) = region.and_then(|region| file.regions.remove(region)) {
-            file.number.set_and(other.and);
+            number.set_and(other.and);
             for forms in file.units.values_mut().flatten() {
                 for (from, to) in &other.spelling {
                     *forms = forms.replace(from, to);
@@ -291,7 +333,7 @@ impl Rules {
             clause: Arc::new(ClauseWords {
                 openers: file.clause_openers,
                 ties: file.clause_ties,
-                number_words: file.number.words(),
+                number_words: number.words(),
                 cues: file
                     .clause_cues
                     .iter()
@@ -301,7 +343,10 @@ impl Rules {
                     .collect(),
                 ..file.words.clause_words()
             }),
-            number: file.number,
+            number,
+            letters: letters(&file.letters),
+            letter_names: file.letter_names,
+            means: file.means,
             words: file.words,
             range: file.range,
             either: file.either,
@@ -320,6 +365,19 @@ impl Rules {
             set,
         })
     }
+}
+
+/// Single letters and ranges of them, written `a-z`.
+fn letters(entries: &[String]) -> Vec<(char, char)> {
+    let mut ranges = Vec::new();
+    for entry in entries {
+        let chars: Vec<char> = entry.chars().collect();
+        match chars.as_slice() {
+            &[first, '-', last] => ranges.push((first, last)),
+            chars => ranges.extend(chars.iter().map(|&c| (c, c))),
+        }
+    }
+    ranges
 }
 
 /// Every spelling, and for months the number with and without a leading zero, to the full name.
