@@ -37,8 +37,18 @@ use super::veil::{BLOT, Veil};
 
 const ENGLISH: &str = include_str!("rules/en.toml");
 /// Tag, rules, CLDR's rules for numbers. Nothing of them is read before it is asked for.
-const LANGUAGES: &[(&str, &str, &str)] =
-    &[("en", ENGLISH, ""), ("de", include_str!("rules/de.toml"), include_str!("rules/spellout/de.txt"))];
+const LANGUAGES: &[(&str, &str, &str)] = &[
+    ("en", ENGLISH, ""),
+    ("de", include_str!("rules/de.toml"), include_str!("rules/spellout/de.txt")),
+    ("es", include_str!("rules/es.toml"), include_str!("rules/spellout/es.txt")),
+    ("fr", include_str!("rules/fr.toml"), include_str!("rules/spellout/fr.txt")),
+    ("it", include_str!("rules/it.toml"), include_str!("rules/spellout/it.txt")),
+    ("nl", include_str!("rules/nl.toml"), include_str!("rules/spellout/nl.txt")),
+    ("pt", include_str!("rules/pt.toml"), include_str!("rules/spellout/pt.txt")),
+    ("ar", include_str!("rules/ar.toml"), include_str!("rules/spellout/ar.txt")),
+    ("hi", include_str!("rules/hi.toml"), include_str!("rules/spellout/hi.txt")),
+    ("sv", include_str!("rules/sv.toml"), include_str!("rules/spellout/sv.txt")),
+];
 /// A text settles after one pass, an odd one after two or three.
 const SETTLING_PASSES: usize = 4;
 

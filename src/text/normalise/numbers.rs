@@ -230,6 +230,8 @@ impl Numbers for Spelled {
 
     fn fraction(&self, above: &str, below: &str, mixed: bool) -> String {
         let file = &self.file;
+        let below: String = below.chars().filter(char::is_ascii_digit).collect();
+        let below = below.as_str();
         let many = usize::from(above.trim_start_matches('0') != "1");
         let over = || format!("{} {} {}", self.cardinal(above), file.over, self.cardinal(below));
         if let Some(forms) = file.denominators.get(below) {
@@ -247,7 +249,12 @@ impl Numbers for Spelled {
         let _ = mixed;
         match below.trim_start_matches('0') {
             "" | "1" => over(),
-            below => format!("{} {}{}", self.counted(above, "m"), self.spell(set, below), file.denominator_end[many]),
+            below => {
+                let (part, end) = (self.spell(set, below), &file.denominator_end[many]);
+                // "treinta" and "avo" share a letter.
+                let part = if part.ends_with('a') && end.starts_with('a') { &part[..part.len() - 1] } else { &part };
+                format!("{} {part}{end}", self.counted(above, "m"))
+            }
         }
     }
 
