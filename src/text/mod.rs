@@ -24,16 +24,24 @@ pub struct Speller {
 }
 
 impl Speller {
-    /// Errors: `BadOption`, never with the rules that are built in.
+    /// As the pack says. Errors: `Unsupported`, for a language without rules.
     pub fn new(text: &Text) -> Result<Self> {
-        let english =
-            Normaliser::english().map_err(|e| Error::new(ErrorKind::BadOption, e.to_string()).with_source(e))?;
+        Self::for_language(text, None)
+    }
+
+    /// In a language other than the pack's: a BCP 47 tag such as `de` or `en-US`. A model that reads text as people write
+    /// it keeps doing so; its clauses are cut by that language's words. Errors: `Unsupported`, for a language without
+    /// rules.
+    pub fn for_language(text: &Text, language: Option<&str>) -> Result<Self> {
+        let own = match &text.normalise {
+            Normalise::None => None,
+            Normalise::Language(tag) => Some(tag.as_str()),
+        };
+        let rules = Normaliser::for_language(language.or(own).unwrap_or("en"))
+            .map_err(|e| Error::new(ErrorKind::Unsupported, e.message.clone()).with_source(e))?;
         Ok(Self {
-            clause_words: english.clause_words(),
-            normaliser: match text.normalise {
-                Normalise::None => None,
-                Normalise::En => Some(english),
-            },
+            clause_words: rules.clause_words(),
+            normaliser: own.is_some().then_some(rules),
             letter_case: text.letter_case,
         })
     }
@@ -47,7 +55,7 @@ impl Speller {
             (Some(normaliser), ClauseEnd::Sentence | ClauseEnd::Final) => normaliser.speak(&clause.text),
         };
         if self.letter_case == LetterCase::Lower {
-            // Only ASCII, which keeps every byte in its place; the normaliser leaves nothing else.
+            // Only ASCII, which keeps every byte in its place.
             spoken.text.make_ascii_lowercase();
         }
         spoken

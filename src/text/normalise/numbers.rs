@@ -110,6 +110,9 @@ pub(super) struct NumberFile {
     ordinal: String,
     #[serde(default)]
     year: Option<String>,
+    /// The word for a hundred, where years from 1100 to 1999 are said in hundreds.
+    #[serde(default)]
+    year_hundred: Option<String>,
     /// By the gender of what is counted.
     #[serde(default)]
     counted: HashMap<String, String>,
@@ -219,6 +222,13 @@ impl Numbers for Spelled {
     }
 
     fn year(&self, figures: &str) -> String {
+        if let (Some(hundred), Ok(year @ 1100..2000)) = (&self.file.year_hundred, figures.parse::<u32>()) {
+            let century = self.cardinal(&(year / 100).to_string());
+            return match year % 100 {
+                0 => format!("{century} {hundred}"),
+                rest => format!("{century} {hundred} {}", self.cardinal(&rest.to_string())),
+            };
+        }
         self.spell(self.file.year.as_ref().unwrap_or(&self.file.cardinal), figures)
     }
 
@@ -234,6 +244,9 @@ impl Numbers for Spelled {
         let below = below.as_str();
         let many = usize::from(above.trim_start_matches('0') != "1");
         let over = || format!("{} {} {}", self.cardinal(above), file.over, self.cardinal(below));
+        if let Some([whole, _]) = file.denominators.get(&format!("{above}/{below}")) {
+            return whole.clone();
+        }
         if let Some(forms) = file.denominators.get(below) {
             let count = self.counted(above, "m");
             // A form that begins with `=` says the whole fraction: "ein halb", "medio".
@@ -267,7 +280,7 @@ impl Numbers for Spelled {
         // The other mark parts decimals where it parts no group of three.
         let groups = |c: char| self.file.group.contains(c) || c == ' ';
         match figures.rsplit_once(['.', ',']) {
-            Some((whole, tail)) if tail.len() != 3 || !groups(figures.as_bytes()[whole.len()].into()) => {
+            Some((whole, tail)) if tail.len() != 3 || !whole.contains(groups) && whole.len() > 3 || !groups(figures.as_bytes()[whole.len()].into()) => {
                 (digits(whole), Some(digits(tail)))
             }
             _ => (digits(figures), None),

@@ -254,8 +254,10 @@ impl Rules {
         let mut words = Vec::new();
         for piece in runs(part.trim_end_matches('/')) {
             let first = piece.chars().next().unwrap_or(' ');
-            if first.is_ascii_digit() {
+            if first.is_ascii_digit() && self.letter_names.is_empty() {
                 words.push(self.number.label(piece));
+            } else if first.is_ascii_digit() {
+                words.push(self.number.digits(piece));
             } else if self.address.spelled.contains(&piece.to_ascii_lowercase()) {
                 words.push(self.spell(piece));
             } else if let Some(word) = self.address.words.get(&piece.to_ascii_lowercase()) {
