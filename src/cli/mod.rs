@@ -7,6 +7,7 @@ mod inspect;
 mod pack;
 mod play;
 mod price;
+mod read;
 mod say;
 mod solver;
 mod stages;
@@ -33,6 +34,8 @@ pub struct Arguments {
 enum Command {
     /// Speak text: to a WAV file, to standard output, to the sound device.
     Say(say::Say),
+    /// Show how a text is read: word by word, what it was read from and by which rule.
+    Read(read::Read),
     /// List the voices of a pack.
     Voices(voices::Voices),
     /// List the sound devices.
@@ -52,6 +55,7 @@ enum Command {
 pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Say(command) => command.run(),
+        Command::Read(command) => command.run(),
         Command::Voices(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Pack(command) => command.run(),

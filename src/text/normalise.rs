@@ -31,6 +31,7 @@ pub use rules::{ClauseWords, RulesError};
 use finish::Ending;
 use markup::Markup;
 use rules::Rules;
+use scan::Origins;
 use track::Track;
 
 use super::veil::{BLOT, Veil};
@@ -62,16 +63,30 @@ pub struct Spoken {
     pub source: Vec<u32>,
 }
 
+/// A word of a reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// With the marks that follow it.
+    pub said: String,
+    /// The characters of the source that it was read from.
+    pub start: usize,
+    pub end: usize,
+    /// The line of the rules file whose rule read it; `None` for a word by itself.
+    pub rule: Option<usize>,
+}
+
 impl Spoken {
     /// The text as it is, for models that read raw text.
     pub fn verbatim(text: &str) -> Spoken {
         Track::of(text).without(BLOT).into_spoken(text)
     }
 
-    /// The same reading with its map led through `source`, an ASCII text from which it was read.
+    /// The same reading with its map led through `source`, from whose text it was read.
     fn seen_through(mut self, source: &Spoken) -> Spoken {
+        let starts: Vec<usize> = source.text.char_indices().map(|(i, _)| i).chain([source.text.len()]).collect();
         for at in &mut self.source {
-            *at = usize::try_from(*at).ok().and_then(|i| source.source.get(i)).copied().unwrap_or(*at);
+            let byte = usize::try_from(*at).ok().and_then(|i| starts.get(i).copied());
+            *at = byte.and_then(|byte| source.source.get(byte)).copied().unwrap_or(*at);
         }
         self
     }
@@ -142,6 +157,25 @@ impl Normaliser {
         self.read(text, Ending::Open)
     }
 
+    /// Reads a whole text and tells of each word what it was read from, and by which rule.
+    pub fn explain(&self, text: &str) -> Vec<Word> {
+        let mut origins = Origins::new();
+        let spoken = self.read_from(text, Ending::Closed, &mut origins);
+        let at = |byte: usize| spoken.source.get(byte).copied().unwrap_or(0) as usize;
+        let mut words = Vec::new();
+        let mut start = 0;
+        for word in spoken.text.split(' ') {
+            let end = start + word.len();
+            let first = at(start);
+            let known = origins.partition_point(|&(from, _)| from as usize <= first);
+            let rule = known.checked_sub(1).and_then(|i| origins.get(i)?.1);
+            words.push(Word { said: word.to_owned(), start: first, end: at(end).max(first), rule });
+            start = end + 1;
+        }
+        words.retain(|word| !word.said.is_empty());
+        words
+    }
+
     /// What the clause splitter needs to know of this language.
     pub fn clause_words(&self) -> Arc<ClauseWords> {
         Arc::clone(&self.rules.clause)
@@ -150,9 +184,13 @@ impl Normaliser {
     /// Reads the text, and what comes of it, until nothing changes: a stop that is added or a sign that is dropped may
     /// leave an abbreviation behind.
     fn read(&self, text: &str, ending: Ending) -> Spoken {
-        let mut spoken = self.pass(&Veil::over(text), ending);
+        self.read_from(text, ending, &mut Origins::new())
+    }
+
+    fn read_from(&self, text: &str, ending: Ending, origins: &mut Origins) -> Spoken {
+        let mut spoken = self.pass(&Veil::over(text), ending, origins);
         for _ in 0..SETTLING_PASSES {
-            let again = self.pass(&spoken.text, ending);
+            let again = self.pass(&spoken.text, ending, &mut Origins::new());
             if again.text == spoken.text {
                 break;
             }
@@ -161,12 +199,12 @@ impl Normaliser {
         spoken
     }
 
-    fn pass(&self, text: &str, ending: Ending) -> Spoken {
+    fn pass(&self, text: &str, ending: Ending, origins: &mut Origins) -> Spoken {
         let plain = self.markup.strip(&Track::of(text), &|word, alone| {
             self.rules.is_month(word) || alone && self.rules.has_ordinal_stop()
         });
         let clean = clean::clean(&plain, &self.rules);
-        let words = scan::scan(&clean, &self.rules);
-        finish::finish(&words, ending).into_spoken(text)
+        let words = scan::scan(&clean, &self.rules, origins);
+        finish::finish(&words, ending, &self.rules).into_spoken(text)
     }
 }

@@ -87,7 +87,8 @@ impl View<'_> {
 
     fn judge_word(&self, i: usize) -> Result<Break, Wait> {
         let word = self.word_at(i + 1)?;
-        if i == 0 || !self.may_break(i) || self.belongs_together(&self.token_before(i), &word) {
+        let open = word.is_empty() && self.supply == Supply::Late && self.may_go_on(i);
+        if i == 0 || open || !self.may_break(i) || self.belongs_together(&self.token_before(i), &word) {
             return Ok(Break::None);
         }
         Ok(match self.lexicon.openers.contains(&word) {

@@ -3,7 +3,8 @@
 //! The last stage is also the guarantee of the output alphabet: it emits letters, `' . , ? ! ; : -` and space, and
 //! nothing else passes. Which letters there are was settled before (`clean`): for English those of ASCII.
 
-use super::track::{Track, is_letter};
+use super::rules::Rules;
+use super::track::Track;
 
 /// Whether the text ends here or goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,8 @@ impl Gap {
     }
 }
 
-pub(super) fn finish(words: &Track, ending: Ending) -> Track {
+pub(super) fn finish(words: &Track, ending: Ending, rules: &Rules) -> Track {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || rules.keeps(c);
     let mut out = Track::default();
     let mut gap = Gap::default();
     let mut before = ' ';

@@ -134,8 +134,6 @@ pub(super) struct NumberFile {
     denominator_set: Option<String>,
     #[serde(default)]
     denominator_end: [String; 2],
-    /// "and" between a whole and a fraction.
-    and: String,
     /// Words of other numbers, to tell where a number goes on.
     #[serde(default)]
     words: Vec<String>,
@@ -280,7 +278,11 @@ impl Numbers for Spelled {
         // The other mark parts decimals where it parts no group of three.
         let groups = |c: char| self.file.group.contains(c) || c == ' ';
         match figures.rsplit_once(['.', ',']) {
-            Some((whole, tail)) if tail.len() != 3 || !whole.contains(groups) && whole.len() > 3 || !groups(figures.as_bytes()[whole.len()].into()) => {
+            Some((whole, tail))
+                if tail.len() != 3
+                    || !whole.contains(groups) && whole.len() > 3
+                    || !groups(figures.as_bytes()[whole.len()].into()) =>
+            {
                 (digits(whole), Some(digits(tail)))
             }
             _ => (digits(figures), None),

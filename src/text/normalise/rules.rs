@@ -143,6 +143,8 @@ pub(super) struct Address {
 
 #[derive(Debug)]
 pub(super) struct Rule {
+    /// In the rules file.
+    pub line: usize,
     pattern: Regex,
     pub say: Template,
     /// The word before must be one of these; a small-letter entry matches any case.
@@ -309,6 +311,7 @@ impl Rules {
                 None => None,
             };
             rules.push(Rule {
+                line: line(entry.pattern.span().start),
                 say: Template::parse(&entry.say, &groups).map_err(fault)?,
                 pattern: regex,
                 after,
@@ -340,6 +343,7 @@ impl Rules {
                     .filter_map(|name| file.lists.get(name))
                     .flatten()
                     .map(|w| w.to_lowercase())
+                    .chain(file.words.two_sided())
                     .collect(),
                 ..file.words.clause_words()
             }),

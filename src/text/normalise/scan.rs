@@ -11,13 +11,20 @@ const WINDOW_BYTES: usize = 256;
 /// How far back a rule looks.
 const PRECEDING_BYTES: usize = 64;
 
-pub(super) fn scan(text: &Track, rules: &Rules) -> Track {
-    let mut scanner = Scanner { source: text, text: text.text(), rules, out: Track::default() };
+/// From a source character on, what was read by the rule in this line, or by none.
+pub(super) type Origins = Vec<(u32, Option<usize>)>;
+
+pub(super) fn scan(text: &Track, rules: &Rules, origins: &mut Origins) -> Track {
+    let mut scanner = Scanner { source: text, text: text.text(), rules, out: Track::default(), origins };
     let mut i = 0;
     while let Some(c) = scanner.text[i..].chars().next() {
-        i += match scanner.rule(i, c) {
-            Some(len) => len,
-            None if is_letter(c) && !rules.symbols.contains_key(&c) => scanner.word(i),
+        let rule = scanner.rule(i, c);
+        scanner.origins.push((text.at(i), rule.map(|(_, line)| line)));
+        i += match rule {
+            Some((len, _)) => len,
+            None if is_letter(c) && !rules.symbols.contains_key(&c) && (c.is_ascii() || rules.keeps(c)) => {
+                scanner.word(i)
+            }
             None => scanner.sign(i, c),
         };
     }
@@ -29,6 +36,7 @@ struct Scanner<'a> {
     text: &'a str,
     rules: &'a Rules,
     out: Track,
+    origins: &'a mut Origins,
 }
 
 impl Scanner<'_> {
@@ -47,8 +55,8 @@ impl Scanner<'_> {
         &said[start.map_or(0, |(i, c)| i + c.len_utf8())..]
     }
 
-    /// Tries the rules at byte `i`; the length read.
-    fn rule(&mut self, i: usize, c: char) -> Option<usize> {
+    /// Tries the rules at byte `i`; the length read, and the rule's line.
+    fn rule(&mut self, i: usize, c: char) -> Option<(usize, usize)> {
         let before = self.text[..i].chars().next_back().unwrap_or(' ');
         if is_letter(c) && !c.is_uppercase() && is_plain_word(&self.text[i..]) {
             return None;
@@ -60,7 +68,10 @@ impl Scanner<'_> {
         }
         let window = window(&self.text[i..]);
         let rules = self.rules;
-        rules.candidates(window).into_iter().find_map(|at| self.apply(&rules.rules[at], window, i))
+        rules.candidates(window).into_iter().find_map(|at| {
+            let rule = &rules.rules[at];
+            Some((self.apply(rule, window, i)?, rule.line))
+        })
     }
 
     fn apply(&mut self, rule: &Rule, window: &str, i: usize) -> Option<usize> {

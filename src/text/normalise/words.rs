@@ -191,6 +191,11 @@ impl Words {
             || self.starters.contains(next)
     }
 
+    /// What is read one way before a name and another way after one, in small letters.
+    pub fn two_sided(&self) -> impl Iterator<Item = String> {
+        self.names.keys().map(|word| word.to_lowercase())
+    }
+
     pub fn clause_words(&self) -> ClauseWords {
         ClauseWords {
             titles: self.titles.keys().cloned().collect(),
