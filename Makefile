@@ -9,8 +9,8 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 cuda-check \
-	deb test-deb build setup fmt clippy fuzz clean
+.PHONY: say test check-features voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 \
+	test-old-x86 scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -21,11 +21,29 @@ say: build $(PACK)/pack.toml
 	then $(SYRINX) say "$$SAY_TEXT" --pack $(PACK) $(LIMIT) --play; \
 	else echo "no sound device here: listen to out.wav"; fi
 
-test: setup fmt clippy
+test: setup fmt clippy check-features
 	cargo test --release --workspace
 
-# Judges the default pack by Whisper and DNSMOS, the teacher beside it, and prints the README's table. Brings what training
-# needs (some 4 GB of Python packages); the teacher's sentences take half an hour the first time.
+# What the default build does not compile: the library alone, and with each part of it. In the release profile, so that
+# llama.cpp is there already. `cuda` and `vulkan` are left out: their build scripts want nvcc and glslc (`make cuda-check`).
+FEATURES = "" sound import cli
+QUANT_FEATURES = "" ggml import synthetic report
+# Targets that the README promises, as far as this toolchain has them. llama.cpp's build script wants a C++ compiler for
+# the target, so what is checked there is the part without it.
+TARGETS = aarch64-unknown-linux-gnu aarch64-apple-darwin
+check-features: setup
+	@set -e; for features in $(FEATURES); do \
+		cargo clippy --quiet --release --no-default-features --features "$$features" -- -D warnings; done
+	@set -e; for features in $(QUANT_FEATURES); do \
+		cargo clippy --quiet --release -p syrinx-quant --lib --no-default-features --features "$$features" -- -D warnings; done
+	@set -e; for target in $(TARGETS); do \
+		if [ -d "$$(rustc --print sysroot)/lib/rustlib/$$target" ]; then \
+			cargo check --quiet --release -p syrinx-quant --lib --no-default-features --features import,synthetic,report \
+				--target "$$target"; \
+		else echo "not checked for $$target: this toolchain lacks it (rustup target add $$target)"; fi; done
+
+# Judges the default pack by Whisper and four judges of sound, the teacher and Piper beside it, and prints the README's tables.
+# Brings what training needs (some 4 GB of Python packages); the teacher's sentences take an hour the first time.
 export WREN_HOME ?= $(CURDIR)/target/wren
 VOICE_COUNT ?= 200
 WREN = cd models/train && ../../target/train/bin/python -m wren
@@ -38,7 +56,12 @@ target/train/ready: models/train/requirements.txt
 	@boards/setup.sh espeak-ng wordnet-base python3-venv
 	@command -v npm >/dev/null || boards/setup.sh npm
 	python3 -m venv target/train && target/train/bin/pip install -q -r $<
+	target/train/bin/pip install -q --no-deps -r models/train/requirements-judges.txt
 	@touch $@
+
+# What is heard, for ten thousand random orders of calls: half an hour, for the night.
+scripts: setup
+	SYRINX_SCRIPTS=10000 cargo test --release --lib -- live::tests::scripts --nocapture
 
 # What arrives at a virtual sound device, in real time: on a machine that has nothing else to do.
 test-sink: setup
@@ -59,6 +82,11 @@ test-aarch64: build
 
 parity-aarch64: build $(PACK)/pack.toml
 	boards/cross/parity.sh $(PACK)
+
+# An emulated x86-64 without AVX2 speaks. Builds a llama.cpp of its own.
+test-old-x86: build $(PACK)/pack.toml
+	@boards/setup.sh qemu-user
+	boards/old-x86.sh $(SYRINX) $(PACK)
 
 # The CUDA backend's kernels compiled for Orin, as far as that goes without a GPU.
 cuda-check: setup

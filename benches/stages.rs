@@ -10,13 +10,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use syrinx::codec::CodecDecoder;
-use syrinx::flow::{FlowEngine, FlowHead, Solver, noise};
-use syrinx::frame::Frame;
-use syrinx::kernel::Pool;
-use syrinx::pack::Pack;
-use syrinx::ring::gate::{Gate, Run};
-use syrinx::ring::sample_path;
+use syrinx::lab::flow::{Solver, noise};
+use syrinx::lab::frame::Frame;
+use syrinx::lab::kernel::Pool;
+use syrinx::lab::pack::Pack;
+use syrinx::lab::ring::gate::{Gate, Run};
+use syrinx::lab::ring::sample_path;
 
 /// Samples of a frame at 24 kHz, and of a device's period.
 const FRAME: usize = 1920;
@@ -38,7 +37,7 @@ fn main() {
 /// One evaluation of the flow head with and without guidance, and a frame of the pack's own steps.
 fn flow(criterion: &mut Criterion, name: &str, pack: &Pack) {
     let pool = Pool::new(1);
-    let mut flow = FlowHead::open(pack.speech(), pack.shape(), FlowEngine::Native, &pool).expect("a flow head");
+    let mut flow = support::flow_head(pack, &pool);
     let default = Solver::of(&pack.manifest().defaults);
     let hidden: Vec<f32> = (0..pack.shape().flow.input_dim).map(|i| (i % 61) as f32 / 30.0 - 1.0).collect();
     let mut x = vec![0.0; flow.width()];
@@ -59,7 +58,7 @@ fn flow(criterion: &mut Criterion, name: &str, pack: &Pack) {
 
 fn codec(criterion: &mut Criterion, name: &str, pack: &Pack) {
     let pool = Pool::new(1);
-    let mut codec = CodecDecoder::open(pack.speech(), pack.shape(), 1).expect("a codec");
+    let mut codec = support::codec(pack);
     let frame = Frame::from_codes(&vec![7; pack.shape().audio.codes_per_frame()]).expect("few codes");
     let mut pcm = vec![0.0; codec.samples_per_frame()];
     let mut group = criterion.benchmark_group("codec");
@@ -72,7 +71,7 @@ fn codec(criterion: &mut Criterion, name: &str, pack: &Pack) {
 
 /// A frame's samples from the codec's end to the device's, in periods; both ends on this thread.
 fn ring(criterion: &mut Criterion) {
-    let (mut writer, mut reader) = sample_path(Arc::new(Gate::default()), 4 * FRAME);
+    let (mut writer, mut reader) = sample_path(Arc::new(Gate::new(1)), 4 * FRAME);
     writer.release();
     let frame = vec![0.25; FRAME];
     let mut period = vec![0.0; PERIOD];
@@ -82,11 +81,11 @@ fn ring(criterion: &mut Criterion) {
         b.iter(|| {
             writer.push(&frame);
             for _ in 0..FRAME / PERIOD {
-                match reader.next_run(0) {
+                match reader.next_run() {
                     Run::Fresh(count) => reader.pop(&mut period[..count.min(PERIOD)]),
                     other => panic!("{other:?} instead of samples"),
                 };
-                reader.publish(false);
+                reader.publish(false, 0);
             }
             black_box(&period);
         });

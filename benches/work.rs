@@ -9,14 +9,14 @@
 mod support;
 
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
-use syrinx::codec::CodecDecoder;
-use syrinx::engine::{Session, SessionOptions, SpeakOptions};
-use syrinx::flow::{FlowEngine, FlowHead, Solver, noise};
-use syrinx::frame::Frame;
-use syrinx::kernel::{Isa, Pool};
-use syrinx::pack::Pack;
+use syrinx::lab::flow::{Solver, noise};
+use syrinx::lab::frame::Frame;
+use syrinx::lab::kernel::{Isa, Pool};
+use syrinx::lab::pack::Pack;
+use syrinx::{Model, ModelOptions, Next, Session, SessionOptions, SpeakOptions, Speech};
 
 type Task = Box<dyn FnMut(&str) -> String>;
 
@@ -27,7 +27,7 @@ fn main() {
         assert!(arguments.is_empty(), "usage: work WHAT PACK");
         return;
     };
-    let pack = support::open(pack);
+    let pack = Arc::new(support::open(pack));
     let mut task = match what.as_str() {
         "flow" => flow(&pack),
         "codec" => codec(&pack),
@@ -49,7 +49,7 @@ fn frames(line: &str) -> usize {
 /// Frames of the flow head as the pack solves them.
 fn flow(pack: &Pack) -> Task {
     let pool = Pool::new(1);
-    let mut flow = FlowHead::open(pack.speech(), pack.shape(), FlowEngine::Native, &pool).expect("a flow head");
+    let mut flow = support::flow_head(pack, &pool);
     let solver = Solver::of(&pack.manifest().defaults);
     let hidden: Vec<f32> = (0..pack.shape().flow.input_dim).map(|i| (i % 61) as f32 / 30.0 - 1.0).collect();
     let mut x = vec![0.0; flow.width()];
@@ -65,7 +65,7 @@ fn flow(pack: &Pack) -> Task {
 /// Frames of the codec, one at a time.
 fn codec(pack: &Pack) -> Task {
     let pool = Pool::new(1);
-    let mut codec = CodecDecoder::open(pack.speech(), pack.shape(), 1).expect("a codec");
+    let mut codec = support::codec(pack);
     let frame = Frame::from_codes(&vec![7; pack.shape().audio.codes_per_frame()]).expect("few codes");
     let mut pcm = vec![0.0; codec.samples_per_frame()];
     Box::new(move |line| {
@@ -76,15 +76,25 @@ fn codec(pack: &Pack) -> Task {
     })
 }
 
+fn session(pack: &Arc<Pack>) -> Session {
+    let model = Model::load(pack, ModelOptions::default()).expect("a model");
+    model.session(SessionOptions::default()).expect("a session")
+}
+
+/// Whether there was another block; where a budget ends speech there is none.
+fn next(speech: &mut Speech, pcm: &mut [f32]) -> bool {
+    matches!(speech.next_into(pcm), Ok(Next::Audio(_)))
+}
+
 /// Whole frames, backbone and all, of one clause.
-fn frame(pack: &Pack) -> Task {
-    let mut session = Session::open(pack, &SessionOptions::default()).expect("a session");
-    let mut pcm = vec![0.0; session.samples_per_frame()];
+fn frame(pack: &Arc<Pack>) -> Task {
+    let mut session = session(pack);
+    let mut pcm = vec![0.0; session.model().info().samples_per_frame];
     Box::new(move |line| {
-        let options = SpeakOptions { max_frames: Some(frames(line) as u64), ..Default::default() };
-        let mut synthesis = session.speak("The next train leaves at ten past four.", &options).expect("words");
-        while synthesis.next_block(&mut pcm).expect("a block") {}
-        format!("{}", synthesis.summary().frames)
+        let options = SpeakOptions::default().max_frames(frames(line) as u64);
+        let mut speech = session.speak("The next train leaves at ten past four.", &options).expect("words");
+        while next(&mut speech, &mut pcm) {}
+        format!("{}", speech.summary().frames)
     })
 }
 
@@ -92,21 +102,21 @@ fn frame(pack: &Pack) -> Task {
 const MOST_FRAMES: u64 = 200;
 
 /// Sentences, with the times of the first block and of the last one.
-fn speak(pack: &Pack) -> Task {
-    let mut session = Session::open(pack, &SessionOptions::default()).expect("a session");
+fn speak(pack: &Arc<Pack>) -> Task {
+    let mut session = session(pack);
     session.warm(None).expect("a voice");
-    let rate_hz = f64::from(session.sample_rate_hz());
-    let options = SpeakOptions { max_frames: Some(MOST_FRAMES), ..Default::default() };
-    let mut pcm = vec![0.0; session.samples_per_frame()];
+    let rate_hz = f64::from(session.model().info().sample_rate_hz);
+    let options = SpeakOptions::default().max_frames(MOST_FRAMES);
+    let mut pcm = vec![0.0; session.model().info().samples_per_frame];
     Box::new(move |line| {
         let started = Instant::now();
         let ms = || started.elapsed().as_secs_f64() * 1e3;
         let mut first_ms = None;
-        let mut synthesis = session.speak(line, &options).expect("words");
-        while synthesis.next_block(&mut pcm).expect("a block") {
+        let mut speech = session.speak(line, &options).expect("words");
+        while next(&mut speech, &mut pcm) {
             first_ms.get_or_insert_with(ms);
         }
-        let audio_ms = synthesis.summary().frames as f64 * pcm.len() as f64 / rate_hz * 1e3;
+        let audio_ms = speech.summary().frames as f64 * pcm.len() as f64 / rate_hz * 1e3;
         serde_json::json!({ "first_ms": first_ms, "total_ms": ms(), "audio_ms": audio_ms }).to_string()
     })
 }

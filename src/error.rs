@@ -4,38 +4,51 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+/// What everything here that can fail gives.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What the caller can do about an error.
+/// What the caller can do about an error. The numbers stay the same for ever; 0 is no error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(i32)]
 pub enum ErrorKind {
     /// The pack is absent, damaged or contradicts itself: get a good copy, or import it again.
-    BadPack,
+    BadPack = 1,
     /// The pack was made for a newer runtime: update.
-    NewerPack,
+    NewerPack = 2,
     /// The text cannot be spoken as it is (empty, too long, not UTF-8): change it.
-    BadText,
+    BadText = 3,
     /// An option is out of its range: change it.
-    BadOption,
+    BadOption = 4,
     /// The pack has no such voice; the message lists those that it has.
-    UnknownVoice,
+    UnknownVoice = 5,
     /// The context or the frame budget is used up: shorten the text or raise the budget.
-    OutOfBudget,
+    OutOfBudget = 6,
     /// The machine has too little memory: the message says what to reduce.
-    OutOfMemory,
+    OutOfMemory = 7,
     /// The sound device is absent, busy or gone: choose another or try again.
-    Device,
+    Device = 8,
     /// llama.cpp refused or failed: see the log.
-    Backend,
+    Backend = 9,
     /// The system refused to read or write a file: check the path, its permissions, the disk.
-    Io,
+    Io = 10,
     /// The caller cancelled.
-    Cancelled,
+    Cancelled = 11,
     /// Not supported by this build.
-    Unsupported,
+    Unsupported = 12,
     /// The pack's licence forbids the configured use.
-    Licence,
+    Licence = 13,
+    /// Something that takes turns is taken, or a bounded queue is full: try later.
+    Busy = 14,
+    /// The speech has ended, or its text was said to be complete: begin another.
+    Ended = 15,
+}
+
+impl ErrorKind {
+    /// Its number, for languages without this type.
+    pub fn code(self) -> i32 {
+        self as i32
+    }
 }
 
 /// One line for a person, and an [`ErrorKind`] for the program.
@@ -47,6 +60,7 @@ pub struct Error {
 }
 
 impl Error {
+    /// An error of a kind, with its line.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
@@ -57,10 +71,12 @@ impl Error {
         self
     }
 
+    /// What the caller can do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
+    /// What went wrong, and the remedy.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -6,31 +6,45 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod pages;
+
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{self, NonNull};
-use std::sync::Once;
+use std::sync::OnceLock;
 
 use llama_cpp_sys_2 as sys;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernel;
 
-/// Prepares ggml and llama.cpp. Needed before any other call; further calls do nothing.
+/// Prepares ggml and llama.cpp, and puts our kernels into it. Needed before any other call; further calls do nothing.
 ///
 /// Errors: `Unsupported` where the processor lacks instructions that this build of llama.cpp uses.
 pub(crate) fn init() -> Result<()> {
-    static INIT: Once = Once::new();
+    kernels().map(|_| ())
+}
+
+/// The set of our kernels that llama.cpp computes with on the processor, or `ggml` where it does with its own.
+/// Errors: as [`init`].
+pub(crate) fn kernels() -> Result<&'static str> {
+    static KERNELS: OnceLock<&str> = OnceLock::new();
     check_processor()?;
-    INIT.call_once(|| {
-        // SAFETY: called once, before any other call; the log function is thread-safe and takes no data.
-        unsafe {
+    Ok(KERNELS.get_or_init(|| {
+        // SAFETY: called once, before any other call of ours; the log function is thread-safe and takes no data. Who computes
+        // graphs of ggml's without us in this process has to wait for the first of our calls, as the crate's documentation says.
+        let name = unsafe {
             sys::llama_log_set(Some(log_line), ptr::null_mut());
             sys::llama_backend_init();
-        }
+            pages::watch();
+            // ggml copies its list of places for weights when it is first asked: now, before there is ours, which is none.
+            extra_buffer_types();
+            kernel::register()
+        };
         if cfg!(any(feature = "cuda", feature = "vulkan")) && Device::first_gpu().is_none() {
             log::warn!("this build is for a GPU, but ggml finds none: all runs on the processor");
         }
-    });
-    Ok(())
+        name
+    }))
 }
 
 /// llama.cpp's instruction sets are chosen when it is built. Without them it would end in an illegal instruction.
@@ -93,12 +107,44 @@ fn instruction_sets() -> [(&'static str, bool, bool); 0] {
     []
 }
 
+/// The processor's further buffer types, in the order in which llama.cpp tries them.
+pub(crate) fn extra_buffer_types() -> Vec<sys::ggml_backend_buffer_type_t> {
+    type Get = unsafe extern "C" fn(sys::ggml_backend_dev_t) -> *mut sys::ggml_backend_buffer_type_t;
+    // SAFETY: ggml's registry lives as long as the program; the name is that of a function of this type
+    // (ggml-backend.h: `ggml_backend_dev_get_extra_bufts_t`), whose list ends with a null pointer.
+    unsafe {
+        let device = sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU);
+        if device.is_null() {
+            return Vec::new();
+        }
+        let registry = sys::ggml_backend_dev_backend_reg(device);
+        let found = sys::ggml_backend_reg_get_proc_address(registry, c"ggml_backend_dev_get_extra_bufts".as_ptr());
+        if found.is_null() {
+            return Vec::new();
+        }
+        let get = std::mem::transmute::<*mut c_void, Get>(found);
+        let mut at = get(device);
+        let mut types = Vec::new();
+        while !at.is_null() && !(*at).is_null() {
+            types.push(*at);
+            at = at.add(1);
+        }
+        types
+    }
+}
+
 /// What computes: the processor, or a GPU that this build has a backend for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Device {
     raw: NonNull<sys::ggml_backend_device>,
     is_gpu: bool,
 }
+
+// SAFETY: a device is part of ggml's registry, which lives as long as the program; `init` fills it, and what is asked of a
+// device here (its name, its buffer type, a new backend) ggml answers to any thread.
+unsafe impl Send for Device {}
+// SAFETY: as above.
+unsafe impl Sync for Device {}
 
 impl Device {
     /// The GPU that llama.cpp puts its weights on: the first, an integrated one where there is no other.
@@ -123,6 +169,11 @@ impl Device {
         let raw = unsafe { sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU) };
         let raw = NonNull::new(raw).ok_or_else(|| Error::new(ErrorKind::Backend, "ggml has no CPU backend"))?;
         Ok(Self { raw, is_gpu: false })
+    }
+
+    /// For calls that allocate on the device.
+    pub fn as_ptr(self) -> sys::ggml_backend_dev_t {
+        self.raw.as_ptr()
     }
 
     /// ggml's name, and what it says of it: `CUDA0 (Orin)`.

@@ -1,53 +1,137 @@
 //! Syrinx speaks text on the device: an offline runtime for speech models of the Voxtral TTS family.
 //!
 //! ```text
-//! text ─► normalise ─► clauses ─► tokens ─► prompt (voice rows + text)          text/
-//!                                             │
+//! text ─► normalise ─► clauses                                                 text/
+//!                         │  speak::Speaker: which clause, when, again?        speak/
+//!                         ▼
+//!        ┌──────────────── speak::Generator ─────────────────────────┐
+//!        │  prompt ─► backbone (llama.cpp) ─► hidden, semantic code   │         backbone/
+//!        │               ▲                        │                   │
+//!        │               └── sum of code rows ◄── flow head ─► Frame  │         flow/, frame.rs
+//!        └────────────────────────────────────┬───────────────────────┘
 //!                                             ▼
-//!        ┌──────────────────── engine::Generator ────────────────────┐
-//!        │  backbone (llama.cpp)  ─► hidden state, semantic code      │          backbone/
-//!        │        ▲                        │                          │
-//!        │        └── sum of code rows ◄── flow head ─► Frame         │          flow/, frame.rs
-//!        └────────────────────────────────────┬──────────────────────┘
+//!        codec decoder (exact streaming state) ─► 80 ms of samples              codec/
 //!                                             ▼
-//!        codec decoder (exact streaming state) ─► 80 ms of samples                codec/
-//!                                             ▼
-//!        WAV file, standard output; or ring ─► device callback                    ring/, device/
+//!        a buffer of the caller's; or ring ─► device callback                   ring/, live/, device/
 //! ```
 //!
-//! A [`pack::Pack`] brings the model, a [`engine::Session`] speaks with it: [`engine::Synthesis`] is an iterator of
-//! PCM blocks that computes each one when it is asked for. An [`engine::Engine`] is the same with threads, rings and a
-//! device around it: text in pieces, sound at once, cancel within a period.
+//! # The public interface is
+//!
+//! - [`Model`] (with [`ModelOptions`], [`ModelInfo`]): weights, opened once, shared by whoever has a clone.
+//! - [`Session`] ([`SessionOptions`]): what one speaker at a time needs beside them.
+//! - [`Speech`] ([`SpeakOptions`], [`Next`], [`Block`], [`Mark`], [`Ending`], [`Canceller`]): text in, samples out, no
+//!   device.
+//! - [`Live`] ([`LiveOptions`]), [`Utterance`], [`Event`], [`Lane`]: sound at once, cancel within a period, what was heard.
+//! - [`Phrase`]: sound made in advance. [`Sink`], [`DeviceChoice`]: where sound goes.
+//! - [`Error`], [`ErrorKind`], [`Result`]: what went wrong, and what the caller can do.
+//! - [`options`]: what options, events and sinks are made of.
 //!
 //! ```no_run
-//! use syrinx::engine::{Session, SessionOptions, SpeakOptions};
-//! use syrinx::pack::{OpenOptions, Pack};
+//! use syrinx::{Model, ModelOptions, SessionOptions, SpeakOptions};
 //!
 //! # fn main() -> syrinx::Result<()> {
-//! let pack = Pack::open("models/wren-en".as_ref(), OpenOptions::default())?;
-//! let mut session = Session::open(&pack, &SessionOptions::default())?;
-//! for block in session.speak("Turn left in 300 m.", &SpeakOptions::default())? {
+//! let model = Model::open("models/wren-en", ModelOptions::default())?;
+//! let mut session = model.session(SessionOptions::default())?;
+//! let mut speech = session.speech(&SpeakOptions::default())?;
+//! speech.push("Turn left in ")?;
+//! speech.push("300 m.")?;
+//! speech.finish();
+//! for block in speech {
 //!     let samples: Vec<f32> = block?; // 1920 samples at 24 kHz in a Voxtral pack
 //! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Ten words
+//!
+//! | word | what it means here |
+//! |---|---|
+//! | pack | a folder with a model: two GGUF files, a tokenizer, and a page that says what they are |
+//! | voice | rows that stand for a speaker at the beginning of every prompt |
+//! | clause | a piece of text that is spoken in one go, mostly a sentence |
+//! | hidden | the backbone's state after its last norm, from which a frame is made |
+//! | frame | 80 ms of speech as codes: one semantic, 36 acoustic |
+//! | flow head | a small transformer that turns noise and a hidden state into acoustic codes, in a few steps |
+//! | codec | what turns frames into samples |
+//! | lane | how important a speech is |
+//! | ticket | the number of a clause that is on its way to the ear; cuts name it |
+//! | mark | the sample with which a clause begins |
+//!
+//! # In another crate
+//!
+//! Cargo hands two settings of this repository's `.cargo/config.toml` to builds inside of it alone. A crate that depends on
+//! Syrinx works without them, on llama.cpp as its crate builds it by default: for any x86-64 with AVX2 or any ARMv8, and with
+//! `-O2` where Rust's profile keeps line tables. What is lost is time, mostly of a prompt (`benches/README.md`). To have it
+//! back, copy `boards/processor.cmake` and say in your own `.cargo/config.toml`:
+//!
+//! ```toml
+//! [env]
+//! LLAMA_LIB_PROFILE = "Release"
+//! # What the processor of the building machine has; leave it out where another one runs the program.
+//! CMAKE_PROJECT_INCLUDE_BEFORE = { value = "processor.cmake", relative = true }
+//! ```
+//!
+//! Syrinx's own kernels are there either way, and are chosen when the program starts (`lab::backbone::kernel_set`). On x86-64
+//! they enter the ggml that is linked, for all that computes with it in the process. A program that also runs llama.cpp by
+//! itself makes the first call to Syrinx, such as `lab::backbone::kernel_set`, before it computes anything there.
 
 #![deny(unsafe_code)]
 #![warn(missing_debug_implementations)]
+#![warn(missing_docs)]
 
-pub mod backbone;
-pub mod board;
-pub mod codec;
-pub mod device;
-pub mod engine;
+#[allow(missing_docs)] // public to the lab alone
+mod backbone;
+#[allow(missing_docs)] // public to the lab alone
+mod board;
+#[allow(missing_docs)] // public to the lab alone
+mod codec;
+mod device;
 mod error;
-pub mod flow;
-pub mod frame;
+#[allow(missing_docs)] // public to the lab alone
+mod flow;
+#[allow(missing_docs)] // public to the lab alone
+mod frame;
 mod ggml;
-pub mod kernel;
-pub mod pack;
-pub mod ring;
-pub mod text;
+#[allow(missing_docs)] // public to the lab alone
+mod kernel;
+mod live;
+mod model;
+#[allow(missing_docs)] // public to the lab alone
+mod net;
+#[allow(missing_docs)] // public to the lab alone
+mod pack;
+#[allow(missing_docs)] // public to the lab alone
+mod ring;
+mod setters;
+mod speak;
+#[allow(missing_docs)] // public to the lab alone
+mod text;
+mod write;
 
+pub use device::{DeviceChoice, Sink};
 pub use error::{Error, ErrorKind, Result};
+pub use live::{Event, Live, LiveOptions, Utterance};
+pub use model::{Model, ModelInfo, ModelOptions};
+pub use speak::{Block, Canceller, Ending, Lane, Mark, Next, Phrase, Session, SessionOptions, SpeakOptions, Speech};
+
+/// What options, events and sinks are made of.
+pub mod options {
+    pub use crate::backbone::KvType;
+    pub use crate::board::{Cooling, Rung};
+    pub use crate::device::callback::Callback;
+    pub use crate::device::{DeviceOptions, Format};
+    pub use crate::flow::{FlowEngine, Guided, Method, Quality};
+    pub use crate::live::{Arrival, Lanes, OpenSink, Preroll};
+    pub use crate::speak::{Guards, Summary, Trip};
+}
+
+/// The insides, for this package's own programs, benches and tests. Nothing here is promised to stay.
+#[doc(hidden)]
+pub mod lab {
+    /// Each stage's own names.
+    macro_rules! rooms {
+        ($($room:ident),*) => { $(pub mod $room { pub use crate::$room::*; })* };
+    }
+    rooms!(backbone, board, codec, device, flow, frame, kernel, live, model, pack, ring, speak, text);
+}

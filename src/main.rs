@@ -7,18 +7,21 @@ mod cli;
 #[global_allocator]
 static ALLOCATOR: cli::Counting = cli::Counting;
 
-use clap::Parser;
+use std::process::ExitCode;
 
-fn main() -> std::process::ExitCode {
+use cli::{interrupt, output};
+
+fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
         .format_timestamp(None)
         .format_target(false)
         .init();
-    match cli::run(cli::Arguments::parse()) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("syrinx: {e}");
-            std::process::ExitCode::FAILURE
-        }
+    let outcome = cli::run(cli::Arguments::of_process());
+    interrupt::end_if_asked();
+    match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(e) if output::is_closed_pipe(&e) => interrupt::end_by_closed_pipe(),
+        Err(e) => output::note(format_args!("syrinx: {e}")),
     }
+    ExitCode::FAILURE
 }

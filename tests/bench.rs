@@ -6,11 +6,12 @@ use serde_json::Value;
 use support::{TinyPack, success};
 use syrinx_quant::{GgufFile, Recipe};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "bw_share",
     "bytes_per_frame",
     "frame_ms",
     "isa",
+    "llama_kernels",
     "load_ms",
     "pack",
     "read_bandwidth_gbs",
@@ -40,6 +41,7 @@ fn the_figures_agree_with_each_other_and_with_the_pack() {
     assert_eq!(keys, KEYS);
     assert_eq!(report["recipe"], "q8");
     assert_eq!(report["threads"], 1);
+    assert_eq!(report["llama_kernels"], syrinx::lab::backbone::kernel_set().unwrap());
 
     // Every frame's total holds its stages, so at every rank the total is at least any stage.
     let ms = |stage: &str, rank: &str| report["frame_ms"][stage][rank].as_f64().unwrap();

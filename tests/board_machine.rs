@@ -19,7 +19,7 @@ fn doctor(more: &[&str]) -> Value {
     report
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "available_mb",
     "board",
     "built_for",
@@ -27,6 +27,8 @@ const KEYS: [&str; 15] = [
     "findings",
     "gpu",
     "int8_gmacs",
+    "kernels",
+    "llama_kernels",
     "machine",
     "pack",
     "power_mode",

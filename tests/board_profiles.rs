@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
-use syrinx::board::predict::roofline;
-use syrinx::board::profile::{PackSize, Packs};
-use syrinx::board::{Machine, Profile, Work};
-use syrinx::kernel::Isa;
+use syrinx::lab::board::predict::roofline;
+use syrinx::lab::board::profile::{PackSize, Packs};
+use syrinx::lab::board::{Machine, Profile};
+use syrinx::lab::kernel::Isa;
+use syrinx::lab::model::work::Work;
 use syrinx_quant::synthetic::Preset;
 use syrinx_quant::{Recipe, Shape};
 

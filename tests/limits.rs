@@ -101,6 +101,54 @@ fn a_newer_format_asks_for_an_update() {
     assert_line(&say_to(&pack.dir(), &out_beside(&pack), &["hello"]), &["format 2 is newer", "update"]);
 }
 
+/// The tiny pack, whose front page says `to` instead of `from`.
+fn with_page(from: &str, to: &str) -> TinyPack {
+    let pack = TinyPack::import(Recipe::F32);
+    let manifest = pack.dir().join("pack.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(&manifest, text.replace(from, to)).unwrap();
+    pack
+}
+
+#[test]
+fn a_page_that_lists_no_files_is_refused_with_their_names() {
+    let pack = with_page("[[files]]", "[[provenance.none]]");
+    let manifest = pack.dir().join("pack.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, format!("files = []\n{text}")).unwrap();
+    let stderr = say_to(&pack.dir(), &out_beside(&pack), &["hello"]);
+    assert_line(&stderr, &["pack.toml", "backbone.gguf", "speech.gguf", "tokenizer.json", "copy the pack again"]);
+}
+
+#[test]
+fn a_page_whose_numbers_mean_nothing_is_refused_with_the_key() {
+    for (from, to, key) in [
+        ("sample_rate_hz = 24000", "sample_rate_hz = 0", "sample_rate_hz is 0"),
+        ("sample_rate_hz = 24000", "sample_rate_hz = 48000", "speech.gguf 24000 Hz"),
+        ("steps = 7", "steps = 0", "defaults.steps is 0"),
+        ("steps = 7", "steps = 2000000", "defaults.steps is 2000000"),
+        ("guidance = 1.2", "guidance = nan", "defaults.guidance is NaN"),
+        ("frame_budget = ", "frame_budget = 0 #", "defaults.frame_budget is 0"),
+    ] {
+        let pack = with_page(from, to);
+        assert_line(&say_to(&pack.dir(), &out_beside(&pack), &["hello"]), &["pack.toml", key]);
+    }
+}
+
+#[test]
+fn a_pack_of_another_family_is_refused_by_name() {
+    let pack = with_page("family = \"voxtral-tts\"", "family = \"tacotron\"");
+    assert_line(&say_to(&pack.dir(), &out_beside(&pack), &["hello"]), &["tacotron", "voxtral-tts", "update"]);
+}
+
+#[test]
+fn a_text_in_letters_that_the_model_does_not_know_is_not_called_empty() {
+    let pack = with_page("[text]\nnormalise = \"none\"", "[text]\nnormalise = \"en\"");
+    let stderr = say_to(&pack.dir(), &out_beside(&pack), &["Привет"]);
+    assert_line(&stderr, &["letters П р и в е т", "Latin"]);
+}
+
 #[test]
 fn a_pack_for_a_newer_runtime_asks_for_an_update() {
     let pack = TinyPack::import(Recipe::F32);
@@ -129,9 +177,26 @@ fn a_text_without_anything_to_say_is_refused() {
 fn a_text_over_the_limit_says_the_limit() {
     let pack = TinyPack::import(Recipe::F32);
     let long = pack.beside("long.txt");
-    std::fs::write(&long, "word ".repeat(20_001)).unwrap();
+    std::fs::write(&long, "word ".repeat(209_716)).unwrap();
     let stderr = say_to(&pack.dir(), &out_beside(&pack), &["--file", long.to_str().unwrap()]);
-    assert_line(&stderr, &["100000", "split"]);
+    assert_line(&stderr, &["1048576", "split"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_without_an_end_is_read_up_to_the_limit() {
+    let pack = TinyPack::import(Recipe::F32);
+    let stderr = say_to(&pack.dir(), &out_beside(&pack), &["--file", "/dev/zero"]);
+    assert_line(&stderr, &["/dev/zero", "1048576", "split"]);
+}
+
+#[test]
+fn a_name_that_promises_another_format_is_refused() {
+    let pack = TinyPack::import(Recipe::F32);
+    for name in ["out.mp3", "out.wav.flac"] {
+        let stderr = say_to(&pack.dir(), &pack.beside(name), &["hello"]);
+        assert_line(&stderr, &[name, "WAV", ".wav"]);
+    }
 }
 
 #[test]
@@ -209,7 +274,7 @@ fn a_used_up_frame_budget_is_a_warning_and_keeps_the_audio() {
         ["say", "--pack", dir.to_str().unwrap(), "-o", out.to_str().unwrap(), "hello", "--max-seconds", "0.4"];
     let output = success(&arguments);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("frame budget"), "{stderr}");
+    assert!(stderr.contains("the budget of 5 frames was used up") && stderr.contains("unsaid"), "{stderr}");
     assert_eq!(hound::WavReader::open(&out).unwrap().duration(), 5 * 1920);
 }
 

@@ -5,10 +5,10 @@ mod support;
 use std::sync::Arc;
 
 use support::{Golden, TinyPack, assert_close};
-use syrinx::flow::{FlowEngine, FlowHead, Guided, Method, Solver};
-use syrinx::frame::{END, choose_semantic, quantise_acoustic};
-use syrinx::kernel::Pool;
-use syrinx::pack::{OpenOptions, Pack};
+use syrinx::lab::flow::{FlowEngine, FlowHead, FlowWeights, Guided, Method, Solver};
+use syrinx::lab::frame::{END, choose_semantic, quantise_acoustic};
+use syrinx::lab::kernel::Pool;
+use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx_quant::Recipe;
 
 const GOLDENS: [Golden; 2] = [Golden::TINY, Golden::ODD];
@@ -63,7 +63,7 @@ fn masks_and_the_end_of_audio_equal_the_reference() {
         let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
         let (shape, audio) = (pack.shape(), &pack.shape().audio);
         let pool = Arc::new(Pool::new(1));
-        let mut flow = FlowHead::open(pack.speech(), shape, FlowEngine::Native, &pool).unwrap();
+        let mut flow = flow_head(&pack, FlowEngine::Native, &pool);
         let solver = Solver::euler(shape.flow.steps, shape.flow.guidance);
         for edge in ["end", "empty", "pad"] {
             let codes = expected.i32(&format!("edge.{edge}.codes")).values;
@@ -84,10 +84,15 @@ fn masks_and_the_end_of_audio_equal_the_reference() {
     }
 }
 
+fn flow_head(pack: &Pack, engine: FlowEngine, pool: &Pool) -> FlowHead {
+    let weights = FlowWeights::open(pack.speech(), pack.shape(), engine, pool.threads()).unwrap();
+    FlowHead::new(&weights, pool).unwrap()
+}
+
 /// The velocities of all steps from the reference's noise and state, conditional and unconditional, and the end point.
 fn velocities(pack: &Pack, golden: Golden, engine: FlowEngine, threads: usize, solver: Solver) -> Vec<f32> {
     let pool = Pool::new(threads);
-    let mut flow = FlowHead::open(pack.speech(), pack.shape(), engine, &pool).unwrap();
+    let mut flow = flow_head(pack, engine, &pool);
     let tensors = golden.tensors();
     let mut x = tensors.f32("unit.x").values[..flow.width()].to_vec();
     let mut all = Vec::new();
@@ -133,7 +138,7 @@ fn guidance_of_one_is_the_conditional_flow() {
     let imported = TinyPack::import(Recipe::F32);
     let pack = Pack::open(&imported.dir(), OpenOptions::default()).unwrap();
     let pool = Pool::new(1);
-    let mut flow = FlowHead::open(pack.speech(), pack.shape(), FlowEngine::Native, &pool).unwrap();
+    let mut flow = flow_head(&pack, FlowEngine::Native, &pool);
     let hidden = Golden::TINY.tensors().f32("unit.hidden").values;
     let noise = Golden::TINY.tensors().f32("unit.x").values;
     let mut solve = |guidance: f32, steps: usize| {

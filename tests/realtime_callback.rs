@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use law::{sees_calls, under_the_law};
 use live::*;
-use syrinx::device::callback::Callback;
-use syrinx::device::wav::to_i16;
-use syrinx::device::{Format, Sink};
-use syrinx::engine::{Engine, EngineOptions, Event, Lane, Phrase};
+use syrinx::lab::device::callback::Callback;
+use syrinx::lab::device::wav::to_i16;
+use syrinx::lab::device::{Format, Sink};
+use syrinx::{Event, Lane, Live, LiveOptions, Next, Phrase, Speech};
 
 /// Names the crime, in the process of a control.
 const CRIME: &str = "SYRINX_TEST_CRIME";
@@ -78,41 +78,40 @@ impl Sink for Strict {
     }
 }
 
-fn strict(options: EngineOptions, held: &Arc<Mutex<()>>) -> (support::TinyPack, Engine, Arc<AtomicU64>) {
-    let (files, pack) = tiny();
+fn strict(options: LiveOptions, held: &Arc<Mutex<()>>) -> (support::TinyPack, Live, Arc<AtomicU64>) {
+    let (files, model) = tiny();
     let periods = Arc::new(AtomicU64::new(0));
     let (count, held) = (periods.clone(), held.clone());
     let open = move || Ok(Box::new(Strict { periods: count.clone(), held: held.clone(), ..Strict::default() }) as _);
-    let engine = Engine::open_with(&pack, options, Box::new(open)).unwrap();
-    (files, engine, periods)
+    let live = Live::open_with(&model, options, Box::new(open)).unwrap();
+    (files, live, periods)
 }
 
 #[test]
 fn the_callback_keeps_the_law_whatever_happens() {
-    let (_files, engine, periods) = strict(EngineOptions { keep_alive: true, ..options() }, &Arc::default());
+    let (_files, live, periods) = strict(options().keep_alive(true), &Arc::default());
     for round in 0..20 {
-        let utterance = engine.speak(Lane::Answer, "It goes on and on and on.", &frames(40)).unwrap();
+        let utterance = speak(&live, "It goes on and on and on.", 40);
         while utterance.next_event(LONG) != Some(Event::Started) {}
         let phrase = Phrase { text: "Ding.".into(), sample_rate_hz: RATE_HZ, samples: vec![0.1; 600].into() };
-        engine.play(&phrase, (round % 2) as f32).unwrap();
-        engine.set_volume(0.1 * (round % 10) as f32);
-        engine.set_duck(1.0 - 0.1 * (round % 5) as f32);
-        engine.pause();
+        live.play(&phrase, (round % 2) as f32).unwrap();
+        live.set_volume(0.1 * (round % 10) as f32);
+        live.set_duck(1.0 - 0.1 * (round % 5) as f32);
+        live.pause();
         std::thread::sleep(Duration::from_millis(10));
-        engine.resume();
+        live.resume();
         if round % 3 == 0 {
-            engine.stop_phrases();
+            live.stop_phrases();
         }
         if round % 4 == 0 {
-            let alert = engine.speak(Lane::Alert, "Brake now please.", &frames(3)).unwrap();
-            assert_eq!(alert.wait(LONG), Some(Event::Finished));
+            let alert = live.speak("Brake now please.", &frames(3).lane(Lane::Alert)).unwrap();
+            heard_to_the_end(&alert);
         }
         std::thread::sleep(Duration::from_millis(30));
         utterance.cancel();
         assert!(utterance.wait(LONG).is_some());
     }
-    let utterance = engine.speak(Lane::Answer, "Once more to the end.", &frames(10)).unwrap();
-    assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+    heard_to_the_end(&speak(&live, "Once more to the end.", 10));
     assert!(periods.load(Ordering::Relaxed) > 100);
 }
 
@@ -121,7 +120,7 @@ fn a_callback_that_broke_the_law_would_end_the_process() {
     if std::env::var_os(CRIME).is_some() {
         let held = Arc::<Mutex<()>>::default();
         let _guard = held.lock();
-        let (_files, _engine, periods) = strict(options(), &held);
+        let (_files, _live, periods) = strict(options(), &held);
         until(|| periods.load(Ordering::Relaxed) > 0);
         return;
     }
@@ -145,14 +144,15 @@ fn a_callback_that_broke_the_law_would_end_the_process() {
 #[cfg(not(rtsan))]
 #[test]
 fn a_frame_in_the_midst_of_speech_does_not_allocate() {
-    let (_files, pack) = tiny();
-    let mut session = syrinx::engine::Session::open(&pack, &Default::default()).unwrap();
-    let mut block = vec![0.0; session.samples_per_frame()];
-    let mut synthesis = session.speak("The quick brown fox.", &frames(40)).unwrap();
+    let (_files, model) = tiny();
+    let mut session = model.session(unwatched()).unwrap();
+    let mut speech = session.speak("The quick brown fox.", &frames(40)).unwrap();
+    let mut block = vec![0.0; speech.samples_per_block()];
+    let mut is_audio = |speech: &mut Speech| matches!(speech.next_into(&mut block), Ok(Next::Audio(_)));
     for _ in 0..5 {
-        assert!(synthesis.next_block(&mut block).unwrap());
+        assert!(is_audio(&mut speech));
     }
     for _ in 5..40 {
-        assert!(assert_no_alloc::assert_no_alloc(|| synthesis.next_block(&mut block)).unwrap());
+        assert!(assert_no_alloc::assert_no_alloc(|| is_audio(&mut speech)));
     }
 }

@@ -11,49 +11,64 @@ use std::time::Duration;
 
 use live::*;
 use support::{TinyPack, command, success};
+use syrinx::DeviceChoice;
 use syrinx::ErrorKind;
-use syrinx::device::{DeviceChoice, DeviceOptions};
-use syrinx::engine::{Engine, EngineOptions, Event, Lane, PhraseStore, Session, SessionOptions};
+use syrinx::lab::device::DeviceOptions;
+use syrinx::lab::speak::PhraseStore;
+use syrinx::{Event, Live, Model, ModelOptions, Phrase, SessionOptions, SpeakOptions};
 use syrinx_quant::Recipe;
 
 #[test]
 fn a_device_that_is_not_there_is_named_with_a_remedy() {
-    let (_files, pack) = tiny();
+    let (_files, model) = tiny();
     for id in ["alsa:no-such-device", "nonsense", ""] {
         let device = DeviceOptions { device: DeviceChoice::Id(id.to_owned()), ..DeviceOptions::default() };
-        let error = Engine::open(&pack, EngineOptions { device, ..options() }).unwrap_err();
+        let error = Live::open(&model, options().device(device)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Device, "{error}");
         assert!(error.message().contains("syrinx devices"), "{error}");
     }
 }
 
 #[test]
+fn live_speech_is_one_of_the_sessions_that_a_model_may_have() {
+    let files = TinyPack::import(Recipe::Q8);
+    let model = Model::open(files.dir(), ModelOptions::default().max_sessions(1usize)).unwrap();
+    let (live, _) = live(&model, options());
+    assert_eq!(model.session(unwatched()).unwrap_err().kind(), ErrorKind::Busy);
+    drop(live);
+    let _session = model.session(unwatched()).unwrap();
+    let device = DeviceOptions { device: DeviceChoice::Null { sample_rate_hz: RATE_HZ }, ..DeviceOptions::default() };
+    assert_eq!(Live::open(&model, options().device(device)).unwrap_err().kind(), ErrorKind::Busy);
+}
+
+#[test]
 fn a_pack_that_is_replaced_while_open_is_spoken_to_the_end() {
-    let (files, pack) = tiny();
-    let (engine, recorder) = engine(&pack, options());
-    assert_eq!(engine.speak(Lane::Answer, "Before.", &frames(5)).unwrap().wait(LONG), Some(Event::Finished));
+    let (files, model) = tiny();
+    let (live, recorder) = live(&model, options());
+    heard_to_the_end(&speak(&live, "Before.", 5));
     let other = TinyPack::import(Recipe::F32);
     std::fs::rename(files.dir(), files.beside("old")).unwrap();
     std::fs::rename(other.dir(), files.dir()).unwrap();
     std::fs::remove_dir_all(files.beside("old")).unwrap();
     let before = recorder.length();
-    assert_eq!(engine.speak(Lane::Answer, "After it.", &frames(5)).unwrap().wait(LONG), Some(Event::Finished));
+    heard_to_the_end(&speak(&live, "After it.", 5));
     assert!(recorder.length() > before + 4 * 1920);
 }
 
 #[test]
 fn caches_that_cannot_be_written_are_done_without() {
-    let (files, pack) = tiny();
+    let (files, model) = tiny();
     let no_folder = files.beside("a-file");
     std::fs::write(&no_folder, "not a folder").unwrap();
-    let session = SessionOptions { prefix_folder: Some(no_folder.clone()), ..SessionOptions::default() };
-    let (engine, recorder) = engine(&pack, EngineOptions { session: session.clone(), ..options() });
-    engine.warm(None).unwrap();
-    assert_eq!(engine.speak(Lane::Answer, "Still heard.", &frames(5)).unwrap().wait(LONG), Some(Event::Finished));
+    drop(model);
+    let model = Model::open(files.dir(), ModelOptions::default().prefix_folder(no_folder.clone())).unwrap();
+    let (live, recorder) = live(&model, options());
+    live.warm(None).unwrap();
+    heard_to_the_end(&speak(&live, "Still heard.", 5));
     assert!(recorder.length() > 4 * 1920);
-    let mut session = Session::open(&pack, &session).unwrap();
-    let phrase = PhraseStore::new(&no_folder).prepare(&pack, &mut session, "Ding.", &frames(3)).unwrap();
-    assert_eq!(phrase.samples.len(), 3 * 1920);
+    let mut session = wren().session(SessionOptions::default()).unwrap();
+    let phrase = PhraseStore::new(&no_folder).prepare(&mut session, "Ding.", &SpeakOptions::default()).unwrap();
+    assert!(phrase.samples.len() > 3 * 1920);
 }
 
 /// `say --play` on a clock, with a folder for voice prefixes.
@@ -82,18 +97,19 @@ fn a_disk_that_is_full_is_done_without() {
 
 #[test]
 fn a_voice_that_was_prepared_is_read_from_disk_by_a_later_process() {
-    let (files, pack) = tiny();
+    let (files, model) = tiny();
     let cache = files.beside("cache");
-    let session = SessionOptions { prefix_folder: Some(cache.clone()), ..SessionOptions::default() };
-    let (engine, recorder) = engine(&pack, EngineOptions { session, ..options() });
-    engine.warm(None).unwrap();
+    drop(model);
+    let model = Model::open(files.dir(), ModelOptions::default().prefix_folder(cache.clone())).unwrap();
+    let (live, recorder) = live(&model, options());
+    live.warm(None).unwrap();
     let kept = || {
         std::fs::read_dir(&cache)
             .is_ok_and(|folder| folder.flatten().any(|file| file.path().extension().is_some_and(|end| end == "prefix")))
     };
     until(kept);
     assert_eq!(recorder.length(), 0, "nothing was spoken for it");
-    drop(engine);
+    drop(live);
     let output = play(&files, &cache).env("RUST_LOG", "debug").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("voice prefix read from"), "{said}");
@@ -101,25 +117,38 @@ fn a_voice_that_was_prepared_is_read_from_disk_by_a_later_process() {
 
 #[test]
 fn a_prepared_phrase_is_the_same_after_a_restart_and_needs_no_model() {
-    let (files, pack) = tiny();
-    let store = PhraseStore::new(files.beside("phrases"));
-    let mut session = Session::open(&pack, &SessionOptions::default()).unwrap();
-    assert_eq!(store.load(&pack, "Ding.", &frames(3)).unwrap_err().kind(), ErrorKind::Io);
-    let spoken = store.prepare(&pack, &mut session, "Ding.", &frames(3)).unwrap();
-    drop(session);
-    assert_eq!(store.load(&pack, "Ding.", &frames(3)).unwrap(), spoken);
-    assert!(store.load(&pack, "Dong.", &frames(3)).is_err());
-    assert!(store.load(&pack, "Ding.", &frames(4)).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    let store = PhraseStore::new(folder.path());
+    let model = wren();
+    let (pack, options) = (model.pack().clone(), SpeakOptions::default());
+    let mut session = model.session(SessionOptions::default()).unwrap();
+    assert_eq!(store.load(&pack, "Ding.", &options).unwrap_err().kind(), ErrorKind::Io);
+    let spoken = store.prepare(&mut session, "Ding.", &options).unwrap();
+    drop((session, model));
+    assert_eq!(store.load(&pack, "Ding.", &options).unwrap(), spoken);
+    assert!(store.load(&pack, "Dong.", &options).is_err());
+    assert!(store.load(&pack, "Ding.", &options.seed(4)).is_err());
 }
 
 #[test]
-fn the_engine_may_go_in_the_midst_of_speech() {
-    let (_files, pack) = tiny();
-    let (engine, _) = engine(&pack, options());
-    let utterance = engine.speak(Lane::Answer, "It goes on and on and on.", &frames(500)).unwrap();
-    while utterance.next_event(LONG) != Some(Event::Started) {}
-    drop(engine);
-    assert_eq!(utterance.wait(Duration::from_millis(50)), None);
+fn a_phrase_that_its_budget_cuts_is_refused() {
+    let mut session = wren().session(SessionOptions::default()).unwrap();
+    let cut = Phrase::render(&mut session, "The doors are closing now.", &SpeakOptions::default().max_frames(3));
+    let refused = cut.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::OutOfBudget, "{refused}");
+}
+
+#[test]
+fn every_utterance_has_a_last_event_when_the_engine_goes_in_the_midst_of_speech() {
+    let (_files, model) = tiny();
+    let (live, _) = live(&model, options());
+    let heard = speak(&live, "It goes on and on and on.", 500);
+    let waiting = speak(&live, "It goes on and on and on.", 500);
+    while heard.next_event(LONG) != Some(Event::Started) {}
+    drop(live);
+    assert!(matches!(heard.wait(LONG), Some(Event::Cancelled { .. })));
+    assert_eq!(waiting.wait(LONG), Some(Event::Cancelled { position: 0 }));
+    assert_eq!(heard.wait(LONG), None, "there is one last event");
 }
 
 /// `say --stream` on a clock, with a pipe for its text.

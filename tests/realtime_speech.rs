@@ -8,25 +8,29 @@ use std::time::Duration;
 
 use live::*;
 use syrinx::ErrorKind;
-use syrinx::engine::{EngineOptions, Event, Lane, Session, SessionOptions};
+use syrinx::{Event, Speech};
+
+/// All samples of a speech up to its budget.
+fn pulled(speech: Speech) -> Vec<f32> {
+    speech.map_while(Result::ok).flatten().collect()
+}
 
 #[test]
 fn streamed_samples_equal_pulled_samples() {
-    let (_files, pack) = tiny();
+    let (_files, model) = tiny();
     let text = "The quick brown fox jumps over the lazy dog.";
-    let mut session = Session::open(&pack, &SessionOptions::default()).unwrap();
-    let pulled: Vec<f32> = session.speak(text, &frames(30)).unwrap().flat_map(|block| block.unwrap()).collect();
-    drop(session);
+    let mut session = model.session(unwatched()).unwrap();
+    let pulled = pulled(session.speak(text, &frames(30)).unwrap());
 
-    let (engine, recorder) = engine(&pack, EngineOptions { start_frames: Some(30), ..options() });
-    let utterance = engine.utterance(Lane::Answer, &frames(30)).unwrap();
+    let (live, recorder) = live(&model, options().start_frames(30usize));
+    let utterance = live.utterance(&frames(30)).unwrap();
     for piece in ["The qui", "ck brown fox", " jumps over the lazy", " dog."] {
         utterance.push(piece).unwrap();
         std::thread::sleep(Duration::from_millis(20));
     }
     utterance.finish();
-    assert_eq!(utterance.wait(LONG), Some(Event::Finished));
-    assert_eq!(utterance.position(), 0, "an utterance that has ended is forgotten");
+    heard_to_the_end(&utterance);
+    assert!(utterance.position() > 20, "where it ended is known after its end");
 
     let (pulled, heard) = (from_first_sound(&pulled), recorder.speech());
     assert!(pulled.len() > 20 * 1920);
@@ -38,28 +42,25 @@ fn streamed_samples_equal_pulled_samples() {
 
 #[test]
 fn a_text_spoken_at_once_equals_pulled_samples() {
-    let (_files, pack) = tiny();
+    let (_files, model) = tiny();
     let text = "You can turn left at the next light, and then go straight on.";
-    let mut session = Session::open(&pack, &SessionOptions::default()).unwrap();
-    let pulled: Vec<f32> = session.speak(text, &frames(20)).unwrap().flat_map(|block| block.unwrap()).collect();
-    drop(session);
-    let (engine, recorder) =
-        engine(&pack, EngineOptions { guards: unwatched(), start_frames: Some(20), ..EngineOptions::default() });
-    assert_eq!(engine.speak(Lane::Answer, text, &frames(20)).unwrap().wait(LONG), Some(Event::Finished));
+    let mut session = model.session(unwatched()).unwrap();
+    let pulled = pulled(session.speak(text, &frames(20)).unwrap());
+    let (live, recorder) = live(&model, options().start_frames(20usize));
+    heard_to_the_end(&speak(&live, text, 20));
     let (pulled, heard) = (from_first_sound(&pulled), recorder.speech());
     assert_eq!(heard[..pulled.len()], pulled[..]);
 }
 
 #[test]
 fn another_seed_is_heard_as_other_samples() {
-    let (_files, pack) = tiny();
-    let (engine, recorder) = engine(&pack, EngineOptions { start_frames: Some(5), ..options() });
+    let (_files, model) = tiny();
+    let (live, recorder) = live(&model, options().start_frames(5usize));
     let mut heard = Vec::new();
     for seed in [1, 2] {
-        let options = syrinx::engine::SpeakOptions { seed: Some(seed), ..frames(5) };
         let before = recorder.length();
-        let utterance = engine.speak(Lane::Answer, "One two three four.", &options).unwrap();
-        assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+        let utterance = live.speak("One two three four.", &frames(5).seed(seed)).unwrap();
+        heard_to_the_end(&utterance);
         heard.push(from_first_sound(&recorder.samples()[before..])[..4 * 1920].to_vec());
     }
     assert_ne!(heard[0], heard[1]);
@@ -67,10 +68,10 @@ fn another_seed_is_heard_as_other_samples() {
 
 #[test]
 fn a_cancel_silences_speech_within_a_period_and_ten_milliseconds() {
-    let (_files, pack) = tiny();
-    let (engine, recorder) = engine(&pack, options());
+    let (_files, model) = tiny();
+    let (live, recorder) = live(&model, options());
     for _ in 0..5 {
-        let utterance = engine.speak(Lane::Answer, "It goes on and on and on.", &frames(200)).unwrap();
+        let utterance = speak(&live, "It goes on and on and on.", 200);
         while utterance.next_event(LONG) != Some(Event::Started) {}
         std::thread::sleep(Duration::from_millis(70));
         let before = recorder.samples().len();
@@ -86,9 +87,9 @@ fn a_cancel_silences_speech_within_a_period_and_ten_milliseconds() {
 
 #[test]
 fn a_cancel_fades() {
-    let (_files, pack) = tiny();
-    let (engine, recorder) = engine(&pack, options());
-    let utterance = engine.speak(Lane::Answer, "It goes on and on and on.", &frames(200)).unwrap();
+    let (_files, model) = tiny();
+    let (live, recorder) = live(&model, options());
+    let utterance = speak(&live, "It goes on and on and on.", 200);
     until(|| recorder.speech().len() > 4800);
     utterance.cancel();
     assert!(utterance.wait(LONG).is_some());
@@ -100,11 +101,11 @@ fn a_cancel_fades() {
 
 #[test]
 fn a_thousand_rapid_cancels_leave_the_engine_speaking() {
-    let (_files, pack) = tiny();
-    let (engine, recorder) = engine(&pack, options());
+    let (_files, model) = tiny();
+    let (live, recorder) = live(&model, options());
     let mut cancelled = Vec::new();
     for round in 0..1000 {
-        let utterance = engine.speak(Lane::Answer, "One two three four five.", &frames(50)).unwrap();
+        let utterance = speak(&live, "One two three four five.", 50);
         if round % 10 == 0 {
             std::thread::sleep(Duration::from_millis(round % 7 * 5));
         }
@@ -116,38 +117,38 @@ fn a_thousand_rapid_cancels_leave_the_engine_speaking() {
         assert!(matches!(last, Some(Event::Cancelled { .. })), "{last:?}");
     }
     let before = recorder.length();
-    let utterance = engine.speak(Lane::Answer, "And now this.", &frames(10)).unwrap();
-    assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+    let utterance = speak(&live, "And now this.", 10);
+    heard_to_the_end(&utterance);
     let heard = recorder.length() - before;
     assert!(heard >= 9 * 1920, "{heard} samples");
 }
 
 #[test]
 fn a_pause_keeps_every_sample() {
-    let (_files, pack) = tiny();
-    let (engine, recorder) = engine(&pack, EngineOptions { start_frames: Some(20), ..options() });
-    let utterance = engine.speak(Lane::Answer, "It goes on and on and on.", &frames(20)).unwrap();
+    let (_files, model) = tiny();
+    let (live, recorder) = live(&model, options().start_frames(20usize));
+    let utterance = speak(&live, "It goes on and on and on.", 20);
     until(|| recorder.speech().len() > 9600);
-    engine.pause();
+    live.pause();
     std::thread::sleep(Duration::from_millis(60));
     let paused = recorder.length();
     let position = utterance.position();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(recorder.length(), paused, "silence while paused");
     assert_eq!(utterance.position(), position);
-    engine.resume();
-    assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+    live.resume();
+    heard_to_the_end(&utterance);
     let sounding = recorder.speech().iter().filter(|&&x| x != 0.0).count();
     assert!(sounding >= 20 * 1920 - 300, "{sounding} samples");
 }
 
 #[test]
 fn other_rates_take_as_much_time() {
-    let (_files, pack) = tiny();
+    let (_files, model) = tiny();
     for rate_hz in [16_000, 44_100, 48_000] {
-        let (engine, recorder) = engine_at(&pack, EngineOptions { start_frames: Some(12), ..options() }, rate_hz);
-        let utterance = engine.speak(Lane::Answer, "One two three.", &frames(12)).unwrap();
-        assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+        let (live, recorder) = live_at(&model, options().start_frames(12usize), rate_hz);
+        let utterance = speak(&live, "One two three.", 12);
+        heard_to_the_end(&utterance);
         std::thread::sleep(Duration::from_millis(80));
         let seconds = recorder.speech().len() - (recorder.samples().len() - recorder.length());
         let seconds = seconds as f64 / f64::from(rate_hz);
@@ -157,17 +158,17 @@ fn other_rates_take_as_much_time() {
 
 #[test]
 fn positions_grow_and_end_at_the_end() {
-    let (_files, pack) = tiny();
-    let (engine, _) = engine(&pack, options());
+    let (_files, model) = tiny();
+    let (live, _) = live(&model, options());
     let text = "One two three four five six.";
-    let utterance = engine.speak(Lane::Answer, text, &frames(20)).unwrap();
+    let utterance = speak(&live, text, 20);
     let mut last = 0;
     let mut clauses = Vec::new();
     loop {
         let position = utterance.position();
         match utterance.next_event(Duration::from_millis(10)) {
             Some(Event::Clause { chars }) => clauses.push(chars),
-            Some(Event::Finished) => break,
+            Some(Event::OutOfBudget { .. }) => break,
             _ => {
                 assert!(position >= last && position <= text.len(), "{last} then {position}");
                 last = position;
@@ -180,32 +181,32 @@ fn positions_grow_and_end_at_the_end() {
 
 #[test]
 fn text_that_says_nothing_is_finished_at_once() {
-    let (_files, pack) = tiny();
-    let (engine, recorder) = engine(&pack, options());
-    let utterance = engine.speak(Lane::Answer, "  \n ", &frames(20)).unwrap();
+    let (_files, model) = tiny();
+    let (live, recorder) = live(&model, options());
+    let utterance = speak(&live, "  \n ", 20);
     assert_eq!(utterance.wait(LONG), Some(Event::Finished));
     assert_eq!(recorder.length(), 0);
 }
 
 #[test]
 fn a_hundred_thousand_characters_at_once_are_taken() {
-    let (_files, pack) = tiny();
-    let (engine, recorder) = engine(&pack, options());
-    let utterance = engine.utterance(Lane::Answer, &frames(10)).unwrap();
+    let (_files, model) = tiny();
+    let (live, recorder) = live(&model, options());
+    let utterance = live.utterance(&frames(10)).unwrap();
     utterance.push(&"word ".repeat(20_000)).unwrap();
     utterance.finish();
-    assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+    heard_to_the_end(&utterance);
     assert!(recorder.length() > 0);
-    let flood = engine.utterance(Lane::Answer, &frames(10)).unwrap();
+    let flood = live.utterance(&frames(10)).unwrap();
     let too_much = flood.push(&"w".repeat(2 << 20)).unwrap_err();
-    assert_eq!(too_much.kind(), ErrorKind::BadText);
+    assert_eq!(too_much.kind(), ErrorKind::Busy);
 }
 
 #[test]
 fn push_after_the_end_is_refused() {
-    let (_files, pack) = tiny();
-    let (engine, _) = engine(&pack, options());
-    let utterance = engine.utterance(Lane::Answer, &frames(5)).unwrap();
+    let (_files, model) = tiny();
+    let (live, _) = live(&model, options());
+    let utterance = live.utterance(&frames(5)).unwrap();
     utterance.finish();
-    assert_eq!(utterance.push("more").unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(utterance.push("more").unwrap_err().kind(), ErrorKind::Ended);
 }

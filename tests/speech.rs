@@ -6,33 +6,42 @@ mod support;
 use std::path::Path;
 
 use support::{TinyPack, success};
-use syrinx::engine::{Ending, Session, SessionOptions, SpeakOptions};
-use syrinx::pack::{OpenOptions, Pack};
+use syrinx::lab::speak::Guards;
+use syrinx::{Ending, ErrorKind, Model, ModelOptions, Next, Session, SessionOptions, SpeakOptions};
 use syrinx_quant::Recipe;
 
 const TEXT: &str = "Hello world, this is a small test. And this is another one.";
 
 fn options(seed: u64) -> SpeakOptions {
-    SpeakOptions { seed: Some(seed), max_frames: Some(12), ..Default::default() }
+    SpeakOptions::default().seed(seed).max_frames(12u64)
 }
 
-fn open(pack: &TinyPack, session: &SessionOptions) -> Session {
-    Session::open(&Pack::open(&pack.dir(), OpenOptions::default()).unwrap(), session).unwrap()
+fn open(pack: &TinyPack, model: ModelOptions) -> Session {
+    open_again(&Model::open(pack.dir(), model).unwrap())
 }
 
+fn open_again(model: &Model) -> Session {
+    let guards = Guards { most_frames_per_char: 0.0, repetition_frames: 0, silence_frames: 0, ..Guards::default() };
+    model.session(SessionOptions::default().guards(guards)).unwrap()
+}
+
+/// The samples up to the budget: the tiny model does not come to an end by itself.
 fn speak(session: &mut Session, text: &str, options: &SpeakOptions) -> Vec<f32> {
-    session.speak(text, options).unwrap().map(Result::unwrap).collect::<Vec<_>>().concat()
+    let mut blocks = session.speak(text, options).unwrap();
+    let samples: Vec<f32> = blocks.by_ref().map_while(Result::ok).flatten().collect();
+    assert_eq!(blocks.summary().ending, Some(Ending::Budget));
+    samples
 }
 
 #[test]
 fn the_same_seed_gives_the_same_samples_and_another_seed_others() {
     let pack = TinyPack::import(Recipe::Q8);
-    let mut session = open(&pack, &SessionOptions::default());
+    let mut session = open(&pack, ModelOptions::default());
     let first = speak(&mut session, TEXT, &options(1));
     assert_eq!(first.len(), 12 * 1920);
     assert!(first == speak(&mut session, TEXT, &options(1)), "a second time");
     assert!(first != speak(&mut session, TEXT, &options(2)), "another seed");
-    let other_voice = SpeakOptions { voice: Some("casual_male".into()), ..options(1) };
+    let other_voice = options(1).voice("casual_male".to_owned());
     assert!(first != speak(&mut session, TEXT, &other_voice), "another voice");
     assert!(first == speak(&mut session, TEXT, &options(1)), "after another voice");
 }
@@ -40,8 +49,8 @@ fn the_same_seed_gives_the_same_samples_and_another_seed_others() {
 #[test]
 fn threads_of_the_kernels_do_not_change_a_sample() {
     let pack = TinyPack::import(Recipe::Q8);
-    let one = speak(&mut open(&pack, &SessionOptions::default()), TEXT, &options(1));
-    let two = speak(&mut open(&pack, &SessionOptions { threads: 2, ..Default::default() }), TEXT, &options(1));
+    let one = speak(&mut open(&pack, ModelOptions::default()), TEXT, &options(1));
+    let two = speak(&mut open(&pack, ModelOptions::default().threads(2usize)), TEXT, &options(1));
     assert!(one == two);
 }
 
@@ -49,11 +58,11 @@ fn threads_of_the_kernels_do_not_change_a_sample() {
 fn a_cached_voice_prefix_gives_the_same_samples() {
     let pack = TinyPack::import(Recipe::Q8);
     let folder = tempfile::tempdir().unwrap();
-    let on_disk = SessionOptions { prefix_folder: Some(folder.path().to_owned()), ..Default::default() };
-    let without = speak(&mut open(&pack, &SessionOptions::default()), TEXT, &options(1));
-    let writing = speak(&mut open(&pack, &on_disk), TEXT, &options(1));
+    let on_disk = || ModelOptions::default().prefix_folder(folder.path().to_owned());
+    let without = speak(&mut open(&pack, ModelOptions::default()), TEXT, &options(1));
+    let writing = speak(&mut open(&pack, on_disk()), TEXT, &options(1));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    let reading = speak(&mut open(&pack, &on_disk), TEXT, &options(1));
+    let reading = speak(&mut open(&pack, on_disk()), TEXT, &options(1));
     assert!(without == writing && writing == reading);
 }
 
@@ -61,26 +70,82 @@ fn a_cached_voice_prefix_gives_the_same_samples() {
 fn a_damaged_prefix_file_is_computed_again() {
     let pack = TinyPack::import(Recipe::Q8);
     let folder = tempfile::tempdir().unwrap();
-    let on_disk = SessionOptions { prefix_folder: Some(folder.path().to_owned()), ..Default::default() };
-    let expected = speak(&mut open(&pack, &on_disk), TEXT, &options(1));
+    let on_disk = || ModelOptions::default().prefix_folder(folder.path().to_owned());
+    let expected = speak(&mut open(&pack, on_disk()), TEXT, &options(1));
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(expected == speak(&mut open(&pack, &on_disk), TEXT, &options(1)));
+    assert!(expected == speak(&mut open(&pack, on_disk()), TEXT, &options(1)));
 }
 
 #[test]
-fn a_cancelled_synthesis_stops_before_its_next_frame_and_the_next_text_is_spoken() {
+fn a_cancelled_speech_stops_before_its_next_frame_and_the_next_text_is_spoken() {
     let pack = TinyPack::import(Recipe::Q8);
-    let mut session = open(&pack, &SessionOptions::default());
+    let mut session = open(&pack, ModelOptions::default());
     let whole = speak(&mut session, TEXT, &options(1));
-    let canceller = session.canceller();
-    let mut synthesis = session.speak(TEXT, &options(1)).unwrap();
-    assert!(synthesis.next().is_some());
-    canceller.cancel();
-    assert!(synthesis.next().is_none());
-    assert_eq!(synthesis.summary().ending, Some(Ending::Cancelled));
+    let mut speech = session.speak(TEXT, &options(1)).unwrap();
+    let canceller = speech.canceller();
+    assert!(speech.next().is_some());
+    std::thread::spawn(move || canceller.cancel()).join().unwrap();
+    assert!(speech.next().is_none());
+    assert_eq!(speech.summary().ending, Some(Ending::Cancelled));
+    drop(speech);
+    let mut at_once = session.speak(TEXT, &options(1)).unwrap();
+    at_once.canceller().cancel();
+    assert!(at_once.next().is_none(), "a cancel before the first block is not forgotten");
+    drop(at_once);
     assert!(whole == speak(&mut session, TEXT, &options(1)));
+}
+
+#[test]
+fn what_a_budget_leaves_unsaid_is_an_error_that_says_it() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let mut session = open(&pack, ModelOptions::default());
+    let mut speech = session.speak(TEXT, &options(1)).unwrap();
+    let unsaid = speech.by_ref().find_map(Result::err).expect("an error at the end");
+    assert_eq!(unsaid.kind(), ErrorKind::OutOfBudget);
+    assert!(unsaid.message().contains("from character 34 on") && unsaid.message().contains("And this is"), "{unsaid}");
+    assert_eq!(speech.next_into(&mut vec![0.0; 1920]).unwrap(), Next::End(Ending::Budget));
+}
+
+#[test]
+fn text_in_pieces_gives_the_samples_of_the_whole_text() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let mut session = open(&pack, ModelOptions::default());
+    let whole = speak(&mut session, TEXT, &options(1));
+    for length in [1, 7, 33] {
+        let mut speech = session.speech(&options(1).whole_sentences(true)).unwrap();
+        let mut pcm = vec![0.0; speech.samples_per_block()];
+        let mut samples = Vec::new();
+        let mut pieces = TEXT.as_bytes().chunks(length).map(|piece| std::str::from_utf8(piece).unwrap());
+        loop {
+            match speech.next_into(&mut pcm) {
+                Ok(Next::Audio(_)) => samples.extend_from_slice(&pcm),
+                Ok(Next::NeedText { .. }) => match pieces.next() {
+                    Some(piece) => speech.push(piece).unwrap(),
+                    None => speech.finish(),
+                },
+                _ => break,
+            }
+        }
+        assert!(samples == whole, "pieces of {length} bytes");
+    }
+}
+
+#[test]
+fn eight_sessions_that_take_turns_give_the_samples_of_one_alone() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let alone = open(&pack, ModelOptions::default());
+    let model = alone.model().clone();
+    let expected: Vec<_> = (0..8).map(|seed| speak(&mut open_again(&model), TEXT, &options(seed))).collect();
+    let together: Vec<_> = std::thread::scope(|scope| {
+        let speaking = (0..8).map(|seed| {
+            let model = model.clone();
+            scope.spawn(move || speak(&mut open_again(&model), TEXT, &options(seed)))
+        });
+        speaking.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(expected == together);
 }
 
 #[test]
@@ -93,8 +158,8 @@ fn the_program_and_the_library_give_the_same_samples() {
     let raw = success(&[&fixed[..], &["-o", "-"]].concat()).stdout;
     let wav_on_stdout = success(&[&fixed[..], &["-o", "-", "--format", "wav"]].concat()).stdout;
 
-    let expected = speak(&mut open(&pack, &SessionOptions::default()), TEXT, &options(1));
-    let expected: Vec<i16> = expected.into_iter().map(syrinx::device::wav::to_i16).collect();
+    let expected = speak(&mut open(&pack, ModelOptions::default()), TEXT, &options(1));
+    let expected: Vec<i16> = expected.into_iter().map(syrinx::lab::device::wav::to_i16).collect();
     let from_file: Vec<i16> = hound::WavReader::open(&out).unwrap().samples().map(Result::unwrap).collect();
     let from_raw: Vec<i16> = raw.as_chunks::<2>().0.iter().map(|&b| i16::from_le_bytes(b)).collect();
     assert_eq!(from_file, expected);

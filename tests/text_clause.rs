@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
-use syrinx::text::clause::{Clause, ClauseEnd, Clauses, FirstFragment, Policy};
-use syrinx::text::normalise::{ClauseWords, Normaliser};
+use syrinx::lab::text::clause::{Clause, ClauseEnd, Clauses, FirstFragment, Policy};
+use syrinx::lab::text::normalise::{ClauseWords, Normaliser};
 
 static ENGLISH: LazyLock<Arc<ClauseWords>> =
     LazyLock::new(|| Normaliser::english().expect("the built-in rules are sound").clause_words());

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use syrinx::text::clause::{Clauses, Policy};
-use syrinx::text::normalise::Normaliser;
+use syrinx::lab::text::clause::{Clauses, Policy};
+use syrinx::lab::text::normalise::Normaliser;
 
 /// Language, number, its words by the Python package num2words.
 const COUNTED: &str = include_str!("data/reading/num2words.tsv");

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use syrinx::text::normalise::{Normaliser, Spoken};
+use syrinx::lab::text::normalise::{Normaliser, Spoken};
 
 const TABLE: &str = include_str!("data/normalise_en.tsv");
 

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syrinx::text::normalise::Normaliser;
+use syrinx::lab::text::normalise::Normaliser;
 
 /// Most faults in a hundred, by language; `cases` is our own file.
 const BOUNDS: &[(&str, usize)] =

@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use llama_cpp_sys_2 as sys;
+use syrinx::lab::kernel::Pages;
 use syrinx_quant::{DType, GgufFile};
 
 /// A graph of products that do not depend on each other.
@@ -18,6 +19,18 @@ pub struct Products {
     contexts: Vec<*mut sys::ggml_context>,
 }
 
+/// How products are computed.
+#[derive(Clone, Copy)]
+pub struct How {
+    /// Columns.
+    pub count: usize,
+    pub threads: usize,
+    /// Of the weights.
+    pub pages: Pages,
+    /// By ggml's own kernels, wherever ours stand in for them.
+    pub reference: bool,
+}
+
 /// What ggml says of its build.
 pub fn system() -> String {
     // SAFETY: the function returns a static string.
@@ -28,9 +41,10 @@ pub fn system() -> String {
 unsafe extern "C" fn unheard(_: sys::ggml_log_level, _: *const c_char, _: *mut c_void) {}
 
 impl Products {
-    /// One product for each shape (rows, columns), of tensor `w<i>` of the file with `count` columns.
-    pub fn new(dtype: DType, shapes: &[(usize, usize)], file: &GgufFile, count: usize, threads: usize) -> Self {
-        let threads = i32::try_from(threads).expect("few threads");
+    /// One product for each shape (rows, columns), of tensor `w<i>` of the file with some columns.
+    pub fn new(dtype: DType, shapes: &[(usize, usize)], file: &GgufFile, how: How) -> Self {
+        let count = how.count;
+        let threads = i32::try_from(how.threads).expect("few threads");
         // SAFETY: ggml's interface as its header asks for it: contexts without data, tensors allocated before they are
         // set, sizes of ggml's own tensors. Everything lives until `drop`.
         unsafe {
@@ -40,14 +54,16 @@ impl Products {
             let pool = sys::ggml_threadpool_new(&mut params);
             sys::ggml_backend_cpu_set_n_threads(backend, threads);
             sys::ggml_backend_cpu_set_threadpool(backend, pool);
+            sys::ggml_backend_cpu_set_use_ref(backend, how.reference);
             let context = || {
-                let overhead = sys::ggml_tensor_overhead() * 256 + sys::ggml_graph_overhead();
+                let room = shapes.len() + 8;
+                let overhead = sys::ggml_tensor_overhead() * room + sys::ggml_graph_overhead_custom(room, false);
                 let params = sys::ggml_init_params { mem_size: overhead, mem_buffer: ptr::null_mut(), no_alloc: true };
                 sys::ggml_init(params)
             };
             let (weights, inputs, results) = (context(), context(), context());
             let own = sys::ggml_backend_get_default_buffer_type(backend);
-            let repacked = (dtype == DType::Q4_0).then(repacked_buffers).flatten().unwrap_or(own);
+            let repacked = matches!(dtype, DType::Q4_0 | DType::Q4K).then(repacked_buffers).flatten().unwrap_or(own);
             let kind = dtype.ggml_id() as sys::ggml_type;
             let tensor = |context, kind, rows: usize, columns: usize| {
                 sys::ggml_new_tensor_2d(context, kind, columns as i64, rows as i64)
@@ -60,7 +76,10 @@ impl Products {
                 sys::ggml_backend_alloc_ctx_tensors_from_buft(inputs, own),
             ];
             assert!(buffers.iter().all(|b| !b.is_null()), "no memory for ggml's weights");
-            let graph = sys::ggml_new_graph(results);
+            if how.pages == Pages::Huge {
+                use_huge_pages(buffers[0]);
+            }
+            let graph = sys::ggml_new_graph_custom(results, shapes.len() + 8, false);
             for (i, (&w, &x)) in w.iter().zip(&x).enumerate() {
                 let bytes = file.tensor(&format!("w{i}")).expect("a matrix of the file").bytes;
                 sys::ggml_backend_tensor_set(w, bytes.as_ptr().cast(), 0, bytes.len());
@@ -98,6 +117,24 @@ impl Drop for Products {
         }
     }
 }
+
+/// # Safety
+/// The buffer is one of the processor's.
+#[cfg(target_os = "linux")]
+unsafe fn use_huge_pages(buffer: sys::ggml_backend_buffer_t) {
+    // SAFETY: the advice changes how pages are made, never what is in them; where it is refused the pages stay small.
+    unsafe {
+        let base = sys::ggml_backend_buffer_get_base(buffer) as usize;
+        let start = base.next_multiple_of(4096);
+        let bytes = base + sys::ggml_backend_buffer_get_size(buffer) - start;
+        libc::madvise(start as *mut c_void, bytes, libc::MADV_HUGEPAGE);
+    }
+}
+
+/// # Safety
+/// As above.
+#[cfg(not(target_os = "linux"))]
+unsafe fn use_huge_pages(_: sys::ggml_backend_buffer_t) {}
 
 /// Where ggml puts weights that it lays out anew, if this build does.
 fn repacked_buffers() -> Option<sys::ggml_backend_buffer_type_t> {

@@ -2,14 +2,13 @@
 //!
 //! First a table: the products of one flow layer of a Voxtral-4B, over more weights than a cache holds, with what this
 //! machine can read and what ggml takes for the same weights. The three take turns, round by round, and the medians are
-//! compared, since a shared machine's speed changes by the second. On x86 a second one, of single rows with the formats of
-//! a backbone. Then, by criterion, products whose weights stay in a cache.
+//! compared, since a shared machine's speed changes by the second. A second one is of single rows with the formats of a
+//! backbone. Then, by criterion, products whose weights stay in a cache.
 //!
 //! `cargo bench --bench kernel`; `SYRINX_ISA` chooses another kernel set, `SYRINX_RIVAL` a program to compare with as well.
 
 mod ggml;
 mod rival;
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod single_row;
 
 use std::hint::black_box;
@@ -17,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use syrinx::kernel::{Bandwidth, Columns, Isa, Matrix, Pages, Pool};
+use syrinx::lab::kernel::{Bandwidth, Columns, Isa, Matrix, Pages, Pool};
 use syrinx_quant::gguf::{TensorSpec, Writer};
 use syrinx_quant::{DType, GgufFile, block};
 
@@ -49,7 +48,7 @@ fn large() {
         "| weights | columns | threads | memory, small pages | huge pages | ours | ggml | ours / ggml | rival | ours / rival |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    let mut memory = [Pages::Ordinary, Pages::Huge].map(|pages| Bandwidth::new(pages).expect("256 MiB"));
+    let mut memory = [Pages::Ordinary, Pages::Huge].map(|pages| Bandwidth::new(pages).expect("up to 256 MiB"));
     for dtype in [DType::Q8_0, DType::Q4_0, DType::F16] {
         let layers = SWEEP_BYTES.div_ceil(LAYER.iter().map(|&(r, c)| bytes(dtype, r, c)).sum());
         let shapes: Vec<_> = std::iter::repeat_n(LAYER, layers).flatten().collect();
@@ -57,7 +56,8 @@ fn large() {
         for threads in [1, 2, 4].into_iter().filter(|&n| n <= cores) {
             for count in [1, 6] {
                 let mut ours = Ours::new(&file, &shapes, count, threads);
-                let mut ggml = ggml::Products::new(dtype, &shapes, &file, count, threads);
+                let how = ggml::How { count, threads, pages: Pages::Ordinary, reference: false };
+                let mut ggml = ggml::Products::new(dtype, &shapes, &file, how);
                 let mut rival = rival::Products::new(dtype, &shapes, count, threads);
                 let mut speeds = [const { Vec::new() }; 5];
                 for _ in 0..ROUNDS {
@@ -80,7 +80,6 @@ fn large() {
         }
     }
     println!();
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     single_row::table(cores);
 }
 

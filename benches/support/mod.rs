@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use syrinx::pack::{OpenOptions, Pack};
+use syrinx::lab::codec::{CodecDecoder, CodecWeights};
+use syrinx::lab::flow::{FlowEngine, FlowHead, FlowWeights};
+use syrinx::lab::kernel::Pool;
+use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx_quant::Recipe;
 use syrinx_quant::synthetic::{Preset, SyntheticOptions, write};
 
@@ -14,6 +17,17 @@ pub fn open(name: &str) -> Pack {
     };
     // The hashes of a pack that was made here are known, and reading it all would be measured.
     Pack::open(&folder, OpenOptions { verify: false, commercial: false }).expect("a pack")
+}
+
+/// The native flow head of a pack.
+pub fn flow_head(pack: &Pack, pool: &Pool) -> FlowHead {
+    let weights = FlowWeights::open(pack.speech(), pack.shape(), FlowEngine::Native, pool.threads()).expect("weights");
+    FlowHead::new(&weights, pool).expect("a flow head")
+}
+
+/// The codec of a pack, a frame at a time.
+pub fn codec(pack: &Pack) -> CodecDecoder {
+    CodecDecoder::new(&CodecWeights::open(pack.speech(), pack.shape()).expect("weights"), 1)
 }
 
 fn synthetic(preset: &str, recipe: &str) -> PathBuf {

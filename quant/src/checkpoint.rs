@@ -7,7 +7,7 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::Metadata};
 
-use crate::block::DType;
+use crate::dtype::DType;
 use crate::error::{Result, corrupt, misshapen, missing, truncated, unsupported};
 use crate::gguf::TensorView;
 use crate::layout::{CODEBOOK, ENCODER_PREFIX, Origin, Planned};

@@ -6,12 +6,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::about::About;
-use crate::block::{DType, dequantise};
+use crate::block::dequantise;
 use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint, inputs};
+use crate::dtype::DType;
 use crate::error::{Error, Result, misshapen, missing, unsupported};
 use crate::fold::{codebook, fold};
 use crate::gguf::TensorView;
-use crate::layout::{self, AUDIO_TABLE, ENCODER_PREFIX, Origin, Planned, Role, SEMANTIC_HEAD};
+use crate::layout::{self, AUDIO_TABLE, ENCODER_PREFIX, Origin, Planned, SEMANTIC_HEAD, encoder_tensor};
 use crate::manifest::MANIFEST_FILE;
 use crate::pack::{self, Contents, Written};
 use crate::params::Params;
@@ -46,7 +47,7 @@ pub struct ImportOptions {
 pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Written> {
     let ImportOptions { from, to, recipe, overwrite } = options;
     if from.join(MANIFEST_FILE).is_file() {
-        return repack::repack(options, progress);
+        return repack::repack(from, to, *recipe, *overwrite, progress);
     }
     let about = About::read(from)?;
     let params = Params::parse(&read_text(&from.join(PARAMS_FILE))?, &about.import.ignore_keys)?;
@@ -59,7 +60,9 @@ pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Writte
     let mut planned = layout::backbone(&shape);
     planned.extend(layout::speech(&shape, &voice_rows));
     checkpoint.check(&planned, encoder_sizes.is_some())?;
-    let encoder = encoder_sizes.map(|sizes| (checkpoint.encoder().map(plan_encoder).collect::<Vec<_>>(), sizes));
+    let encoder = encoder_sizes.map(|sizes| {
+        (checkpoint.encoder().map(|(name, shape)| encoder_tensor(name, shape)).collect::<Vec<_>>(), sizes)
+    });
     if encoder.as_ref().is_some_and(|(tensors, _)| tensors.is_empty()) {
         return Err(missing(format!(
             "{CHECKPOINT_FILE}: params.json declares an encoder, but there are no {ENCODER_PREFIX}*"
@@ -159,16 +162,6 @@ fn padded_rows(checkpoint: &Checkpoint, name: &str, used: usize, padded: usize) 
         shape => Err(misshapen(format!(
             "{CHECKPOINT_FILE}: tensor {name} has shape {shape:?}, expected {used} to {padded} rows"
         ))),
-    }
-}
-
-/// A tensor of the codec's encoder, which keeps name and shape.
-pub(crate) fn plan_encoder((name, shape): (&str, &[usize])) -> Planned {
-    Planned {
-        name: name.to_owned(),
-        shape: shape.to_vec(),
-        role: if shape.len() < 2 { Role::Vector } else { Role::Encoder },
-        origin: Origin::Tensor { name: name.to_owned(), rows: shape.first().copied().unwrap_or(1) },
     }
 }
 

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use crate::block::DType;
+use crate::dtype::DType;
 use crate::error::{Result, misshapen, unsupported};
 
 /// Writes `values` as Q4_K or Q6_K (or any other type, which is how the tests compare) into `out`.

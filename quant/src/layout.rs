@@ -71,6 +71,16 @@ pub fn voice_tensor(name: &str) -> String {
     format!("voice.{name}")
 }
 
+/// A tensor of the codec's encoder, which keeps name and shape.
+pub fn encoder_tensor(name: &str, shape: &[usize]) -> Planned {
+    Planned {
+        name: name.to_owned(),
+        shape: shape.to_vec(),
+        role: if shape.len() < 2 { Role::Vector } else { Role::Encoder },
+        origin: Origin::Tensor { name: name.to_owned(), rows: shape.first().copied().unwrap_or(1) },
+    }
+}
+
 struct Plan(Vec<Planned>);
 
 impl Plan {

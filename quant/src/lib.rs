@@ -9,33 +9,48 @@
 //! pack of recipe f32 ─► repack ───────────┘                   runtime: Manifest, GgufFile, Shape ─► report
 //! ```
 //!
-//! The runtime uses the right-hand side only. Nothing here depends on it.
+//! The runtime uses the right-hand side only, which is all that there is without features. Nothing here depends on it.
 
+#[cfg(feature = "write")]
 pub mod about;
 pub mod block;
+#[cfg(feature = "import")]
 pub mod checkpoint;
+mod dtype;
 mod error;
+#[cfg(feature = "import")]
 mod fold;
 pub mod gguf;
+#[cfg(feature = "import")]
 pub mod import;
 pub mod kquant;
 pub mod layout;
 pub mod manifest;
 mod map;
+#[cfg(feature = "write")]
 pub mod pack;
+#[cfg(feature = "import")]
 pub mod params;
 pub mod recipe;
+#[cfg(feature = "import")]
 pub mod repack;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod shape;
+#[cfg(feature = "write")]
 mod staging;
+#[cfg(feature = "synthetic")]
 pub mod synthetic;
+#[cfg(feature = "write")]
 pub mod tekken;
+#[cfg(feature = "import")]
 pub mod voice;
+#[cfg(feature = "write")]
 pub mod weights;
+#[cfg(feature = "import")]
 mod zip;
 
-pub use block::DType;
+pub use dtype::DType;
 pub use error::{Error, ErrorKind, Result};
 pub use gguf::{Gguf, GgufFile, TensorView};
 pub use manifest::Manifest;

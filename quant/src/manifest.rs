@@ -10,6 +10,12 @@ use crate::error::{Result, corrupt, newer};
 /// The pack format that is written, and the newest that is read.
 pub const FORMAT: u32 = 1;
 
+/// Evaluations of the flow head for a frame; the released model has 7. Each reads all of the head's weights, and has a time
+/// embedding of its own that is prepared when the pack is opened.
+pub const MAX_STEPS: u32 = 64;
+/// Weight of the conditional velocity; the released model's is 1.2.
+pub const MAX_GUIDANCE: f32 = 10.0;
+
 /// File names within a pack.
 pub const MANIFEST_FILE: &str = "pack.toml";
 pub const BACKBONE_FILE: &str = "backbone.gguf";
@@ -166,7 +172,8 @@ pub struct PackFile {
 }
 
 impl Manifest {
-    /// Errors: `Newer`, where the format is; `Corrupt`, with the line that cannot be read.
+    /// Errors: `Newer`, where the format is; `Corrupt`, with the line that cannot be read, or the key whose value means
+    /// nothing.
     pub fn parse(text: &str) -> Result<Self> {
         // The number alone first: a newer format may have keys that this version would call unknown.
         #[derive(Deserialize)]
@@ -175,12 +182,44 @@ impl Manifest {
         }
         let Format { format } = toml::from_str(text).map_err(|e| unreadable(&e))?;
         match format {
-            FORMAT => toml::from_str(text).map_err(|e| unreadable(&e)),
+            FORMAT => {
+                let manifest: Self = toml::from_str(text).map_err(|e| unreadable(&e))?;
+                manifest.validate()?;
+                Ok(manifest)
+            }
             0 => Err(corrupt(format!("{MANIFEST_FILE}: format 0 does not exist"))),
             _ => Err(newer(format!(
                 "{MANIFEST_FILE}: pack format {format} is newer than {FORMAT}: update syrinx to use this pack"
             ))),
         }
+    }
+
+    /// What the types alone do not say. Errors: `Corrupt`, with the key.
+    fn validate(&self) -> Result<()> {
+        let check =
+            |holds: bool, what: String| if holds { Ok(()) } else { Err(corrupt(format!("{MANIFEST_FILE}: {what}"))) };
+        // A file that is not listed would be read without a look at its hash.
+        let absent = |name: &&str| self.files.iter().all(|file| file.name != *name);
+        let absent: Vec<&str> = [BACKBONE_FILE, SPEECH_FILE, TOKENIZER_FILE].into_iter().filter(absent).collect();
+        check(absent.is_empty(), format!("files lists no {}: copy the pack again", absent.join(", ")))?;
+        let Self { sample_rate_hz, defaults, guards, .. } = self;
+        check(*sample_rate_hz > 0, "sample_rate_hz is 0".into())?;
+        check(
+            (1..=MAX_STEPS).contains(&defaults.steps),
+            format!("defaults.steps is {}, expected 1 to {MAX_STEPS}", defaults.steps),
+        )?;
+        check(
+            (0.0..=MAX_GUIDANCE).contains(&defaults.guidance),
+            format!("defaults.guidance is {}, expected 0 to {MAX_GUIDANCE}", defaults.guidance),
+        )?;
+        check(defaults.frame_budget > 0, "defaults.frame_budget is 0".into())?;
+        for (key, value) in
+            [("frames_per_char", guards.frames_per_char), ("most_frames_per_char", guards.most_frames_per_char)]
+        {
+            let sane = value.is_finite() && value >= 0.0;
+            check(sane, format!("guards.{key} is {value}, expected a number that is not negative"))?;
+        }
+        check(guards.silence_dbfs.is_finite(), format!("guards.silence_dbfs is {}", guards.silence_dbfs))
     }
 
     pub fn to_toml(&self) -> Result<String> {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::about::About;
-use crate::block::DType;
+use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gguf::{TensorSpec, Value, Writer};
 use crate::layout::{self, Planned};

@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use crate::block::DType;
+use crate::dtype::DType;
 use crate::error::{Error, Result, unsupported};
 use crate::layout::Role;
 

@@ -6,11 +6,10 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::about::About;
-use crate::block::DType;
+use crate::dtype::DType;
 use crate::error::{Error, Result, corrupt, misshapen, unsupported};
 use crate::gguf::{GgufFile, TensorView};
-use crate::import::{ImportOptions, plan_encoder};
-use crate::layout::{ENCODER_PREFIX, Planned, voice_tensor};
+use crate::layout::{ENCODER_PREFIX, Planned, encoder_tensor, voice_tensor};
 use crate::manifest::{BACKBONE_FILE, MANIFEST_FILE, Manifest, SPEECH_FILE, TOKENIZER_FILE};
 use crate::map::Map;
 use crate::pack::{self, Contents, Progress, Written};
@@ -20,8 +19,7 @@ use crate::weights::{RowEncoder, Weights, encode_values};
 
 /// Packs anew. Errors: `Unsupported` for a pack of another recipe; `Corrupt`, `Missing`, `Shape`, `Truncated`, `Newer` for
 /// a damaged one; `Exists`, `Io`, `Cancelled`.
-pub fn repack(options: &ImportOptions, progress: &dyn Progress) -> Result<Written> {
-    let ImportOptions { from, to, recipe, overwrite } = options;
+pub fn repack(from: &Path, to: &Path, recipe: Recipe, overwrite: bool, progress: &dyn Progress) -> Result<Written> {
     let path = from.join(MANIFEST_FILE);
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, "read", e))?;
     let manifest = Manifest::parse(&text).map_err(|e| e.within(from.display()))?;
@@ -46,7 +44,7 @@ pub fn repack(options: &ImportOptions, progress: &dyn Progress) -> Result<Writte
         Ok(sizes) => {
             let specs = speech.tensors().iter().map(|tensor| &tensor.spec);
             let tensors = specs.filter(|spec| spec.name.starts_with(ENCODER_PREFIX));
-            let tensors = tensors.map(|spec| plan_encoder((spec.name.as_str(), spec.shape.as_slice()))).collect();
+            let tensors = tensors.map(|spec| encoder_tensor(&spec.name, &spec.shape)).collect();
             Some((tensors, json(sizes, &from.join(SPEECH_FILE))?))
         }
     };
@@ -57,11 +55,11 @@ pub fn repack(options: &ImportOptions, progress: &dyn Progress) -> Result<Writte
         voice_rows: &voice_rows,
         encoder,
         tokenizer: &json(&tokenizer, &path)?,
-        recipe: *recipe,
+        recipe,
         about: &About::from(&manifest),
         synthetic: manifest.synthetic,
     };
-    pack::write(to, *overwrite, &contents, &source, progress)
+    pack::write(to, overwrite, &contents, &source, progress)
 }
 
 fn json(text: &str, path: &Path) -> Result<serde_json::Value> {

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
 
-use crate::block::{DType, dequantise};
+use crate::block::dequantise;
 use crate::checkpoint;
+use crate::dtype::DType;
 use crate::error::{Error, Result, corrupt, misshapen, missing, unsupported};
 use crate::map::Map;
 use crate::zip::Archive;

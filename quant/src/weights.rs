@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use crate::block::{DType, quantise};
+use crate::block::quantise;
+use crate::dtype::DType;
 use crate::error::{Result, corrupt, unsupported};
 use crate::layout::Planned;
 

@@ -95,3 +95,16 @@ fn the_shape_of_voxtral_4b_has_the_published_number_of_parameters() {
     let (audio_table, head, gains, usage) = (9088 * 3072, 8320 * 3072, 4 * 1024 + 240, 8192);
     assert_eq!(backbone - 2 * audio_table + head + speech + gains + usage, 4_002_353_392);
 }
+
+#[test]
+fn sizes_without_sense_are_refused_by_name() {
+    let with = |change: fn(&mut syrinx_quant::Shape)| {
+        let mut shape = Preset::Tiny.shape();
+        change(&mut shape);
+        shape.validate().unwrap_err().message
+    };
+    assert!(with(|shape| shape.flow.steps = 65).contains("flow.steps is 65, expected 1 to 64"));
+    assert!(with(|shape| shape.flow.steps = 0).contains("flow.steps is 0"));
+    assert!(with(|shape| shape.flow.guidance = f32::NAN).contains("flow.guidance is NaN"));
+    assert!(with(|shape| shape.backbone.layers = 1 << 21).contains("backbone.layers is 2097152"));
+}

@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
 
-use super::{Output, pages};
+use super::Output;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ggml::{self, Threads};
+use crate::ggml::{self, Threads, pages};
 
 /// Rows per call while a prompt is fed. Fixed, because a row's result depends on the shape of its batch.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 /// The only sequence.
 const SEQUENCE: sys::llama_seq_id = 0;
 
@@ -50,6 +50,17 @@ impl KvType {
             Self::Q8_0 => sys::GGML_TYPE_Q8_0,
         }
     }
+}
+
+/// Asked between two operations whether what is being computed is still wanted; true stops it.
+pub type Abort = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// # Safety
+/// `data` points to an [`Abort`] that lives and is not changed until llama.cpp asks no more.
+unsafe extern "C" fn is_aborted(data: *mut std::ffi::c_void) -> bool {
+    // SAFETY: as the caller promises.
+    let abort = unsafe { &*data.cast::<Abort>() };
+    abort()
 }
 
 #[derive(Clone, Debug)]
@@ -89,15 +100,13 @@ impl Model {
             Error::new(ErrorKind::Backend, message)
         };
         let c_path = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| refused())?;
-        let mut before = pages::Before::now();
-        // SAFETY: default parameters, a NUL-terminated path and a `Before` that outlive the call.
+        // SAFETY: default parameters, and a NUL-terminated path that outlives the call.
         let raw = unsafe {
             let mut params = sys::llama_model_default_params();
             // Read, not mapped: weights that are laid out anew for the processor would be in memory twice.
             params.load_mode = sys::LLAMA_LOAD_MODE_NONE;
-            params.progress_callback = Some(pages::on_progress);
-            params.progress_callback_user_data = ptr::from_mut(&mut before).cast();
-            NonNull::new(sys::llama_model_load_from_file(c_path.as_ptr(), params)).ok_or_else(refused)?
+            let raw = pages::huge(|| sys::llama_model_load_from_file(c_path.as_ptr(), params));
+            NonNull::new(raw).ok_or_else(refused)?
         };
         // SAFETY: `raw` is a loaded model.
         let (dim, vocabulary) = unsafe {
@@ -126,9 +135,10 @@ impl Drop for Model {
 }
 
 /// A key/value cache, compute buffers and the arrays that a batch points into.
-#[derive(Debug)]
 pub(super) struct Context {
     raw: NonNull<sys::llama_context>,
+    /// llama.cpp holds its address.
+    abort: Box<Abort>,
     model: Arc<Model>,
     positions: usize,
     position: Vec<sys::llama_pos>,
@@ -139,14 +149,21 @@ pub(super) struct Context {
     _threads: Option<Threads>,
 }
 
-// SAFETY: a context may move between threads as long as one uses it at a time, which `&mut self` ensures.
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("positions", &self.positions).finish_non_exhaustive()
+    }
+}
+
+// SAFETY: a context may move between threads as long as one uses it at a time, which `&mut self` ensures; what it calls
+// back is `Send + Sync`.
 unsafe impl Send for Context {}
 
 impl Context {
     pub fn new(model: Arc<Model>, options: &LlamaOptions) -> Result<Self> {
         let failed =
             |what: &str| Error::new(ErrorKind::Backend, format!("llama.cpp refused {what} (RUST_LOG=warn says why)"));
-        let threads = options.threads.max(1);
+        let threads = crate::kernel::allowed_threads(options.threads.max(1));
         // SAFETY: default parameters with plain values changed; the model outlives the context (`Arc`).
         let raw = unsafe {
             let mut params = sys::llama_context_default_params();
@@ -173,6 +190,7 @@ impl Context {
         }
         Ok(Self {
             raw,
+            abort: Box::new(Arc::new(|| false)),
             model,
             positions: options.positions,
             position: vec![0; BATCH],
@@ -181,6 +199,15 @@ impl Context {
             wants_output: vec![0; BATCH],
             _threads: pool,
         })
+    }
+
+    /// What stops a computation in its midst, on the processor; elsewhere a piece of a prompt is the least.
+    pub fn set_abort(&mut self, abort: Abort) {
+        *self.abort = abort;
+        let data = ptr::from_mut::<Abort>(&mut self.abort).cast();
+        // SAFETY: the context is alive and computes nothing now; `abort` is boxed, so it stays where it is until the
+        // context is freed, and it is changed only here, where nothing is computed.
+        unsafe { sys::llama_set_abort_callback(self.raw.as_ptr(), Some(is_aborted), data) }
     }
 
     /// Forgets all positions from `keep` on. Errors: `Backend`.
@@ -240,6 +267,7 @@ impl Context {
         let code = unsafe { sys::llama_decode(self.raw.as_ptr(), batch) };
         match code {
             0 => Ok(()),
+            2 => Err(Error::new(ErrorKind::Cancelled, "the prompt was aborted, as asked for")),
             1 => Err(Error::new(ErrorKind::OutOfBudget, "llama.cpp found no room in its cache: raise --context")),
             _ => Err(Error::new(ErrorKind::Backend, format!("llama.cpp failed to compute (code {code})"))),
         }

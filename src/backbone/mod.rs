@@ -7,70 +7,88 @@
 
 mod embed;
 mod llama;
-mod pages;
 mod prefix;
+pub mod prompt;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::pack::Pack;
+use crate::pack::{Pack, Voice};
 pub use embed::FrameEmbedding;
+pub use llama::{Abort, KvType, LlamaOptions, instruction_sets};
 use llama::{Context, Model};
-pub use llama::{KvType, LlamaOptions, instruction_sets};
 pub use prefix::{PrefixCache, user_cache_folder};
 
-/// How the backbone is run.
-#[derive(Clone, Debug)]
-pub struct BackboneOptions {
-    /// Positions of an utterance: prompt and frames together. `None`: the model's, at most 2048.
-    pub context: Option<usize>,
-    /// Type of the key/value cache. `None`: F32 for the recipe `f32`, else F16.
-    pub kv: Option<KvType>,
-    pub threads: usize,
-    /// Bytes that weights, cache and buffers may take; `None`: what the system says is available.
-    pub memory_budget_bytes: Option<u64>,
+/// The set of Syrinx's own kernels that compute llama.cpp's products and attention on this processor (`avx2`,
+/// `avx512vnni`), or `ggml` where llama.cpp computes with its own. Errors: `Unsupported` where this build of llama.cpp needs
+/// instructions that the processor lacks.
+pub fn kernel_set() -> Result<&'static str> {
+    crate::ggml::kernels()
 }
 
-impl Default for BackboneOptions {
-    fn default() -> Self {
-        Self { context: None, kv: None, threads: 1, memory_budget_bytes: None }
-    }
-}
-
-impl BackboneOptions {
-    /// Positions for a pack. Errors: `BadOption`.
-    pub fn positions(&self, pack: &Pack) -> Result<usize> {
-        let most = pack.shape().max_context;
-        let positions = self.context.unwrap_or(DEFAULT_CONTEXT.min(most));
-        if positions < 16 || positions > most {
-            return Err(Error::new(ErrorKind::BadOption, format!("context {positions}: choose 16 to {most}")));
-        }
-        Ok(positions)
-    }
-
-    /// The cache's type for a pack.
-    pub fn kv_type(&self, pack: &Pack) -> KvType {
-        self.kv.unwrap_or(if pack.manifest().recipe == "f32" { KvType::F32 } else { KvType::F16 })
-    }
-}
-
+/// Rows of a prompt that are computed at a time.
+pub const PIECE_ROWS: usize = llama::BATCH;
+/// Positions of a clause where nobody says otherwise, or the model's if those are fewer.
 const DEFAULT_CONTEXT: usize = 2048;
 /// The tensor of `backbone.gguf` that llama.cpp wants and Syrinx does not use.
 const TOKEN_TABLE: &str = "token_embd.weight";
 
-/// One utterance's worth of llama.cpp state.
+/// Positions of a clause: prompt and frames together. Errors: `BadOption`.
+pub fn positions(pack: &Pack, asked: Option<usize>) -> Result<usize> {
+    let most = pack.shape().max_context;
+    let positions = asked.unwrap_or(DEFAULT_CONTEXT.min(most));
+    if positions < 16 || positions > most {
+        return Err(Error::new(ErrorKind::BadOption, format!("context {positions}: choose 16 to {most}")));
+    }
+    Ok(positions)
+}
+
+/// Type of the key/value cache: F32 for the recipe `f32`, else F16, unless somebody asks for another.
+pub fn kv_type(pack: &Pack, asked: Option<KvType>) -> KvType {
+    asked.unwrap_or(if pack.manifest().recipe == "f32" { KvType::F32 } else { KvType::F16 })
+}
+
+/// A pack's backbone, for any number of [`Backbone`]s, and the voice prefixes that they share.
+#[derive(Debug)]
+pub struct BackboneWeights {
+    pack: Arc<Pack>,
+    model: Arc<Model>,
+    threads: usize,
+    step_bytes: usize,
+    prefixes: Mutex<PrefixCache>,
+}
+
+impl BackboneWeights {
+    /// Loads the weights. Errors: `BadPack`, `Backend`.
+    pub fn open(pack: &Arc<Pack>, threads: usize, prefixes: PrefixCache) -> Result<Arc<Self>> {
+        let shape = pack.shape();
+        // llama.cpp aborts on some contradictions; the bounded reader refuses a damaged file before it sees it.
+        let path = pack.backbone_path();
+        let step_bytes = check_backbone(pack, &path)?;
+        let model = Arc::new(Model::load(&path)?);
+        model.expect(shape.dim, shape.audio.audio_rows)?;
+        Ok(Arc::new(Self { pack: pack.clone(), model, threads, step_bytes, prefixes: Mutex::new(prefixes) }))
+    }
+
+    fn prefixes(&self) -> MutexGuard<'_, PrefixCache> {
+        self.prefixes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One speaker's worth of llama.cpp state.
 #[derive(Debug)]
 pub struct Backbone {
+    weights: Arc<BackboneWeights>,
     context: Context,
     dim: usize,
     positions: usize,
     /// Rows fed so far.
     used: usize,
     /// Voice whose prefix occupies the first rows, and how many those are.
-    prefix: Option<(String, usize)>,
-    cache: PrefixCache,
+    prefix: Option<(Arc<Voice>, usize)>,
+    /// What kept states are of, but for the voice's rows; and all of it for a prefix that is being fed.
     identity: String,
-    step_bytes: usize,
+    feeding: String,
 }
 
 /// What a step leaves behind, valid until the next.
@@ -83,27 +101,28 @@ pub struct Output<'a> {
 }
 
 impl Backbone {
-    /// Loads the weights. Errors: `BadPack`, `BadOption`, `OutOfMemory`, `Backend`.
-    pub fn open(pack: &Pack, options: &BackboneOptions, cache: PrefixCache) -> Result<Self> {
-        let shape = pack.shape();
-        let (positions, kv) = (options.positions(pack)?, options.kv_type(pack));
-        // llama.cpp aborts on some contradictions; the bounded reader refuses a damaged file before it sees it.
-        let path = pack.backbone_path();
-        let step_bytes = check_backbone(pack, &path)?;
-        let model = Arc::new(Model::load(&path)?);
-        model.expect(shape.dim, shape.audio.audio_rows)?;
-        let llama = LlamaOptions { positions, kv, threads: options.threads };
+    /// A cache and buffers over weights; `context` and `kv` as [`positions`] and [`kv_type`] take them.
+    /// Errors: `BadOption`, `Backend`.
+    pub fn new(weights: &Arc<BackboneWeights>, context: Option<usize>, kv: Option<KvType>) -> Result<Self> {
+        let pack = &weights.pack;
+        let (positions, kv) = (positions(pack, context)?, kv_type(pack, kv));
+        let llama = LlamaOptions { positions, kv, threads: weights.threads };
         Ok(Self {
-            context: Context::new(model, &llama)?,
-            dim: shape.dim,
+            context: Context::new(weights.model.clone(), &llama)?,
+            dim: pack.shape().dim,
             positions,
             used: 0,
             prefix: None,
-            cache,
-            // Another build's rows may differ in the last bits.
-            identity: format!("{}-{kv:?}-{positions}-{}", pack.identity(), instruction_sets()),
-            step_bytes,
+            // Another build's rows may differ in the last bits, and so may those of other kernels.
+            identity: format!("{}-{kv:?}-{positions}-{}-{}", pack.identity(), instruction_sets(), kernel_set()?),
+            feeding: String::new(),
+            weights: weights.clone(),
         })
+    }
+
+    /// What stops a computation in its midst; it is an error of the kind `Cancelled` then.
+    pub fn set_abort(&mut self, abort: Abort) {
+        self.context.set_abort(abort);
     }
 
     /// Positions in all.
@@ -118,47 +137,58 @@ impl Backbone {
 
     /// Bytes of weights that one step reads.
     pub fn step_bytes(&self) -> usize {
-        self.step_bytes
+        self.weights.step_bytes
     }
 
-    /// Starts an utterance: the rows of a voice's prefix (`[n][dim]`) come into effect, from the cache if they are
-    /// there. Errors: `OutOfBudget`, `Backend`.
-    pub fn start(&mut self, voice: &str, prefix: &[f32]) -> Result<()> {
+    /// Starts a clause with the rows of a voice's prefix (`[n][dim]`). True where they are in effect, from this cache or
+    /// the kept states; else they are to be fed, and then kept by [`Backbone::keep_prefix`]. Errors: `OutOfBudget`,
+    /// `Backend`.
+    pub fn start(&mut self, voice: &Arc<Voice>, prefix: &[f32]) -> Result<bool> {
         let rows = prefix.len() / self.dim;
-        self.expect_room(rows)?;
-        if self.prefix.as_ref().is_some_and(|(name, n)| name == voice && *n == rows) {
+        if self.prefix.as_ref().is_some_and(|(known, n)| Arc::ptr_eq(known, voice) && *n == rows) {
             self.context.rewind(rows)?;
             self.used = rows;
-            return Ok(());
+            return Ok(true);
         }
         self.prefix = None;
         self.context.rewind(0)?;
         self.used = 0;
-        let key = format!("{}-{voice}", self.identity);
-        let restored = match self.cache.get(&key) {
-            Some(state) => self.context.restore(&state, rows),
-            None => false,
-        };
-        if !restored {
-            self.context.rewind(0)?;
-            self.context.feed(prefix, 0)?;
-            match self.context.state() {
-                Some(state) => self.cache.put(&key, state),
-                None => log::warn!("the prefix of voice {voice} cannot be kept: its state is empty"),
-            }
+        self.expect_room(rows)?;
+        let key = prefix::key(&self.identity, prefix);
+        let state = self.weights.prefixes().get(&key);
+        if state.is_some_and(|state| self.context.restore(&state, rows)) {
+            self.used = rows;
+            self.prefix = Some((voice.clone(), rows));
+            return Ok(true);
         }
-        self.used = rows;
-        self.prefix = Some((voice.to_owned(), rows));
+        self.context.rewind(0)?;
+        self.feeding = key;
+        Ok(false)
+    }
+
+    /// The first `rows` rows, just fed, are a voice's prefix: later clauses in it begin with them.
+    pub fn keep_prefix(&mut self, voice: &Arc<Voice>, rows: usize) {
+        match self.context.state() {
+            Some(state) => self.weights.prefixes().put(&self.feeding, state),
+            None => log::warn!("the prefix of voice {} cannot be kept: its state is empty", voice.name),
+        }
+        self.prefix = Some((voice.clone(), rows));
+    }
+
+    /// Feeds rows (`[n][dim]`, at most [`PIECE_ROWS`] at a time where it is to be stopped soon) without their states.
+    /// Errors: `OutOfBudget`, `Backend`, `Cancelled`.
+    pub fn feed(&mut self, rows: &[f32]) -> Result<()> {
+        self.expect_room(rows.len() / self.dim)?;
+        self.context.feed(rows, self.used)?;
+        self.used += rows.len() / self.dim;
         Ok(())
     }
 
-    /// Feeds the rest of the prompt (`[n][dim]`) and gives the state of its last row, which makes frame 0.
-    /// Errors: `OutOfBudget`, `Backend`.
+    /// Feeds the rest of a prompt (`[n][dim]`) and gives the state of its last row, which makes frame 0.
+    /// Errors: `OutOfBudget`, `Backend`, `Cancelled`.
     pub fn prompt(&mut self, rows: &[f32]) -> Result<Output<'_>> {
         let split = rows.len().saturating_sub(self.dim);
-        self.expect_room(rows.len() / self.dim)?;
-        self.context.feed(&rows[..split], self.used)?;
-        self.used += split / self.dim;
+        self.feed(&rows[..split])?;
         self.step(&rows[split..])
     }
 

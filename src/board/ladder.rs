@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use crate::engine::Quality;
+use crate::flow::Quality;
 
 /// Frames that a hot board has more in reserve when a clause begins.
 const RESERVE_FRAMES: usize = 4;

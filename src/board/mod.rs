@@ -7,7 +7,6 @@
 //! [`ladder`] turns them into declared steps for the engine. [`system`] asks the operating system for cores, real time
 //! and locked memory.
 
-pub mod budget;
 pub mod ladder;
 pub mod machine;
 pub mod predict;
@@ -15,7 +14,6 @@ pub mod probe;
 pub mod profile;
 pub mod system;
 pub mod thermal;
-pub mod work;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +24,6 @@ pub use predict::Prediction;
 pub use probe::Rates;
 pub use profile::Profile;
 pub use thermal::{Reading, SysThermal, Thermal};
-pub use work::Work;
 
 use crate::error::Result;
 

@@ -7,7 +7,7 @@
 //! ms = Σ products: weights × (first + further × (columns - 1)) × times   (a line per type, measured: probe.rs)
 //!    + products × what surrounds one
 //!    + elements × s/element + activations × s/activation                 (norms, residuals, attention, SwiGLU)
-//!    + llama.cpp alone: attention over POSITIONS, measured + layers × NODES × s/node + STEP
+//!    + llama.cpp alone: attention measured + layers × NODES × s/node + STEP
 //! ```
 //!
 //! Of a board that is not here, by the roofline of the Voxtral specification, section 9:
@@ -17,7 +17,7 @@
 //! ```
 
 use super::probe::{Rates, StageRates};
-use super::work::{Stage, Work};
+use crate::model::work::{ProductWork, StageWork, Work};
 
 /// Operations of a layer in llama.cpp's graph of a `llama` model that are no products: norms and their weights (4),
 /// rotations (2), writes of keys and values (2), SwiGLU, sums (2); attention is measured apart.
@@ -25,8 +25,6 @@ const NODES: usize = 11;
 /// llama.cpp's fixed cost of a step: reading the batch, checking that its graph is the last one's, copying the result.
 /// An estimate, not measured: a tiny pack's step less its products and operations would give it.
 const STEP_SECONDS: f64 = 30e-6;
-/// Positions whose keys and values a step reads: a voice and some seconds of speech.
-pub const POSITIONS: usize = 300;
 
 /// Milliseconds of a frame's stages.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,7 +38,7 @@ pub struct Prediction {
 impl Prediction {
     /// On this machine.
     pub fn here(work: &Work, rates: &Rates) -> Self {
-        let stage = |stage: &Stage, stage_rates: &StageRates| {
+        let stage = |stage: &StageWork, stage_rates: &StageRates| {
             products(stage, stage_rates)
                 + stage.elements as f64 * rates.element_seconds
                 + stage.activations as f64 * rates.activation_seconds
@@ -61,12 +59,12 @@ impl Prediction {
     }
 }
 
-fn products(stage: &Stage, rates: &StageRates) -> f64 {
+fn products(stage: &StageWork, rates: &StageRates) -> f64 {
     let line = |dtype| {
         let found = rates.lines.iter().find(|(known, _)| *known == dtype).or(rates.lines.first());
         found.map_or_else(Default::default, |(_, line)| *line)
     };
-    let seconds = |p: &super::work::Product| p.times as f64 * (line(p.dtype).seconds(p) + rates.product_seconds);
+    let seconds = |p: &ProductWork| p.times as f64 * (line(p.dtype).seconds(p) + rates.product_seconds);
     stage.products.iter().map(seconds).sum()
 }
 

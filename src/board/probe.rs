@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use syrinx_quant::DType;
 
-use super::predict::POSITIONS;
-use super::work::{Product, Stage, Work};
 use crate::error::Result;
-use crate::kernel::{Bandwidth, Pages, Pool, Throughput, ops};
+use crate::kernel::{Bandwidth, Pages, Pool, Throughput, last_cache_bytes, ops};
+use crate::model::work::{ProductWork, StageWork, Work};
 
 /// Caches' worth of weights beyond which a matrix comes from memory for certain.
 const FAR_LLC: usize = 3;
@@ -32,6 +31,9 @@ const NEAR_COLUMNS: usize = 6;
 /// Rows of a product whose time is nearly all in what surrounds it.
 const FEW_ROWS: usize = 16;
 
+/// Positions whose keys and values a step is measured with: a voice and some seconds of speech.
+const POSITIONS: usize = 300;
+
 /// Seconds of a product per weight: at one column, and for each further one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Line {
@@ -47,7 +49,7 @@ impl Line {
         Self { first: few_seconds - further * (few - 1) as f64, further }
     }
 
-    pub fn seconds(self, product: &Product) -> f64 {
+    pub fn seconds(self, product: &ProductWork) -> f64 {
         product.weights() as f64 * (self.first + self.further * (product.columns - 1) as f64)
     }
 }
@@ -86,9 +88,9 @@ impl Rates {
     pub fn measure(work: &Work, pool: &Pool) -> Result<Self> {
         let far_bytes = (FAR_LLC * last_cache_bytes().unwrap_or(LLC_BYTES)).min(MOST_BYTES);
         let frame_bytes = work.bytes().min(far_bytes);
-        let mut memory = [Bandwidth::new(Pages::Ordinary)?, Bandwidth::new(Pages::Huge)?];
-        let memory_gbs = [0, 1].map(|i| memory.get_mut(i).map_or(0.0, |memory| memory.median_gbs(pool)));
-        drop(memory);
+        // One after the other: this may be a small machine, with a model in its memory.
+        let memory_gbs =
+            [Bandwidth::new(Pages::Ordinary)?.median_gbs(pool), Bandwidth::new(Pages::Huge)?.median_gbs(pool)];
         let near = Throughput::new(DType::Q8_0, NEAR.0, NEAR.1, 0)?;
         let near_macs = (near.weights() * NEAR_COLUMNS) as f64;
         Ok(Self {
@@ -135,8 +137,8 @@ impl Rates {
 }
 
 /// The types that make up a stage, each with its largest product, those with most bytes first.
-fn types(stage: &Stage) -> Vec<(DType, Product)> {
-    let mut sums: Vec<(DType, usize, Product)> = Vec::new();
+fn types(stage: &StageWork) -> Vec<(DType, ProductWork)> {
+    let mut sums: Vec<(DType, usize, ProductWork)> = Vec::new();
     for &product in &stage.products {
         let bytes = product.bytes() * product.times;
         match sums.iter_mut().find(|(dtype, ..)| *dtype == product.dtype) {
@@ -156,7 +158,7 @@ fn types(stage: &Stage) -> Vec<(DType, Product)> {
 }
 
 /// Rates of a stage that this crate's kernels compute.
-fn native(stage: &Stage, reuse_bytes: usize, pool: &Pool) -> Result<StageRates> {
+fn native(stage: &StageWork, reuse_bytes: usize, pool: &Pool) -> Result<StageRates> {
     let columns = || stage.products.iter().map(|p| p.columns);
     let (few, many) = (columns().min().unwrap_or(1).max(1), columns().max().unwrap_or(1).max(1));
     let mut rates = StageRates::default();
@@ -178,23 +180,6 @@ fn native(stage: &Stage, reuse_bytes: usize, pool: &Pool) -> Result<StageRates> 
 /// What a product itself takes. A stall while its surroundings were measured does not make it free.
 fn without(around: f64, seconds: f64) -> f64 {
     seconds - around.min(seconds / 2.0)
-}
-
-/// Size of the last-level cache, as Linux tells it of the first processor.
-pub fn last_cache_bytes() -> Option<usize> {
-    let caches = std::fs::read_dir("/sys/devices/system/cpu/cpu0/cache").ok()?;
-    let size = |entry: std::fs::DirEntry| {
-        let text = std::fs::read_to_string(entry.path().join("size")).ok()?;
-        let text = text.trim();
-        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-        let scale = match unit {
-            "K" => 1 << 10,
-            "M" => 1 << 20,
-            _ => 1,
-        };
-        Some(number.parse::<usize>().ok()? * scale)
-    };
-    caches.flatten().filter_map(size).max()
 }
 
 fn element_seconds() -> f64 {
@@ -233,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_line_goes_through_both_points_and_never_falls() {
-        let product = |columns| Product { dtype: DType::Q8_0, rows: 10, inputs: 10, columns, times: 1 };
+        let product = |columns| ProductWork { dtype: DType::Q8_0, rows: 10, inputs: 10, columns, times: 1 };
         let line = Line::through((1, 2.0), (6, 7.0));
         assert_eq!((line.seconds(&product(1)), line.seconds(&product(6))), (200.0, 700.0));
         let flat = Line::through((1, 2.0), (6, 1.0));

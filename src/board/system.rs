@@ -9,12 +9,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// Whether this process may have real-time threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealTime {
-    /// A thread was given the lowest real-time priority, and gave it back.
-    pub granted: bool,
     /// The highest priority that limits allow (RLIMIT_RTPRIO); `None` where the system does not say.
     pub limit: Option<u64>,
     /// What the system said where it refused.
     pub refusal: Option<String>,
+}
+
+impl RealTime {
+    /// A thread was given the lowest real-time priority.
+    pub fn granted(&self) -> bool {
+        self.refusal.is_none()
+    }
 }
 
 /// Locks what this process has in memory, and what it will touch, so that none of it is ever read from a swap file.
@@ -39,23 +44,27 @@ pub fn lock_memory() -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, "memory can be locked on Linux alone: leave the option out"))
 }
 
-/// Touches so much of the calling thread's heap, and has the allocator keep all heap that is given back. Blocks that come
-/// and go, as llama.cpp's do, then find room that is there: without a page fault in the middle of speech, and without
-/// the heap growing by a page whenever their order leaves a gap.
+/// Has the allocator keep all heap that is given back, for the whole process: a program's decision, not a library's.
+/// Blocks that come and go, as llama.cpp's do, then find room that is there: without a page fault in the middle of
+/// speech, and without the heap growing by a page whenever their order leaves a gap.
 ///
 /// With glibc; elsewhere nothing is done.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn reserve_heap(bytes: usize) {
-    /// Below the size from which a block is mapped on its own, and returned to the system when it is given back.
-    const BLOCK_BYTES: usize = 64 << 10;
+pub fn keep_heap() {
     // SAFETY: the call sets a number in the allocator, under its lock.
     unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX) };
-    let blocks = (0..bytes.div_ceil(BLOCK_BYTES)).map(|_| vec![1u8; BLOCK_BYTES]);
-    drop(std::hint::black_box(blocks.collect::<Vec<_>>()));
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn reserve_heap(_: usize) {}
+pub fn keep_heap() {}
+
+/// Touches so much of the calling thread's heap, so that it is there where the allocator keeps it ([`keep_heap`]).
+pub fn touch_heap(bytes: usize) {
+    /// Below the size from which a block is mapped on its own, and returned to the system when it is given back.
+    const BLOCK_BYTES: usize = 64 << 10;
+    let blocks = (0..bytes.div_ceil(BLOCK_BYTES)).map(|_| vec![1u8; BLOCK_BYTES]);
+    drop(std::hint::black_box(blocks.collect::<Vec<_>>()));
+}
 
 /// Tries a real-time priority, on a thread of its own.
 #[cfg(target_os = "linux")]
@@ -69,12 +78,12 @@ pub fn real_time() -> RealTime {
         }
     });
     let refusal = attempt.join().unwrap_or_else(|_| Some("the attempt failed".to_owned()));
-    RealTime { granted: refusal.is_none(), limit: limit(libc::RLIMIT_RTPRIO), refusal }
+    RealTime { limit: limit(libc::RLIMIT_RTPRIO), refusal }
 }
 
 #[cfg(not(target_os = "linux"))]
 pub fn real_time() -> RealTime {
-    RealTime { granted: false, limit: None, refusal: Some("not known on this system".to_owned()) }
+    RealTime { limit: None, refusal: Some("not known on this system".to_owned()) }
 }
 
 /// A limit of this process; the largest number stands for none.
@@ -181,7 +190,8 @@ mod tests {
             }
         }
         std::thread::spawn(|| {
-            reserve_heap(2 << 20);
+            keep_heap();
+            touch_heap(2 << 20);
             let before = page_faults();
             let blocks: Vec<Vec<u8>> = (0..16).map(|_| std::hint::black_box(vec![1; 64 << 10])).collect();
             let faults = page_faults() - before;
@@ -191,10 +201,47 @@ mod tests {
         .unwrap();
     }
 
+    /// Takes the right to any priority (CAP_SYS_NICE) from the calling thread and those that it starts.
+    fn give_up_priorities() {
+        #[repr(C)]
+        struct Header {
+            version: u32,
+            thread: i32,
+        }
+        #[repr(C)]
+        #[derive(Clone, Copy, Default)]
+        struct Sets {
+            effective: u32,
+            permitted: u32,
+            inheritable: u32,
+        }
+        // Of linux/capability.h.
+        const VERSION_3: u32 = 0x2008_0522;
+        const SYS_NICE: u32 = 23;
+        let header = Header { version: VERSION_3, thread: 0 };
+        let mut sets = [Sets::default(); 2];
+        // SAFETY: of this version the kernel reads the header and reads or writes two sets; both outlive the calls.
+        unsafe {
+            assert_eq!(libc::syscall(libc::SYS_capget, &header, &mut sets), 0);
+            sets[0].effective &= !(1 << SYS_NICE);
+            assert_eq!(libc::syscall(libc::SYS_capset, &header, &sets), 0);
+        }
+    }
+
     #[test]
-    fn a_refusal_says_why() {
-        let real_time = real_time();
-        assert_ne!(real_time.granted, real_time.refusal.is_some());
-        assert!(real_time.limit.is_some());
+    fn a_thread_that_may_not_be_real_time_is_refused_and_told_why() {
+        let refused = std::thread::spawn(|| {
+            // SAFETY: the call reads the structure, which outlives it. Lowering a limit needs no right.
+            unsafe {
+                let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                assert_eq!(libc::setrlimit(libc::RLIMIT_RTPRIO, &none), 0);
+            }
+            give_up_priorities();
+            real_time()
+        });
+        let refused = refused.join().unwrap();
+        assert!(!refused.granted());
+        assert_eq!(refused.limit, Some(0));
+        assert!(refused.refusal.unwrap().contains("not permitted"));
     }
 }

@@ -1,7 +1,9 @@
 //! `syrinx devices`: what `say --device` takes.
 
-use syrinx::device::sound;
+use syrinx::lab::device;
 use syrinx::{Error, ErrorKind, Result};
+
+use super::output::outln;
 
 #[derive(Debug, clap::Args)]
 pub struct Devices {
@@ -15,7 +17,7 @@ pub struct Devices {
 
 impl Devices {
     pub fn run(self) -> Result<()> {
-        let mut devices = sound::list();
+        let mut devices = device::list();
         if self.default {
             devices.retain(|device| device.is_default && device.format.is_ok());
             if devices.is_empty() {
@@ -34,21 +36,25 @@ impl Devices {
                     "error": device.format.as_ref().err(),
                 })
             });
-            println!("{}", serde_json::Value::from_iter(rows));
+            outln!("{}", serde_json::Value::from_iter(rows))?;
             return Ok(());
         }
         for device in &devices {
             let mark = if device.is_default { "*" } else { " " };
             match &device.format {
-                Ok(format) => println!(
+                Ok(format) => outln!(
                     "{mark} {}\t{}\t{} Hz, {} channels, {} samples per period",
-                    device.id, device.name, format.sample_rate_hz, format.channels, format.period_frames
-                ),
-                Err(why) => println!("{mark} {}\t{}\t{why}", device.id, device.name),
+                    device.id,
+                    device.name,
+                    format.sample_rate_hz,
+                    format.channels,
+                    format.period_frames
+                )?,
+                Err(why) => outln!("{mark} {}\t{}\t{why}", device.id, device.name)?,
             }
         }
         if devices.is_empty() {
-            println!("no sound device; `say --device null` speaks to a clock, `say -o FILE` to a file");
+            outln!("no sound device; `say --device null` speaks to a clock, `say -o FILE` to a file")?;
         }
         Ok(())
     }

@@ -6,10 +6,12 @@ use syrinx::Result;
 use syrinx_quant::gguf::TensorInfo;
 use syrinx_quant::{DType, GgufFile};
 
+use super::output::outln;
+
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     #[command(flatten)]
-    pack: super::PackArguments,
+    pack: super::arguments::PackArguments,
     /// List every tensor.
     #[arg(long)]
     tensors: bool,
@@ -20,39 +22,43 @@ impl Inspect {
         let pack = self.pack.open()?;
         let (manifest, shape) = (pack.manifest(), pack.shape());
         let commercial = if manifest.licence.commercial { "commercial use allowed" } else { "no commercial use" };
-        println!("{} {} ({}, recipe {})", manifest.name, manifest.version, manifest.family, manifest.recipe);
-        println!("licence      {}, {commercial}. {}", manifest.licence.spdx, manifest.licence.note);
-        println!("languages    {}", manifest.languages.join(", "));
-        println!("voices       {}", pack.voices().join(", "));
+        outln!("{} {} ({}, recipe {})", manifest.name, manifest.version, manifest.family, manifest.recipe)?;
+        outln!("licence      {}, {commercial}. {}", manifest.licence.spdx, manifest.licence.note)?;
+        outln!("languages    {}", manifest.languages.join(", "))?;
+        outln!("voices       {}", pack.voices().join(", "))?;
         let samples = shape.codec.samples_per_frame();
-        println!(
+        outln!(
             "frame        {} codes, {samples} samples at {} Hz, {:.1} ms",
             shape.audio.codes_per_frame(),
             manifest.sample_rate_hz,
             1e3 * samples as f64 / f64::from(manifest.sample_rate_hz)
-        );
+        )?;
         let (b, f, c) = (&shape.backbone, &shape.flow, &shape.codec);
-        println!(
+        outln!(
             "backbone     {} layers of {}, heads {}/{} of {}",
-            b.layers, shape.dim, b.heads, b.kv_heads, b.head_dim
-        );
-        println!("flow head    {} layers of {}, {} steps, guidance {}", f.layers, f.dim, f.steps, f.guidance);
-        println!("codec        layers {:?} of {}, windows {:?}", c.lengths, c.dim, c.windows);
+            b.layers,
+            shape.dim,
+            b.heads,
+            b.kv_heads,
+            b.head_dim
+        )?;
+        outln!("flow head    {} layers of {}, {} steps, guidance {}", f.layers, f.dim, f.steps, f.guidance)?;
+        outln!("codec        layers {:?} of {}, windows {:?}", c.lengths, c.dim, c.windows)?;
         for (key, value) in &manifest.provenance {
-            println!("provenance   {key}: {value}");
+            outln!("provenance   {key}: {value}")?;
         }
         let backbone = GgufFile::open(&pack.backbone_path())?;
         let tensors =
             || backbone.tensors().iter().map(|t| ("backbone", t)).chain(pack.speech().tensors().iter().map(by_part));
-        println!("\n{:<12} {:>14} {:>12}  types", "part", "values", "bytes");
+        outln!("\n{:<12} {:>14} {:>12}  types", "part", "values", "bytes")?;
         for (part, sum) in sums(tensors()) {
             let types: Vec<String> = sum.types.iter().map(|(t, n)| format!("{t} ({n})")).collect();
-            println!("{part:<12} {:>14} {:>12}  {}", sum.values, sum.bytes, types.join(", "));
+            outln!("{part:<12} {:>14} {:>12}  {}", sum.values, sum.bytes, types.join(", "))?;
         }
         if self.tensors {
-            println!();
+            outln!()?;
             for (_, tensor) in tensors() {
-                println!("{:<75} {:<6} {:?}", tensor.spec.name, tensor.spec.dtype.name(), tensor.spec.shape);
+                outln!("{:<75} {:<6} {:?}", tensor.spec.name, tensor.spec.dtype.name(), tensor.spec.shape)?;
             }
         }
         Ok(())

@@ -1,26 +1,24 @@
 //! The commands. In: parsed arguments. Out: what the command prints or writes, or an error for the last line.
 
-mod bench;
+mod arguments;
 mod devices;
-mod doctor;
 mod inspect;
+pub mod interrupt;
+mod lab;
+pub mod output;
 mod pack;
 mod play;
-mod price;
 mod read;
 mod say;
 mod solver;
-mod stages;
-mod trace;
 mod voices;
 
-pub use bench::Counting;
+pub use lab::bench::Counting;
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
-use syrinx::pack::{OpenOptions, Pack};
-use syrinx::{Error, ErrorKind, Result};
+use syrinx::Result;
 
 /// Speaks text on this device, offline.
 #[derive(Debug, Parser)]
@@ -45,11 +43,35 @@ enum Command {
     /// Import a checkpoint into a pack, or write a synthetic one.
     Pack(pack::Pack),
     /// Write what every stage computes, with the tensor names of the reference goldens.
-    Trace(trace::Trace),
+    Trace(lab::trace::Trace),
     /// Measure: the time of each stage of a frame, memory, bytes, and what this machine can read.
-    Bench(Box<bench::Bench>),
+    Bench(Box<lab::bench::Bench>),
     /// Examine this machine: board, speed predicted and measured, GPU, real time, sound, memory; and what to change.
-    Doctor(Box<doctor::Doctor>),
+    Doctor(Box<lab::doctor::Doctor>),
+}
+
+impl Arguments {
+    /// Those of this process. Ends the program where they are wrong, or only ask for help.
+    pub fn of_process() -> Self {
+        Self::parse_from(spoken_last(std::env::args_os().collect()))
+    }
+}
+
+/// `say "-5 degrees"` is a text, though it looks like an option: as no option begins with a figure or a space, such an
+/// argument goes behind `--`, where it is taken as it is.
+fn spoken_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_text = |argument: &OsString| {
+        let mut bytes = argument.as_encoded_bytes().iter();
+        bytes.next() == Some(&b'-') && bytes.next().is_some_and(|byte| byte.is_ascii_digit() || *byte == b' ')
+    };
+    if arguments.get(1).is_some_and(|command| command == "say" || command == "read")
+        && !arguments.iter().any(|argument| argument == "--")
+        && let Some(at) = arguments.iter().position(is_text)
+    {
+        let text = arguments.remove(at);
+        arguments.extend(["--".into(), text]);
+    }
+    arguments
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
@@ -66,36 +88,20 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-/// Which pack, and how strictly it is opened.
-#[derive(Debug, clap::Args)]
-struct PackArguments {
-    /// Folder of the pack. Without it: $SYRINX_PACK, then models/wren-en beside the program or here.
-    #[arg(long, value_name = "DIR")]
-    pack: Option<PathBuf>,
-    /// Do not compare the files with their hashes (only for very slow media).
-    #[arg(long)]
-    no_verify: bool,
-    /// Refuse packs whose licence forbids commercial use.
-    #[arg(long)]
-    commercial: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl PackArguments {
-    fn open(&self) -> Result<Pack> {
-        let dir = self.pack.clone().map_or_else(default_pack, Ok)?;
-        Pack::open(&dir, OpenOptions { verify: !self.no_verify, commercial: self.commercial })
+    #[test]
+    fn a_text_that_begins_with_a_dash_and_a_figure_is_no_option() {
+        let moved = |arguments: &str| {
+            let arguments = arguments.split('|').map(Into::into).collect();
+            spoken_last(arguments).iter().map(|a| a.to_str().unwrap_or_default()).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(moved("syrinx|say|-5 degrees|-o|a.wav"), "syrinx|say|-o|a.wav|--|-5 degrees");
+        assert_eq!(moved("syrinx|say|- and so on"), "syrinx|say|--|- and so on");
+        for as_it_is in ["syrinx|say|-o|a.wav|--|-5", "syrinx|say|a|-o|-", "syrinx|bench|-5", "syrinx"] {
+            assert_eq!(moved(as_it_is), as_it_is);
+        }
     }
-}
-
-/// The pack of somebody who named none.
-fn default_pack() -> Result<PathBuf> {
-    if let Some(dir) = std::env::var_os("SYRINX_PACK") {
-        return Ok(dir.into());
-    }
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("../share/syrinx/wren-en")));
-    let candidates = [beside, Some(Path::new("models/wren-en").to_owned())];
-    candidates.into_iter().flatten().find(|dir| dir.join("pack.toml").is_file()).ok_or_else(|| {
-        let message = "no pack: name one with --pack DIR or $SYRINX_PACK, or make one with `syrinx pack`";
-        Error::new(ErrorKind::BadPack, message)
-    })
 }

@@ -2,8 +2,6 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgGroup, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,6 +9,9 @@ use syrinx::{Error, ErrorKind, Result};
 use syrinx_quant::import::{ImportOptions, import};
 use syrinx_quant::pack::{Progress, Written};
 use syrinx_quant::synthetic::{self, Preset, SyntheticOptions};
+
+use super::interrupt;
+use super::output::errln;
 
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("source").required(true)))]
@@ -35,7 +36,7 @@ pub struct Pack {
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
-    report: super::price::ReportArguments,
+    report: super::lab::price::ReportArguments,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -68,8 +69,7 @@ impl Pack {
         if let (Some(compared), Some(from)) = (self.report.report, &self.from) {
             let report = self.report.compare(compared, from, recipe, self.seed, &bar)?;
             bar.bar.finish_and_clear();
-            self.report.print(&report);
-            return Ok(());
+            return self.report.print(&report);
         }
         let Some(to) = self.to else {
             return Err(Error::new(ErrorKind::BadOption, "pack needs --to DIR, or --from DIR and --report"));
@@ -104,32 +104,28 @@ fn summary(to: &std::path::Path, written: &Written) {
     }
     let manifest = &written.manifest;
     let bytes: u64 = manifest.files.iter().map(|f| f.bytes).sum();
-    eprintln!("{}: pack {} {}, {:.1} MB", to.display(), manifest.name, manifest.recipe, bytes as f64 / 1e6);
+    errln!("{}: pack {} {}, {:.1} MB", to.display(), manifest.name, manifest.recipe, bytes as f64 / 1e6);
     if !manifest.licence.commercial {
-        eprintln!("licence {}: no commercial use. {}", manifest.licence.spdx, manifest.licence.note);
+        errln!("licence {}: no commercial use. {}", manifest.licence.spdx, manifest.licence.note);
     }
 }
 
-/// A bar on a terminal, nothing elsewhere. Ctrl-C ends the work, which leaves nothing behind then.
+/// A bar on a terminal, nothing elsewhere. A signal ends the work, which leaves nothing behind then.
 struct Bar {
     bar: ProgressBar,
-    interrupted: Arc<AtomicBool>,
 }
 
 impl Bar {
     fn new() -> Self {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let interrupt = interrupted.clone();
-        // A second handler cannot be set in one process; the program sets its only one here.
-        let _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
+        interrupt::watch();
         if !std::io::stderr().is_terminal() {
-            return Self { bar: ProgressBar::hidden(), interrupted };
+            return Self { bar: ProgressBar::hidden() };
         }
         let bar = ProgressBar::no_length();
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {binary_bytes}/{binary_total_bytes} {eta}") {
             bar.set_style(style);
         }
-        Self { bar, interrupted }
+        Self { bar }
     }
 }
 
@@ -143,6 +139,6 @@ impl Progress for Bar {
     }
 
     fn cancelled(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        interrupt::has_come()
     }
 }

@@ -2,19 +2,20 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use syrinx::board::{Cooling, Machine, Profile, SysThermal, Thermal};
-use syrinx::device::{DeviceChoice, DeviceOptions};
-use syrinx::engine::{Engine, EngineOptions, Event, Lane, Preroll, SpeakOptions, Utterance};
-use syrinx::pack::Pack;
-use syrinx::{Error, ErrorKind, Result};
+use syrinx::lab::board::{Cooling, Machine, Profile, SysThermal, Thermal};
+use syrinx::lab::device::DeviceOptions;
+use syrinx::lab::live::Preroll;
+use syrinx::lab::pack::Pack;
+use syrinx::{DeviceChoice, Error, ErrorKind, Event, Live, LiveOptions, Result, SpeakOptions, Utterance};
 
-use super::say::MachineArguments;
+use super::arguments::MachineArguments;
+use super::interrupt;
+use super::output::errln;
 
-/// How often Ctrl-C is looked for.
+/// How often a signal is looked for.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the last samples may stay in the device after the engine has handed them over.
 const DRAIN: Duration = Duration::from_millis(300);
@@ -63,6 +64,10 @@ impl PlayArguments {
         self.stream
     }
 
+    pub fn tape(&self) -> Option<&Path> {
+        self.tape.as_deref()
+    }
+
     /// Speaks `text`, or standard input where there is none.
     pub fn run(
         self,
@@ -81,44 +86,37 @@ impl PlayArguments {
             (None, Some(id)) => DeviceChoice::Id(id.to_owned()),
             (None, None) => DeviceChoice::Default,
         };
-        let options = EngineOptions {
-            session: machine.options()?,
-            device: DeviceOptions {
-                device,
-                period_ms: self.period_ms.or(defaults.map(|board| board.period_ms)).unwrap_or(10),
-            },
-            preroll: Preroll { silence_ms: self.preroll_ms, ..Preroll::default() },
-            keep_alive: self.keep_alive,
-            whole_sentences: self.whole_sentences,
-            governor: self.governor,
-            cooling: if self.governor { cooling(board.as_ref())? } else { None },
-            ring_ms: defaults.map(|board| board.ring_ms),
-            ..EngineOptions::default()
-        };
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let interrupt = interrupted.clone();
-        // A second handler cannot be set in one process; the program sets its only one here.
-        let _ = ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed));
-
-        let engine = Engine::open(pack, options)?;
+        let (model, session) = machine.load(pack)?;
+        let period_ms = self.period_ms.or(defaults.map(|board| board.period_ms)).unwrap_or(10);
+        let options = LiveOptions::default()
+            .session(session)
+            .device(DeviceOptions { device, period_ms })
+            .preroll(Preroll { silence_ms: self.preroll_ms, ..Preroll::default() })
+            .keep_alive(self.keep_alive)
+            .governor(self.governor)
+            .cooling(if self.governor { cooling(board.as_ref())? } else { None })
+            .ring_ms(defaults.map(|board| board.ring_ms));
+        interrupt::watch();
+        let live = Live::open(&model, options)?;
+        let speak = &speak.clone().whole_sentences(self.whole_sentences);
         machine.lock_memory()?;
-        engine.set_volume(self.volume);
+        live.set_volume(self.volume);
         let said = Arc::new(Mutex::new(String::new()));
         let utterance = match text {
             Some(text) => {
                 lock(&said).push_str(&text);
-                engine.speak(Lane::Answer, &text, speak)?
+                live.speak(&text, speak)?
             }
             None => {
-                let utterance = engine.utterance(Lane::Answer, speak)?;
+                let utterance = live.utterance(speak)?;
                 feed_standard_input(&utterance, &said)?;
                 utterance
             }
         };
-        let outcome = follow(&utterance, &interrupted, &said);
+        let outcome = follow(&utterance, &said);
         std::thread::sleep(DRAIN);
-        if engine.underruns() > 0 {
-            log::warn!("sound broke off {} times: the machine is too slow (try --governor)", engine.underruns());
+        if live.underruns() > 0 {
+            log::warn!("sound broke off {} times: the machine is too slow (try --governor)", live.underruns());
         }
         outcome
     }
@@ -139,17 +137,22 @@ fn lock(said: &Mutex<String>) -> std::sync::MutexGuard<'_, String> {
     said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Shows events until the last; the first Ctrl-C is a cancel.
-fn follow(utterance: &Utterance, interrupted: &AtomicBool, said: &Mutex<String>) -> Result<()> {
+/// Shows events until the last; a signal is a cancel.
+fn follow(utterance: &Utterance, said: &Mutex<String>) -> Result<()> {
+    let mut cancelled = false;
     loop {
-        if interrupted.swap(false, Ordering::Relaxed) {
+        if interrupt::has_come() && !std::mem::replace(&mut cancelled, true) {
             utterance.cancel();
         }
         match utterance.next_event(LOOK) {
             Some(Event::Finished) => return Ok(()),
+            Some(Event::OutOfBudget { message, .. }) => {
+                log::warn!("--max-seconds: {message}");
+                return Ok(());
+            }
             Some(Event::Cancelled { position }) => {
                 let spoken: String = lock(said).chars().take(position).collect();
-                eprintln!("cancelled after {position} characters; spoken: {}", spoken.trim_end());
+                errln!("cancelled after {position} characters; spoken: {}", spoken.trim_end());
                 return Ok(());
             }
             Some(Event::Failed { position, message }) => {
@@ -183,7 +186,7 @@ fn feed_standard_input(utterance: &Utterance, said: &Arc<Mutex<String>>) -> Resu
             };
             lock(&said).push_str(&text);
             while let Err(e) = utterance.push(&text) {
-                if e.kind() != ErrorKind::BadText {
+                if e.kind() != ErrorKind::Busy {
                     return; // it was cancelled
                 }
                 std::thread::sleep(Duration::from_millis(100)); // more waits than may: the pipe will wait, too

@@ -1,11 +1,11 @@
 //! `syrinx read`: how a text is read. In: a text and a language. Out: a line for each word: what is said, what it was
 //! read from, and the line of the rules that read it; so that a wrong reading can be reported, and mended.
 
-use std::io::Write as _;
-
 use serde_json::json;
-use syrinx::text::normalise::Normaliser;
+use syrinx::lab::text::normalise::Normaliser;
 use syrinx::{Error, ErrorKind, Result};
+
+use super::output::outln;
 
 #[derive(Debug, clap::Args)]
 pub struct Read {
@@ -24,7 +24,6 @@ impl Read {
         let normaliser = Normaliser::for_language(&self.language)
             .map_err(|e| Error::new(ErrorKind::Unsupported, e.message.clone()).with_source(e))?;
         let file = self.language.split('-').next().unwrap_or_default();
-        let mut out = std::io::stdout().lock();
         for word in normaliser.explain(&self.text) {
             let written: String = self.text.chars().skip(word.start).take(word.end - word.start).collect();
             let written = written.trim();
@@ -36,8 +35,7 @@ impl Read {
                 .to_string(),
                 false => format!("{:24} {:24} {}", word.said, written, rule.unwrap_or_default()).trim_end().to_owned(),
             };
-            writeln!(out, "{line}")
-                .map_err(|e| Error::new(ErrorKind::Io, format!("standard output: {e}")).with_source(e))?;
+            outln!("{line}")?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! How a frame is solved, on the command line.
 
-use syrinx::engine::SpeakOptions;
-use syrinx::flow;
+use syrinx::SpeakOptions;
+use syrinx::lab::flow;
 
 #[derive(Debug, clap::Args)]
 pub struct SolverArguments {
@@ -33,6 +33,11 @@ enum Guided {
 }
 
 impl SolverArguments {
+    /// How to solve a frame, for a pack that asks for `default`.
+    pub fn solver(&self, default: flow::Solver) -> flow::Solver {
+        self.options().solver(default)
+    }
+
     /// Options that say nothing else.
     pub fn options(&self) -> SpeakOptions {
         let method = self.solver.map(|method| match method {
@@ -44,6 +49,6 @@ impl SolverArguments {
             Guided::Always => flow::Guided::Always,
             Guided::FirstHalf => flow::Guided::FirstHalf,
         });
-        SpeakOptions { steps: self.steps, guidance: self.guidance, method, guided, ..SpeakOptions::default() }
+        SpeakOptions::default().steps(self.steps).guidance(self.guidance).method(method).guided(guided)
     }
 }

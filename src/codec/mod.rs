@@ -2,116 +2,87 @@
 //!
 //! Causal throughout, so each block keeps exactly the inputs that it still needs, and any division of an utterance
 //! into calls gives the same samples as one call: a join can't click (Voxtral specification section 6.3). Weights may
-//! be F16; the arithmetic is `f32`.
+//! be F16; the arithmetic is `f32`. [`CodecWeights`] are read once, each [`CodecDecoder`] is the state of one utterance
+//! at a time over them.
 
-mod conv;
 mod layer;
+mod weights;
 
 use std::sync::Arc;
 
-use syrinx_quant::GgufFile;
-use syrinx_quant::shape::{Audio, Codec, SPECIAL_CODES, Shape};
+use syrinx_quant::shape::{Audio, Codec, SPECIAL_CODES};
 
-use crate::error::Result;
 use crate::frame::Frame;
 use crate::kernel::Pool;
-use conv::{CausalConv, Start, Upsample};
-use layer::{Layer, Scratch};
+use crate::net::conv::Past;
+use layer::{Scratch, Window};
+pub use weights::CodecWeights;
+use weights::Rate;
 
-/// A decoder with its state. Allocates when opened, never afterwards.
+/// A decoder's state. Allocates when made, never afterwards.
 #[derive(Debug)]
 pub struct CodecDecoder {
-    codec: Codec,
-    audio: Audio,
+    weights: Arc<CodecWeights>,
     /// Frames that one pass takes; more are decoded in several passes.
     capacity_frames: usize,
-    /// `[semantic codes][semantic_dim]`.
-    semantic: Vec<f32>,
-    input: CausalConv,
-    stages: Vec<Stage>,
-    output: CausalConv,
+    input: Past,
+    rates: Vec<RateState>,
+    output: Past,
     latents: Vec<f32>,
     stream: Vec<f32>,
     upsampled: Vec<f32>,
     scratch: Scratch,
 }
 
-/// A rate: what brings the stream to it (nothing, for the first), and its layers.
+/// What a rate's convolution and layers have seen and still need.
 #[derive(Debug)]
-struct Stage {
-    upsample: Option<Upsample>,
-    stride: usize,
-    layers: Vec<Layer>,
+struct RateState {
+    upsample: Option<Past>,
+    layers: Vec<Window>,
 }
 
 impl CodecDecoder {
-    /// Reads the decoder out of `speech.gguf`, with room for `capacity_frames` per pass: 1 for the least latency, more
-    /// to read the weights less often. Errors: `BadPack`, `Unsupported`.
-    pub fn open(file: &Arc<GgufFile>, shape: &Shape, capacity_frames: usize) -> Result<Self> {
-        let codec = shape.codec.clone();
+    /// A decoder over weights that others may use at the same time, with room for `capacity_frames` per pass: 1 for the
+    /// least latency, more to read the weights less often.
+    pub fn new(weights: &Arc<CodecWeights>, capacity_frames: usize) -> Self {
+        let codec = &weights.codec;
         let capacity_frames = capacity_frames.max(1);
-        let block = |i: usize| format!("audio_tokenizer.decoder_blocks.{i}");
-        let (latent, dim) = (codec.latent_dim(), codec.dim);
-        let first_kernel = codec.kernels[0];
-        let name = format!("{}.conv.weight", block(0));
-        let input = CausalConv::open(file, &name, dim, first_kernel, latent, Start::Replicate, capacity_frames)?;
         let mut positions = capacity_frames;
-        let mut stages = Vec::with_capacity(codec.strides.len());
-        for (s, &stride) in codec.strides.iter().enumerate() {
-            let upsample = match s {
-                0 => None,
-                _ => {
-                    let name = format!("{}.conv.weight", block(2 * s));
-                    Some(Upsample::open(file, &name, dim, codec.kernels[s], stride, positions)?)
-                }
-            };
-            positions *= stride;
-            let layers = (0..codec.lengths[s])
-                .map(|l| {
-                    let prefix = format!("{}.layers.{l}", block(2 * s + 1));
-                    Layer::open(file, &codec, &prefix, codec.windows[s], positions)
-                })
-                .collect::<Result<Vec<_>>>()?;
-            stages.push(Stage { upsample, stride, layers });
-        }
-        let name = "audio_tokenizer.output_proj.conv.weight";
-        let output = CausalConv::open(file, name, codec.patch, codec.out_kernel, dim, Start::Reflect, positions)?;
-        let table = file.tensor("audio_tokenizer.quantizer.semantic_codebook.embedding")?;
-        table.expect_shape(&[shape.audio.semantic_codebook_size, codec.semantic_dim])?;
-        Ok(Self {
-            semantic: table.to_f32()?,
-            input,
-            stages,
-            output,
-            latents: vec![0.0; capacity_frames * latent],
-            stream: vec![0.0; positions * dim],
-            upsampled: vec![0.0; positions * dim],
-            scratch: Scratch::new(&codec, positions),
+        let mut state = |rate: &Rate| {
+            let upsample = rate.upsample.as_ref().map(|upsample| upsample.past(positions));
+            positions *= rate.stride;
+            RateState { upsample, layers: rate.layers.iter().map(|layer| layer.window(positions)).collect() }
+        };
+        let rates = weights.rates.iter().map(&mut state).collect();
+        Self {
             capacity_frames,
-            audio: shape.audio.clone(),
-            codec,
-        })
+            input: weights.input.past(capacity_frames),
+            rates,
+            output: weights.output.past(positions),
+            latents: vec![0.0; capacity_frames * codec.latent_dim()],
+            stream: vec![0.0; positions * codec.dim],
+            upsampled: vec![0.0; positions * codec.dim],
+            scratch: Scratch::new(codec, positions),
+            weights: weights.clone(),
+        }
     }
 
     /// Samples of one frame.
     pub fn samples_per_frame(&self) -> usize {
-        self.codec.samples_per_frame()
+        self.weights.samples_per_frame()
     }
 
     /// Bytes of weights that one pass reads.
     pub fn pass_bytes(&self) -> usize {
-        let stage = |s: &Stage| {
-            s.layers.iter().map(Layer::bytes).sum::<usize>() + s.upsample.as_ref().map_or(0, Upsample::bytes)
-        };
-        self.input.bytes() + self.stages.iter().map(stage).sum::<usize>() + self.output.bytes()
+        self.weights.pass_bytes()
     }
 
     /// Forgets the past: the next frame is the first of an utterance.
     pub fn reset(&mut self) {
         self.input.reset();
-        for stage in &mut self.stages {
-            stage.layers.iter_mut().for_each(Layer::reset);
-            stage.upsample.iter_mut().for_each(Upsample::reset);
+        for rate in &mut self.rates {
+            rate.layers.iter_mut().for_each(Window::reset);
+            rate.upsample.iter_mut().for_each(Past::reset);
         }
         self.output.reset();
     }
@@ -128,25 +99,26 @@ impl CodecDecoder {
     }
 
     fn pass(&mut self, frames: &[Frame], pcm: &mut [f32], pool: &Pool) {
-        let dim = self.codec.dim;
-        let latents = &mut self.latents[..frames.len() * self.codec.latent_dim()];
-        for (frame, latent) in frames.iter().zip(latents.chunks_exact_mut(self.codec.latent_dim())) {
-            latent_of(frame, &self.semantic, &self.codec, &self.audio, latent);
+        let weights = &*self.weights;
+        let (codec, dim) = (&weights.codec, weights.codec.dim);
+        let latents = &mut self.latents[..frames.len() * codec.latent_dim()];
+        for (frame, latent) in frames.iter().zip(latents.chunks_exact_mut(codec.latent_dim())) {
+            latent_of(frame, &weights.semantic, codec, &weights.audio, latent);
         }
         let mut positions = frames.len();
-        self.input.step(latents, &mut self.stream[..positions * dim], pool);
-        for stage in &mut self.stages {
-            if let Some(upsample) = &mut stage.upsample {
+        weights.input.step(latents, &mut self.stream[..positions * dim], &mut self.input, pool);
+        for (rate, state) in weights.rates.iter().zip(&mut self.rates) {
+            if let (Some(upsample), Some(past)) = (&rate.upsample, &mut state.upsample) {
                 let from = &self.stream[..positions * dim];
-                positions *= stage.stride;
-                upsample.step(from, &mut self.upsampled[..positions * dim], pool);
+                positions *= rate.stride;
+                upsample.step(from, &mut self.upsampled[..positions * dim], past, pool);
                 std::mem::swap(&mut self.stream, &mut self.upsampled);
             }
-            for layer in &mut stage.layers {
-                layer.step(&self.codec, &mut self.stream[..positions * dim], &mut self.scratch, pool);
+            for (layer, window) in rate.layers.iter().zip(&mut state.layers) {
+                layer.step(&mut self.stream[..positions * dim], window, &mut self.scratch, pool);
             }
         }
-        self.output.step(&self.stream[..positions * dim], pcm, pool);
+        weights.output.step(&self.stream[..positions * dim], pcm, &mut self.output, pool);
     }
 }
 

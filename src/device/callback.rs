@@ -6,9 +6,6 @@
 
 use std::sync::Arc;
 
-use ringbuf::HeapProd;
-use ringbuf::traits::Producer;
-
 use super::control::Control;
 use super::overlay::Overlay;
 use crate::ring::SampleReader;
@@ -25,13 +22,6 @@ const PULSE: f32 = 1.0 / 32767.0;
 /// Samples that are converted at a time.
 const CHUNK: usize = 256;
 
-/// Everything before `epoch` was silenced after the sample before `index`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
-    pub epoch: u64,
-    pub index: u64,
-}
-
 /// Where the gain of speech is to go.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Target {
@@ -44,9 +34,6 @@ pub struct Callback {
     reader: SampleReader,
     overlay: Overlay,
     control: Arc<Control>,
-    cuts: HeapProd<Cut>,
-    /// The last epoch whose cut was reported.
-    cut_epoch: u64,
     gain: f32,
     /// Speech begins at rest, so no ramp leads to it.
     at_rest: bool,
@@ -68,19 +55,11 @@ impl std::fmt::Debug for Callback {
 }
 
 impl Callback {
-    pub fn new(
-        reader: SampleReader,
-        overlay: Overlay,
-        control: Arc<Control>,
-        cuts: HeapProd<Cut>,
-        sample_rate_hz: u32,
-    ) -> Self {
+    pub fn new(reader: SampleReader, overlay: Overlay, control: Arc<Control>, sample_rate_hz: u32) -> Self {
         let mut callback = Self {
             reader,
             overlay,
             control,
-            cuts,
-            cut_epoch: 0,
             gain: 1.0,
             at_rest: true,
             last: 0.0,
@@ -136,8 +115,8 @@ impl Callback {
         if self.control.keeps_awake() {
             self.keep_awake(out);
         }
-        self.reader.publish(dry);
         self.control.count(out.len(), trailing);
+        self.reader.publish(dry, self.control.waiting());
     }
 
     /// Puts a pulse into silence now and then.
@@ -154,21 +133,15 @@ impl Callback {
     /// As much speech as there is for `out`, and whether there should have been more.
     fn speech(&mut self, out: &mut [f32], target: Target) -> (usize, bool) {
         let fast = 1.0 / self.fade as f32;
-        let wanted = self.control.gate().epoch();
         let mut at = 0;
         while let Some(rest) = out.get_mut(at..).filter(|rest| !rest.is_empty()) {
-            let run = self.reader.next_run(wanted);
-            if self.cut_epoch < wanted && self.reader.epoch() >= wanted {
-                self.report_cut(wanted); // nothing was left of what was cut
-                self.at_rest = true;
-            }
-            match run {
-                // A fade plays the beginning of what is cut; where speech ends here anyhow, its last sample decays.
-                Run::Stale(count) if count > 0 && self.gain > 0.0 && !self.at_rest && !self.reader.is_at_cut() => {
+            match self.reader.next_run() {
+                // A fade plays the beginning of what is cut; where nothing of it was heard yet, there is nothing to fade.
+                Run::Cut(count) if count > 0 && self.gain > 0.0 && !self.at_rest && self.reader.is_begun() => {
                     at += self.play(rest, count, 0.0, fast);
                 }
-                Run::Stale(count) => {
-                    self.report_cut(wanted);
+                Run::Cut(count) => {
+                    self.reader.silence();
                     self.at_rest = true;
                     if count == 0 {
                         break;
@@ -201,18 +174,13 @@ impl Callback {
         let count = if ramp == 0 { count } else { count.min(ramp) }.min(out.len());
         let out = out.get_mut(..count).unwrap_or_default();
         let count = self.reader.pop(out);
-        for sample in out.iter_mut() {
+        let Some(heard) = out.get_mut(..count).filter(|heard| !heard.is_empty()) else { return 0 };
+        for sample in heard.iter_mut() {
             self.gain += (target - self.gain).clamp(-step, step);
             *sample *= self.gain;
         }
-        self.last = out.last().copied().unwrap_or(self.last);
+        self.last = heard.last().copied().unwrap_or(self.last);
         self.decay = self.fade;
         count
-    }
-
-    fn report_cut(&mut self, epoch: u64) {
-        if self.cut_epoch < epoch && self.cuts.try_push(Cut { epoch, index: self.reader.index() }).is_ok() {
-            self.cut_epoch = epoch;
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::ring::gate::Gate;
+use crate::ring::tickets::SLOTS;
 
 #[derive(Debug)]
 pub struct Control {
@@ -27,7 +28,7 @@ pub struct Control {
 impl Default for Control {
     fn default() -> Self {
         Self {
-            gate: Arc::default(),
+            gate: Arc::new(Gate::new(SLOTS)),
             paused: AtomicBool::new(false),
             keep_alive: AtomicBool::new(false),
             volume: AtomicU32::new(1f32.to_bits()),
@@ -87,11 +88,9 @@ impl Control {
         self.phrases_cut.load(Ordering::Relaxed)
     }
 
-    /// Index of the sample that is being heard: taken by the callback, less what waits in the device. Silence written
-    /// since then has pushed speech out of the device already.
-    pub fn heard(&self) -> u64 {
-        let waiting = self.latency.load(Ordering::Relaxed).saturating_sub(self.trailing.load(Ordering::Relaxed));
-        self.gate.taken().saturating_sub(waiting)
+    /// Samples of speech that wait in the device. Silence written since the last one has pushed speech out already.
+    pub(super) fn waiting(&self) -> u64 {
+        self.latency.load(Ordering::Relaxed).saturating_sub(self.trailing.load(Ordering::Relaxed))
     }
 
     /// Samples handed to the device, silence included.

@@ -3,23 +3,33 @@
 //! A [`Sink`] calls the [`Callback`] for each period: cpal's devices, or a clock whose samples go nowhere or into a
 //! file. What is real-time about Syrinx is in [`callback`] and [`overlay`].
 
+#[allow(missing_docs)]
 pub mod callback;
+#[allow(missing_docs)]
 pub mod clocked;
+#[allow(missing_docs)]
 pub mod control;
+#[allow(missing_docs)]
 pub mod overlay;
 pub mod rate;
+#[cfg(feature = "sound")]
+#[allow(missing_docs)]
 pub mod sound;
 pub mod wav;
 
 use std::path::PathBuf;
 
 use crate::error::Result;
+#[cfg(not(feature = "sound"))]
+use crate::error::{Error, ErrorKind};
 use callback::Callback;
 
 /// What a sink asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
+    /// Samples per second and channel.
     pub sample_rate_hz: u32,
+    /// Channels, all of which get the same samples.
     pub channels: u16,
     /// Samples per channel that it asks for at a time; a device may vary them.
     pub period_frames: usize,
@@ -27,6 +37,7 @@ pub struct Format {
 
 /// Something that takes samples in real time.
 pub trait Sink: Send + std::fmt::Debug {
+    /// What it asks for.
     fn format(&self) -> Format;
 
     /// Calls `callback` from now on. After an error [`Sink::stop`] gives it back. Errors: `Device`.
@@ -48,7 +59,10 @@ pub enum DeviceChoice {
     /// By the identifier that `syrinx devices` lists; it stays the same when the device is plugged in again.
     Id(String),
     /// A clock without sound, at this rate.
-    Null { sample_rate_hz: u32 },
+    Null {
+        /// Samples per second.
+        sample_rate_hz: u32,
+    },
     /// A clock that writes what a device would play.
     Wav(PathBuf),
 }
@@ -56,6 +70,7 @@ pub enum DeviceChoice {
 /// How a device is opened.
 #[derive(Clone, Debug)]
 pub struct DeviceOptions {
+    /// Which one.
     pub device: DeviceChoice,
     /// Time per period that is asked for.
     pub period_ms: u32,
@@ -67,7 +82,30 @@ impl Default for DeviceOptions {
     }
 }
 
-/// Opens a sink for speech at `sample_rate_hz`; the sink may have another rate. Errors: `Device`, `Io`.
+/// A device as `syrinx devices` lists it.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Stays the same when the device is plugged in again.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// The system's choice.
+    pub is_default: bool,
+    /// What speech at 24 kHz would be played as, or why it cannot.
+    pub format: std::result::Result<Format, String>,
+}
+
+/// The output devices of every host, best host first; none in a build without the feature `sound`.
+pub fn list() -> Vec<Device> {
+    #[cfg(feature = "sound")]
+    return sound::list();
+    #[cfg(not(feature = "sound"))]
+    return Vec::new();
+}
+
+/// Opens a sink for speech at `sample_rate_hz`; the sink may have another rate.
+///
+/// Errors: `Device`, `Io`; `Unsupported` for a sound device in a build without the feature `sound`.
 pub fn open(options: &DeviceOptions, sample_rate_hz: u32) -> Result<Box<dyn Sink>> {
     let period = |rate_hz: u32| (rate_hz as usize * options.period_ms as usize / 1000).max(1);
     Ok(match &options.device {
@@ -75,7 +113,18 @@ pub fn open(options: &DeviceOptions, sample_rate_hz: u32) -> Result<Box<dyn Sink
             Box::new(clocked::ClockedSink::null(*sample_rate_hz, period(*sample_rate_hz)))
         }
         DeviceChoice::Wav(path) => Box::new(clocked::ClockedSink::wav(path, sample_rate_hz, period(sample_rate_hz))?),
-        DeviceChoice::Default => Box::new(sound::SoundSink::open(None, options.period_ms, sample_rate_hz)?),
-        DeviceChoice::Id(id) => Box::new(sound::SoundSink::open(Some(id), options.period_ms, sample_rate_hz)?),
+        DeviceChoice::Default => open_sound(None, options.period_ms, sample_rate_hz)?,
+        DeviceChoice::Id(id) => open_sound(Some(id), options.period_ms, sample_rate_hz)?,
     })
+}
+
+#[cfg(feature = "sound")]
+fn open_sound(id: Option<&str>, period_ms: u32, speech_hz: u32) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(sound::SoundSink::open(id, period_ms, speech_hz)?))
+}
+
+#[cfg(not(feature = "sound"))]
+fn open_sound(_: Option<&str>, _: u32, _: u32) -> Result<Box<dyn Sink>> {
+    let message = "this build has no sound devices: write a file, or build with the feature \"sound\"";
+    Err(Error::new(ErrorKind::Unsupported, message))
 }

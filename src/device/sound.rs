@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
-    BufferSize, OutputCallbackInfo, SampleFormat, SizedSample, SupportedBufferSize, SupportedStreamConfigRange,
+    BufferSize, FromSample, I24, OutputCallbackInfo, SampleFormat, SizedSample, SupportedBufferSize,
+    SupportedStreamConfigRange,
 };
 
 use super::callback::Callback;
 use super::wav::to_i16;
-use super::{Format, Sink};
+use super::{Device, Format, Sink};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A device that is silent for so long, while it should ask for samples, is lost.
@@ -24,20 +25,22 @@ const SILENT: Duration = Duration::from_secs(3);
 const RETURN: Duration = Duration::from_secs(2);
 /// Rates that are tried where a device cannot take the speech's own, in this order.
 const RATES_HZ: [u32; 3] = [48_000, 44_100, 32_000];
+/// Samples that can be given, in this order: first what the card takes as it is or nearly so, last what is heard.
+const FORMATS: [SampleFormat; 8] = [
+    SampleFormat::F32,
+    SampleFormat::I16,
+    SampleFormat::I32,
+    SampleFormat::I24,
+    SampleFormat::F64,
+    SampleFormat::U16,
+    SampleFormat::I8,
+    SampleFormat::U8,
+];
+/// The loudest sample of an integer format, where 1 would be one step too much: 24 bits' own.
+const LOUDEST: f32 = 1.0 - f32::EPSILON;
 
-/// A device as `syrinx devices` lists it.
-#[derive(Clone, Debug)]
-pub struct Device {
-    /// Stays the same when the device is plugged in again.
-    pub id: String,
-    pub name: String,
-    pub is_default: bool,
-    /// What speech at 24 kHz would be played as, or why it cannot.
-    pub format: std::result::Result<Format, String>,
-}
-
-/// The output devices of every host, best host first.
-pub fn list() -> Vec<Device> {
+/// [`super::list`].
+pub(super) fn list() -> Vec<Device> {
     let mut found = Vec::new();
     for host in hosts() {
         let default = host.default_output_device().and_then(|device| device.id().ok());
@@ -55,8 +58,18 @@ pub fn list() -> Vec<Device> {
 /// A sound server, where one runs, before the kernel's own devices: it owns them then.
 fn hosts() -> Vec<cpal::Host> {
     let mut ids = cpal::available_hosts();
-    ids.sort_by_key(|id| !format!("{id:?}").eq_ignore_ascii_case("pulseaudio"));
+    ids.sort_by_key(|id| !is_server(*id));
     ids.into_iter().filter_map(|id| cpal::host_from_id(id).ok()).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn is_server(id: cpal::HostId) -> bool {
+    id == cpal::HostId::PulseAudio
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_server(_: cpal::HostId) -> bool {
+    false // each system has one host alone
 }
 
 fn find(id: Option<&str>) -> Result<cpal::Device> {
@@ -180,8 +193,14 @@ impl Sink for SoundSink {
         let (back, home) = channel();
         self.home = Some(home);
         let stream = match self.sample {
+            SampleFormat::I8 => self.build(callback, back, convert::<i8>),
             SampleFormat::I16 => self.build(callback, back, to_i16),
-            _ => self.build(callback, back, |sample: f32| sample),
+            SampleFormat::I24 => self.build(callback, back, convert::<I24>),
+            SampleFormat::I32 => self.build(callback, back, convert::<i32>),
+            SampleFormat::U8 => self.build(callback, back, convert::<u8>),
+            SampleFormat::U16 => self.build(callback, back, convert::<u16>),
+            SampleFormat::F64 => self.build(callback, back, f64::from),
+            _ => self.build(callback, back, |sample: f32| sample), // f32: `choose` gives no other
         };
         let stream = stream.map_err(|e| self.error("open", e))?;
         stream.play().map_err(|e| self.error("start", e))?;
@@ -204,6 +223,11 @@ impl Sink for SoundSink {
         let silent = now_ms.saturating_sub(seen_ms.load(Ordering::Relaxed)) > SILENT.as_millis() as u64;
         lost.load(Ordering::Relaxed) || silent
     }
+}
+
+/// cpal's conversion to an integer format, which does not look at the range.
+fn convert<T: FromSample<f32>>(sample: f32) -> T {
+    T::from_sample_(sample.clamp(-1.0, LOUDEST))
 }
 
 /// The callback while a stream has it.
@@ -229,12 +253,12 @@ fn choose(device: &cpal::Device, period_ms: u32, speech_hz: u32) -> Result<(Form
     let rates: Vec<u32> = rates.collect();
     let rank = |config: &SupportedStreamConfigRange| {
         let rate = rates.iter().position(|&rate| config.contains_rate(rate))?;
-        let sample = [SampleFormat::F32, SampleFormat::I16].iter().position(|&f| f == config.sample_format())?;
+        let sample = FORMATS.iter().position(|&format| format == config.sample_format())?;
         Some((config.channels() != usual.channels(), rate, sample, config.channels()))
     };
     let best = configs.filter_map(|config| Some((rank(&config)?, config))).min_by_key(|(rank, _)| *rank);
     let Some(((_, rate, ..), config)) = best else {
-        return Err(cannot(format!("it has neither f32 nor i16 samples at {RATES_HZ:?} Hz")));
+        return Err(cannot(format!("it has none of the samples {FORMATS:?} at {RATES_HZ:?} Hz")));
     };
     let sample_rate_hz = rates.get(rate).copied().unwrap_or(speech_hz);
     let asked = (sample_rate_hz * period_ms / 1000).max(1);
@@ -248,7 +272,24 @@ fn choose(device: &cpal::Device, period_ms: u32, speech_hz: u32) -> Result<(Form
 
 #[cfg(test)]
 mod tests {
+    use cpal::Sample;
+
     use super::*;
+
+    #[test]
+    fn full_scale_stays_in_the_range_of_every_format_and_silence_in_its_middle() {
+        fn check<T: FromSample<f32> + Sample + PartialEq + std::fmt::Debug>(least: T, most: T) {
+            assert_eq!((convert::<T>(-1.0), convert::<T>(-7.0)), (least, least));
+            assert_eq!((convert::<T>(1.0), convert::<T>(7.0)), (most, most));
+            assert_eq!(convert::<T>(0.0), T::EQUILIBRIUM);
+        }
+        check(i8::MIN, i8::MAX);
+        check(i16::MIN, i16::MAX);
+        check(I24::new(-(1 << 23)).unwrap(), I24::new((1 << 23) - 1).unwrap());
+        check(i32::MIN, i32::MAX - 255); // the largest that is a multiple of an f32's step
+        check(u8::MIN, u8::MAX);
+        check(u16::MIN, u16::MAX);
+    }
 
     #[test]
     fn a_device_that_another_program_uses_is_told_from_one_that_cannot_play() {

@@ -1,8 +1,9 @@
 //! Velocities by ggml, on the device that llama.cpp uses: a GPU, or the processor for comparison.
 //!
-//! The weights lie on the device as they lie in `speech.gguf`. Four graphs are built once and replayed: a time and the
-//! hidden state through their projections, and the velocities of one branch or of both. Per step only the point and the
-//! projected time go to the device and the velocities come back; the projected state stays there for the frame.
+//! The weights lie on the device as they lie in `speech.gguf`, once for all heads. Each head has a backend of its own and
+//! four graphs, built once and replayed: a time and the hidden state through their projections, and the velocities of one
+//! branch or of both. Per step only the point and the projected time go to the device and the velocities come back; the
+//! projected state stays there for the frame.
 
 #![allow(unsafe_code)]
 
@@ -12,70 +13,66 @@ mod weights;
 use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
-use syrinx_quant::GgufFile;
-use syrinx_quant::shape::{Flow, Shape};
 
 use super::{VelocityField, time_embedding};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ggml::{Backend, Device};
+use crate::ggml::Backend;
 use crate::kernel::Pool;
 use graph::{Builder, Graph};
-use weights::Weights;
+use weights::Conditions;
+pub(super) use weights::GgmlWeights;
 
-/// A tensor of a context that lives as long as the [`GgmlField`].
+/// A tensor of a context that lives as long as the [`GgmlField`] or the [`GgmlWeights`].
 type Tensor = *mut sys::ggml_tensor;
 
-/// Weights and graphs on a backend. The fields are dropped in this order: graphs, what they read, the backend.
+/// Graphs on a backend. The fields are dropped in this order: graphs, what they read, the backend.
 #[derive(Debug)]
 pub(super) struct GgmlField {
     /// `e(t)` to a time token.
     time: Graph,
-    /// The hidden state to the conditioning token, which stays in `weights`.
+    /// The hidden state to the conditioning token, which stays in `conditions`.
     condition: Graph,
     /// Point and time token to velocities: of one branch, of both.
     velocities: [Graph; 2],
-    weights: Weights,
+    _conditions: Conditions,
+    weights: Arc<GgmlWeights>,
     backend: Backend,
-    shape: Flow,
-    width: usize,
     /// Projected time tokens, `[steps][dim]`.
     time_tokens: Vec<f32>,
     result: Vec<f32>,
-    name: String,
 }
 
-// SAFETY: the tensors behind the graphs belong to this value alone, and all that reads or writes them takes `&mut self`.
+// SAFETY: the tensors that the graphs write, and those of `_conditions`, belong to this value alone, and all that reads
+// or writes them takes `&mut self`. The weights are read by others too, and written by nobody (see `GgmlWeights`).
 unsafe impl Send for GgmlField {}
 
 impl GgmlField {
-    /// Errors: `BadPack`, `Unsupported`, `OutOfMemory`, `Backend`.
-    pub fn open(file: &Arc<GgufFile>, shape: &Shape, device: Device, threads: usize) -> Result<Self> {
-        let backend = Backend::open(device, threads)?;
-        let (flow, width) = (&shape.flow, shape.audio.n_acoustic);
-        let weights = Weights::load(file, flow, width, &backend)?;
+    /// Errors: `Unsupported`, `OutOfMemory`, `Backend`.
+    pub fn new(weights: Arc<GgmlWeights>) -> Result<Self> {
+        let backend = Backend::open(weights.device, weights.threads)?;
+        let conditions = Conditions::new(&weights)?;
         let build =
-            |describe: &dyn Fn(&mut Builder<'_>) -> Tensor| Graph::build(flow, width, &weights, &backend, describe);
+            |describe: &dyn Fn(&mut Builder<'_>) -> Tensor| Graph::build(&weights, &conditions, &backend, describe);
         Ok(Self {
             time: build(&|graph| graph.time())?,
             condition: build(&|graph| graph.condition())?,
             velocities: [build(&|graph| graph.velocities(1))?, build(&|graph| graph.velocities(2))?],
-            weights,
-            name: format!("ggml on {}", device.name()),
-            backend,
-            shape: flow.clone(),
-            width,
             time_tokens: Vec::new(),
-            result: vec![0.0; 2 * width],
+            result: vec![0.0; 2 * weights.width],
+            backend,
+            _conditions: conditions,
+            weights,
         })
     }
 }
 
 impl VelocityField for GgmlField {
     fn prepare(&mut self, steps: usize, _: &Pool) -> Result<()> {
-        let mut embedding = vec![0.0; self.shape.dim];
-        self.time_tokens = vec![0.0; (steps + 1) * self.shape.dim];
-        for (i, token) in self.time_tokens.chunks_exact_mut(self.shape.dim).enumerate() {
-            time_embedding(i as f64 / steps as f64, self.shape.time_theta, &mut embedding);
+        let flow = &self.weights.shape;
+        let mut embedding = vec![0.0; flow.dim];
+        self.time_tokens = vec![0.0; (steps + 1) * flow.dim];
+        for (i, token) in self.time_tokens.chunks_exact_mut(flow.dim).enumerate() {
+            time_embedding(i as f64 / steps as f64, flow.time_theta, &mut embedding);
             self.time.run(&mut self.backend, &[&embedding], token)?;
         }
         Ok(())
@@ -86,8 +83,9 @@ impl VelocityField for GgmlField {
     }
 
     fn velocities(&mut self, step: usize, x: &[f32], branches: usize, _: &Pool) -> Result<&[f32]> {
-        let time = &self.time_tokens[step * self.shape.dim..][..self.shape.dim];
-        let result = &mut self.result[..branches * self.width];
+        let dim = self.weights.shape.dim;
+        let time = &self.time_tokens[step * dim..][..dim];
+        let result = &mut self.result[..branches * self.weights.width];
         self.velocities[branches - 1].run(&mut self.backend, &[x, time], result)?;
         Ok(result)
     }
@@ -101,7 +99,7 @@ impl VelocityField for GgmlField {
     }
 
     fn device(&self) -> &str {
-        &self.name
+        self.weights.name()
     }
 }
 

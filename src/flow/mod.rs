@@ -6,32 +6,32 @@
 //! specification sections 5.2 and 5.3). Both branches go through the weights together. A [`Solver`] may ask for fewer
 //! steps, another method or less guidance. Two engines compute velocities: [`native`] with this crate's kernels,
 //! [`ggml`] as a graph on the device that llama.cpp uses. The steps are the same for both.
+//!
+//! [`FlowWeights`] are read once; each [`FlowHead`] is the state of one utterance at a time over them.
 
 mod ggml;
 mod native;
 pub mod noise;
+mod quality;
 mod solver;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use std::sync::Arc;
 
-use syrinx_quant::GgufFile;
-use syrinx_quant::shape::Shape;
-
 use crate::error::Result;
-use crate::ggml::Device;
 use crate::kernel::Pool;
-use ggml::GgmlField;
-use native::NativeField;
+pub use quality::Quality;
 pub use solver::{Guided, Method, Solver};
+pub use weights::{FlowEngine, FlowWeights};
 
 /// Tokens of a branch: the point, the time, the conditioning state.
 const TOKENS: usize = 3;
 
 /// An evaluation, for whoever watches. Each slice is `[acoustic codes]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
+pub struct Evaluation<'a> {
     pub conditional: &'a [f32],
     /// Empty without guidance.
     pub unconditional: &'a [f32],
@@ -39,18 +39,6 @@ pub struct Step<'a> {
     pub velocity: &'a [f32],
     /// The point that follows: of a step, or of its trial step.
     pub x: &'a [f32],
-}
-
-/// What computes velocities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FlowEngine {
-    /// ggml where this build and machine have a GPU for it, else native.
-    #[default]
-    Auto,
-    /// This crate's kernels, on the processor.
-    Native,
-    /// A ggml graph: on the GPU, or on the processor where there is none.
-    Ggml,
 }
 
 /// The velocities of one pack's flow, for a grid of times and one conditioning state at a time.
@@ -70,7 +58,7 @@ trait VelocityField: std::fmt::Debug + Send {
     fn device(&self) -> &str;
 }
 
-/// The flow head: an engine with the pack's weights, and the steps.
+/// The flow head: an engine's state over the pack's weights, and the steps.
 #[derive(Debug)]
 pub struct FlowHead {
     field: Box<dyn VelocityField>,
@@ -85,25 +73,16 @@ pub struct FlowHead {
 }
 
 impl FlowHead {
-    /// Reads the head out of `speech.gguf`. Errors: `BadPack`, `Unsupported`, `OutOfMemory`, `Backend`.
-    pub fn open(file: &Arc<GgufFile>, shape: &Shape, engine: FlowEngine, pool: &Pool) -> Result<Self> {
-        let device = match engine {
-            FlowEngine::Native => None,
-            FlowEngine::Auto => Device::gpu()?,
-            FlowEngine::Ggml => Some(Device::gpu()?.map_or_else(Device::processor, Ok)?),
-        };
-        let mut field: Box<dyn VelocityField> = match device {
-            Some(device) => Box::new(GgmlField::open(file, shape, device, pool.threads())?),
-            None => Box::new(NativeField::open(file, shape)?),
-        };
-        log::info!("flow head: {}", field.device());
-        field.prepare(shape.flow.steps, pool)?;
-        let (width, input_dim) = (shape.audio.n_acoustic, shape.flow.input_dim);
-        Ok(Self::new(field, width, input_dim, shape.flow.steps))
+    /// A head over weights that others may use at the same time, prepared for the pack's steps.
+    /// Errors: `OutOfMemory`, `Backend`, `Unsupported`, of the ggml engine alone.
+    pub fn new(weights: &Arc<FlowWeights>, pool: &Pool) -> Result<Self> {
+        let mut field = weights.field()?;
+        field.prepare(weights.steps, pool)?;
+        Ok(Self::over(field, weights.width, weights.input_dim, weights.steps))
     }
 
     /// Over a field that is prepared for `steps`.
-    fn new(field: Box<dyn VelocityField>, width: usize, input_dim: usize, steps: usize) -> Self {
+    fn over(field: Box<dyn VelocityField>, width: usize, input_dim: usize, steps: usize) -> Self {
         let zeros = || vec![0.0; width];
         Self { field, width, input_dim, steps, velocity: zeros(), first: zeros(), start: zeros() }
     }
@@ -141,7 +120,7 @@ impl FlowHead {
         solver: Solver,
         x: &mut [f32],
         pool: &Pool,
-        mut watch: impl FnMut(Step<'_>),
+        mut watch: impl FnMut(Evaluation<'_>),
     ) -> Result<()> {
         assert_eq!((hidden.len(), x.len()), (self.input_dim, self.width), "sizes of a flow");
         if solver.steps != self.steps {
@@ -157,14 +136,14 @@ impl FlowHead {
             let (conditional, unconditional) = evaluate(field.as_mut(), velocity, at, x, solver, pool)?;
             let Some(second) = solver.second_evaluation(at) else {
                 advance(x, velocity, time(at, at + 1));
-                watch(Step { conditional, unconditional, velocity, x });
+                watch(Evaluation { conditional, unconditional, velocity, x });
                 at += 1;
                 continue;
             };
             start.copy_from_slice(x);
             first.copy_from_slice(velocity);
             advance(x, velocity, time(at, second));
-            watch(Step { conditional, unconditional, velocity, x });
+            watch(Evaluation { conditional, unconditional, velocity, x });
             let (conditional, unconditional) = evaluate(field.as_mut(), velocity, second, x, solver, pool)?;
             x.copy_from_slice(start);
             if solver.method == Method::Heun {
@@ -174,7 +153,7 @@ impl FlowHead {
             } else {
                 advance(x, velocity, time(at, at + 2));
             }
-            watch(Step { conditional, unconditional, velocity, x });
+            watch(Evaluation { conditional, unconditional, velocity, x });
             at += 2;
         }
         Ok(())

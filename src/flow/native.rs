@@ -14,21 +14,27 @@ use syrinx_quant::shape::{Flow, Shape};
 
 use super::{TOKENS, VelocityField, time_embedding};
 use crate::error::Result;
-use crate::kernel::{Columns, Matrix, Pool, ops};
-use crate::pack::vector;
-use layer::{Keep, Layer, Qkv, Scratch};
+use crate::kernel::{Columns, Matrix, Pool};
+use crate::net::RmsNorm;
+use layer::{FlowLayer, Keep, Qkv, Scratch};
 
-/// Weights, tables of the time grid, and buffers. Allocates when opened and when the grid is prepared, never in between.
+/// Weights, packed for this processor.
 #[derive(Debug)]
-pub(super) struct NativeField {
+pub(super) struct NativeWeights {
     shape: Flow,
     width: usize,
     input: Matrix,
     time: Matrix,
     condition: Matrix,
-    layers: Vec<Layer>,
-    norm: Vec<f32>,
+    layers: Vec<FlowLayer>,
+    norm: RmsNorm,
     output: Matrix,
+}
+
+/// Tables of the time grid, and buffers. Allocates when made and when the grid is prepared, never in between.
+#[derive(Debug)]
+pub(super) struct NativeField {
+    weights: Arc<NativeWeights>,
     grid: Grid,
     /// First-layer projections of the conditioning token: of this frame's state, and of zeros.
     conditions: Qkv,
@@ -53,46 +59,56 @@ struct Grid {
     qkv: Qkv,
 }
 
-impl NativeField {
+impl NativeWeights {
     /// Errors: `BadPack`, `Unsupported`, `OutOfMemory`.
     pub fn open(file: &Arc<GgufFile>, shape: &Shape) -> Result<Self> {
         let (flow, width) = (shape.flow.clone(), shape.audio.n_acoustic);
         let name = |part: &str| format!("acoustic_transformer.{part}.weight");
-        let layers = (0..flow.layers).map(|i| Layer::open(file, &flow, i)).collect::<Result<Vec<_>>>()?;
+        let layers = (0..flow.layers).map(|i| FlowLayer::open(file, &flow, i)).collect::<Result<Vec<_>>>()?;
         Ok(Self {
             width,
             input: Matrix::open(file, &name("input_projection"), flow.dim, width)?,
             time: Matrix::open(file, &name("time_projection"), flow.dim, flow.dim)?,
             condition: Matrix::open(file, &name("llm_projection"), flow.dim, flow.input_dim)?,
             layers,
-            norm: vector(file, &name("norm"), flow.dim)?,
+            norm: RmsNorm::open(file, &name("norm"), flow.dim, flow.norm_eps)?,
             output: Matrix::open(file, &name("acoustic_codebook_output"), width, flow.dim)?,
-            grid: Grid { tokens: Vec::new(), qkv: Qkv::new(&flow, 0) },
-            conditions: Qkv::new(&flow, 2),
-            condition_tokens: vec![0.0; 2 * flow.dim],
-            stream: vec![0.0; 2 * TOKENS * flow.dim],
-            qkv: Qkv::new(&flow, 2 * TOKENS),
-            point: Qkv::new(&flow, 1),
-            scratch: Scratch::new(&flow),
-            x_column: Columns::new(width, 1),
-            hidden_column: Columns::new(flow.input_dim, 1),
-            out_columns: Columns::new(flow.dim, 2),
-            velocities: vec![0.0; 2 * width],
             shape: flow,
         })
     }
 }
 
+impl NativeField {
+    pub fn new(weights: Arc<NativeWeights>) -> Self {
+        let (flow, width) = (&weights.shape, weights.width);
+        Self {
+            grid: Grid { tokens: Vec::new(), qkv: Qkv::new(flow, 0) },
+            conditions: Qkv::new(flow, 2),
+            condition_tokens: vec![0.0; 2 * flow.dim],
+            stream: vec![0.0; 2 * TOKENS * flow.dim],
+            qkv: Qkv::new(flow, 2 * TOKENS),
+            point: Qkv::new(flow, 1),
+            scratch: Scratch::new(flow),
+            x_column: Columns::new(width, 1),
+            hidden_column: Columns::new(flow.input_dim, 1),
+            out_columns: Columns::new(flow.dim, 2),
+            velocities: vec![0.0; 2 * width],
+            weights,
+        }
+    }
+}
+
 impl VelocityField for NativeField {
     fn prepare(&mut self, steps: usize, pool: &Pool) -> Result<()> {
-        let flow = &self.shape;
+        let weights = &*self.weights;
+        let flow = &weights.shape;
         let mut embedding = Columns::new(flow.dim, 1);
         let mut tokens = vec![0.0; (steps + 1) * flow.dim];
         let mut qkv = Qkv::new(flow, steps + 1);
         for (i, token) in tokens.chunks_exact_mut(flow.dim).enumerate() {
             time_embedding(i as f64 / steps as f64, flow.time_theta, embedding.fill(1));
-            self.time.mul(&mut embedding, token, pool);
-            self.layers[0].project(flow, token, Keep::All, &mut self.scratch, &mut self.point, pool);
+            weights.time.mul(&mut embedding, token, pool);
+            weights.layers[0].project(token, Keep::All, &mut self.scratch, &mut self.point, pool);
             qkv.copy_token(i, &self.point, 0, flow);
         }
         self.grid = Grid { tokens, qkv };
@@ -101,22 +117,24 @@ impl VelocityField for NativeField {
 
     /// The other branch's zeros stay zeros through the projection and the norm.
     fn condition(&mut self, hidden: &[f32], pool: &Pool) -> Result<()> {
-        let flow = &self.shape;
+        let weights = &*self.weights;
+        let flow = &weights.shape;
         self.hidden_column.fill(1).copy_from_slice(hidden);
         let token = &mut self.condition_tokens[..flow.dim];
-        self.condition.mul(&mut self.hidden_column, token, pool);
-        self.layers[0].project(flow, token, Keep::All, &mut self.scratch, &mut self.point, pool);
+        weights.condition.mul(&mut self.hidden_column, token, pool);
+        weights.layers[0].project(token, Keep::All, &mut self.scratch, &mut self.point, pool);
         self.conditions.copy_token(0, &self.point, 0, flow);
         Ok(())
     }
 
     fn velocities(&mut self, step: usize, x: &[f32], branches: usize, pool: &Pool) -> Result<&[f32]> {
-        let flow = &self.shape;
+        let weights = &*self.weights;
+        let flow = &weights.shape;
         let dim = flow.dim;
         let stream = &mut self.stream[..branches * TOKENS * dim];
         self.x_column.fill(1).copy_from_slice(x);
-        self.input.mul(&mut self.x_column, &mut stream[..dim], pool);
-        self.layers[0].project(flow, &stream[..dim], Keep::All, &mut self.scratch, &mut self.point, pool);
+        weights.input.mul(&mut self.x_column, &mut stream[..dim], pool);
+        weights.layers[0].project(&stream[..dim], Keep::All, &mut self.scratch, &mut self.point, pool);
         for branch in 0..branches {
             let first = branch * TOKENS;
             stream.copy_within(..dim, first * dim);
@@ -126,29 +144,31 @@ impl VelocityField for NativeField {
             self.qkv.copy_token(first + 1, &self.grid.qkv, step, flow);
             self.qkv.copy_token(first + 2, &self.conditions, branch, flow);
         }
-        let last = self.layers.len() - 1;
-        for (i, layer) in self.layers.iter().enumerate() {
+        let last = weights.layers.len() - 1;
+        for (i, layer) in weights.layers.iter().enumerate() {
             let keep = if i == last { Keep::First } else { Keep::All };
             if i > 0 {
-                layer.project(flow, stream, keep, &mut self.scratch, &mut self.qkv, pool);
+                layer.project(stream, keep, &mut self.scratch, &mut self.qkv, pool);
             }
-            layer.finish(flow, stream, &self.qkv, keep, &mut self.scratch, pool);
+            layer.finish(stream, &self.qkv, keep, &mut self.scratch, pool);
         }
         let normed = self.out_columns.fill(branches);
         for (token, out) in stream.chunks_exact(dim).zip(normed.chunks_exact_mut(dim)) {
-            ops::rms_norm(token, &self.norm, flow.norm_eps, out);
+            weights.norm.apply(token, out);
         }
-        let velocities = &mut self.velocities[..branches * self.width];
-        self.output.mul(&mut self.out_columns, velocities, pool);
+        let velocities = &mut self.velocities[..branches * weights.width];
+        weights.output.mul(&mut self.out_columns, velocities, pool);
         Ok(velocities)
     }
 
     fn step_bytes(&self) -> usize {
-        self.layers.iter().map(Layer::bytes).sum::<usize>() + self.input.bytes() + self.output.bytes()
+        let weights = &*self.weights;
+        weights.layers.iter().map(FlowLayer::bytes).sum::<usize>() + weights.input.bytes() + weights.output.bytes()
     }
 
     fn condition_bytes(&self) -> usize {
-        self.condition.bytes() + self.layers.first().map_or(0, Layer::projection_bytes)
+        let weights = &*self.weights;
+        weights.condition.bytes() + weights.layers.first().map_or(0, FlowLayer::projection_bytes)
     }
 
     fn device(&self) -> &str {

@@ -3,7 +3,7 @@
 //!
 //! The price of a frame is the number of its evaluations, whatever the method: each reads all of the flow head's weights.
 
-use syrinx_quant::manifest::Defaults;
+use syrinx_quant::manifest::{Defaults, MAX_GUIDANCE, MAX_STEPS};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -19,6 +19,17 @@ pub enum Method {
     Heun,
 }
 
+impl Method {
+    /// As keys and people spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Euler => "euler",
+            Self::Midpoint => "midpoint",
+            Self::Heun => "heun",
+        }
+    }
+}
+
 /// Where guidance is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Guided {
@@ -26,6 +37,16 @@ pub enum Guided {
     Always,
     /// In the first half of the flow's time alone.
     FirstHalf,
+}
+
+impl Guided {
+    /// As keys and people spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::FirstHalf => "first-half",
+        }
+    }
 }
 
 /// How a frame is solved.
@@ -42,7 +63,7 @@ pub struct Solver {
 }
 
 impl Solver {
-    pub const MAX_STEPS: usize = 64;
+    pub const MAX_STEPS: usize = MAX_STEPS as usize;
 
     /// The model's own way: Euler, guided throughout.
     pub const fn euler(steps: usize, guidance: f32) -> Self {
@@ -60,8 +81,11 @@ impl Solver {
             let message = format!("{} flow steps: choose 1 to {}", self.steps, Self::MAX_STEPS);
             return Err(Error::new(ErrorKind::BadOption, message));
         }
-        if !(0.0..=10.0).contains(&self.guidance) {
-            return Err(Error::new(ErrorKind::BadOption, format!("guidance {}: choose 0 to 10", self.guidance)));
+        if !(0.0..=MAX_GUIDANCE).contains(&self.guidance) {
+            return Err(Error::new(
+                ErrorKind::BadOption,
+                format!("guidance {}: choose 0 to {MAX_GUIDANCE}", self.guidance),
+            ));
         }
         Ok(())
     }

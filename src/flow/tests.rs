@@ -46,7 +46,7 @@ impl VelocityField for Decay {
 fn solve(solver: Solver) -> (f32, Vec<(usize, usize)>) {
     let field = Decay::default();
     let evaluated = field.evaluated.clone();
-    let mut flow = FlowHead::new(Box::new(field), 2, 1, 0);
+    let mut flow = FlowHead::over(Box::new(field), 2, 1, 0);
     let start = [0.5, -2.0];
     let mut x = start;
     let mut watched = 0;
@@ -104,7 +104,7 @@ fn guidance_is_left_out_where_it_is_not_wanted() {
 
 #[test]
 fn a_frame_reads_the_weights_once_per_evaluation() {
-    let flow = FlowHead::new(Box::new(Decay::default()), 2, 1, 0);
+    let flow = FlowHead::over(Box::new(Decay::default()), 2, 1, 0);
     for method in [Method::Euler, Method::Midpoint, Method::Heun] {
         assert_eq!(flow.frame_bytes(unguided(method, 6)), 61);
     }

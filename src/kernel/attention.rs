@@ -4,21 +4,20 @@
 //! gives, sooner and closer to the formula: that one reads the cache anew for every query head, takes one exponential at
 //! a time and keeps its sums in 16 bits. This one reads it once for the heads that share it, in `f32`.
 //!
-//! As with [`super::k_quants`], `build.rs` has the linker put it in the place of ggml's, which still does all else: long
-//! prompts, caches of other formats, attention of other kinds.
+//! Comes to ggml as [`super::extra`] says. ggml still does all else: long prompts, caches of other formats, attention of other
+//! kinds.
 
 #![allow(unsafe_code)]
 
 #[cfg(test)]
 mod tests;
 
-use std::arch::global_asm;
 use std::arch::x86_64::*;
-use std::ffi::c_int;
 
 use half::f16;
 use llama_cpp_sys_2::{GGML_TYPE_F16, GGML_TYPE_F32, ggml_tensor};
 
+use super::extra::Share;
 use super::ops::exp;
 
 /// Query heads that go through the cache together.
@@ -30,34 +29,18 @@ const MAX_ROWS: i64 = 64;
 /// The widest heads.
 const MAX_DIM: usize = 256;
 
-/// The beginning of ggml's `ggml_compute_params`.
-#[repr(C)]
-struct Share {
-    thread: c_int,
-    threads: c_int,
-}
-
-unsafe extern "C" {
-    /// ggml's own.
-    fn __real_ggml_compute_forward_flash_attn_ext(share: *const Share, result: *mut ggml_tensor);
-}
-// Only the linker's `--wrap` knows that name. A program that is linked without it never comes here, but must still link.
-global_asm!(".weak __real_ggml_compute_forward_flash_attn_ext");
-
-/// A thread's part of an attention.
+/// A thread's part of an attention. False where it is ggml's to compute.
 ///
 /// # Safety
-/// As ggml calls its function of this name: `result` is a complete `GGML_OP_FLASH_ATTN_EXT`, every thread of `share` calls
-/// this once, and the processor has AVX2, FMA and F16C.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_ggml_compute_forward_flash_attn_ext(share: *const Share, result: *mut ggml_tensor) {
+/// `result` is a complete `GGML_OP_FLASH_ATTN_EXT`, every thread of the operation calls this once with its share, and the
+/// processor has AVX2, FMA and F16C.
+pub(super) unsafe fn compute(share: &Share, result: &ggml_tensor) -> bool {
     // SAFETY: required of the caller.
-    unsafe {
-        match Attention::of(&*result) {
-            Some(attention) => attention.compute((*share).thread as usize, (*share).threads as usize),
-            None => __real_ggml_compute_forward_flash_attn_ext(share, result),
-        }
-    }
+    let Some(attention) = (unsafe { Attention::of(result) }) else { return false };
+    let (thread, threads) = share.of();
+    // SAFETY: as above; `of` accepts no shapes and strides but those that are relied on.
+    unsafe { attention.compute(thread, threads) };
+    true
 }
 
 /// Rows of `dim` values, one per head and position. Strides in bytes.
@@ -76,6 +59,12 @@ impl Rows {
     fn row(self, head: usize, position: usize) -> *const u8 {
         self.start.wrapping_add(head * self.head + position * self.position)
     }
+}
+
+/// Whether it has a value for each position of each row, the same for all heads.
+fn is_mask(mask: &ggml_tensor, rows: i64, positions: i64) -> bool {
+    let ([width, height, 1, 1], [2, row, ..]) = (mask.ne, mask.nb) else { return false };
+    mask.type_ == GGML_TYPE_F16 && width >= positions && height >= rows && row % 2 == 0
 }
 
 /// softmax(q·k · scale + mask) · v of every row and head.
@@ -100,14 +89,15 @@ impl Attention {
     /// None where it is ggml's to compute.
     ///
     /// # Safety
-    /// As for [`__wrap_ggml_compute_forward_flash_attn_ext`].
+    /// As for [`compute`].
     unsafe fn of(result: &ggml_tensor) -> Option<Self> {
         // SAFETY: sources of a complete tensor are complete or null.
         let [q, k, v, mask, sinks] = [0, 1, 2, 3, 4].map(|i| unsafe { result.src[i].as_ref() });
         let (q, k, v) = (q?, k?, v?);
         let ([dim, rows @ 1..MAX_ROWS, heads, 1], [_, positions, key_heads, 1]) = (q.ne, k.ne) else { return None };
-        let formats = [q.type_, k.type_, v.type_] == [GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_F16]
-            && mask.is_none_or(|mask| mask.type_ == GGML_TYPE_F16 && mask.ne[2..] == [1, 1]);
+        let formats = [q.type_, k.type_, v.type_, result.type_]
+            == [GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_F16, GGML_TYPE_F32]
+            && mask.is_none_or(|mask| is_mask(mask, rows, positions));
         let shapes = v.ne == k.ne && k.ne[0] == dim && dim % 16 == 0 && dim <= MAX_DIM as i64;
         let dense = [q.nb[0], k.nb[0], v.nb[0], result.nb[0], result.nb[1]] == [4, 2, 2, 4, 4 * dim as usize];
         // Linear biases, capped scores and sinks are of other models.
@@ -129,7 +119,7 @@ impl Attention {
     }
 
     /// # Safety
-    /// As for [`__wrap_ggml_compute_forward_flash_attn_ext`].
+    /// As for [`compute`].
     unsafe fn compute(&self, thread: usize, threads: usize) {
         let parts = self.group.div_ceil(HEADS);
         for part in (thread..self.key_heads * self.rows * parts).step_by(threads) {
@@ -158,7 +148,7 @@ impl Attention {
         let (mut largest, mut sums) = ([f32::NEG_INFINITY; HEADS], [0f32; HEADS]);
         let all_seen;
         let mask = match self.mask {
-            // SAFETY: one value of the mask for each position.
+            // SAFETY: `is_mask` has seen a value for each position of each row; rows of `f16` begin at even addresses.
             Some(mask) => unsafe { std::slice::from_raw_parts(mask.row(0, row).cast::<f16>(), self.positions) },
             None => {
                 all_seen = vec![f16::ZERO; self.positions];
@@ -172,7 +162,7 @@ impl Attention {
             let mut count = 0;
             for (position, mask) in seen.by_ref().take(BLOCK) {
                 rows[count] = self.values.row(key_head, position);
-                // SAFETY: a row of `dim` keys, as long as the queries; the hint faults nowhere.
+                // SAFETY: keys have `dim` values at each of the positions, as the queries have; a hint faults nowhere.
                 let products = unsafe {
                     for line in (0..self.dim * 2).step_by(64) {
                         _mm_prefetch::<_MM_HINT_T0>(rows[count].wrapping_add(line).cast());
@@ -202,11 +192,12 @@ impl Attention {
                     sums[n] += score[n];
                 }
             }
-            // SAFETY: rows of `dim` values.
+            // SAFETY: values have the shape of the keys, and there is a weight for each of `rows` that was set.
             unsafe { add_values(&mut totals, &correction, scores, &rows, self.dim) };
         }
         for (n, total) in totals.iter().enumerate() {
-            // SAFETY: `dim` values of a result that are this call's to write.
+            // SAFETY: the result lies without gaps, aligned as ggml aligns its tensors; these `dim` values of it are written
+            // by this call alone.
             let out =
                 unsafe { std::slice::from_raw_parts_mut(self.out.add((row * heads + head + n) * self.dim), self.dim) };
             let inverse = if sums[n] == 0.0 { 0.0 } else { 1.0 / sums[n] };

@@ -10,8 +10,12 @@ use zerocopy::FromBytes;
 use super::Pool;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes that are read in turn; several times the largest cache.
-const BYTES: usize = 256 << 20;
+/// How many times the last cache is read in turn: what was in it is gone when its turn comes again.
+const CACHES: usize = 4;
+/// At least so much is read, that starting and ending do not count; and never more.
+const BYTES: std::ops::RangeInclusive<usize> = 32 << 20..=256 << 20;
+/// Where the system does not tell the last cache's size.
+const LLC_BYTES: usize = 8 << 20;
 /// Bytes that count as a row of the pool.
 const ROW_BYTES: usize = 16 << 10;
 const ROUNDS: usize = 5;
@@ -33,10 +37,16 @@ pub enum Pages {
 }
 
 impl Bandwidth {
-    /// Errors: `OutOfMemory`; it takes 256 MiB while it lives.
+    /// Errors: `OutOfMemory`; it takes four times the last cache while it lives, 32 to 256 MiB.
     pub fn new(pages: Pages) -> Result<Self> {
-        let mut memory = MmapMut::map_anon(BYTES).map_err(|e| {
-            Error::new(ErrorKind::OutOfMemory, "no memory to measure its bandwidth: free 256 MiB").with_source(e)
+        Self::with_cache(pages, last_cache_bytes().unwrap_or(LLC_BYTES))
+    }
+
+    fn with_cache(pages: Pages, llc_bytes: usize) -> Result<Self> {
+        let bytes = llc_bytes.saturating_mul(CACHES).clamp(*BYTES.start(), *BYTES.end()) / ROW_BYTES * ROW_BYTES;
+        let mut memory = MmapMut::map_anon(bytes).map_err(|e| {
+            let message = format!("no memory to measure its bandwidth: free {} MiB", bytes >> 20);
+            Error::new(ErrorKind::OutOfMemory, message).with_source(e)
         })?;
         #[cfg(target_os = "linux")]
         let _ = memory.advise(match pages {
@@ -46,20 +56,20 @@ impl Bandwidth {
         #[cfg(not(target_os = "linux"))]
         let _ = pages;
         memory.fill(1);
-        Ok(Self { memory, sums: vec![0.0; BYTES / ROW_BYTES] })
+        Ok(Self { memory, sums: vec![0.0; bytes / ROW_BYTES] })
     }
 
     /// GB/s of one reading of all of it, on all threads of the pool.
     pub fn read_gbs(&mut self, pool: &Pool) -> f64 {
         let start = Instant::now();
         let memory = &self.memory[..];
-        pool.rows(&mut self.sums, BYTES / ROW_BYTES, ROW_BYTES, |rows, y| {
+        pool.rows(&mut self.sums, memory.len() / ROW_BYTES, ROW_BYTES, |rows, y| {
             for row in rows {
                 let words = <[u64]>::ref_from_bytes(&memory[row * ROW_BYTES..][..ROW_BYTES]).unwrap_or_default();
                 y.write(0, row, &[sum(words) as f32]);
             }
         });
-        BYTES as f64 / start.elapsed().as_secs_f64() / 1e9
+        memory.len() as f64 / start.elapsed().as_secs_f64() / 1e9
     }
 
     /// The median of five readings.
@@ -68,6 +78,23 @@ impl Bandwidth {
         all.sort_by(f64::total_cmp);
         all[ROUNDS / 2]
     }
+}
+
+/// Size of the last-level cache, as Linux tells it of the first processor.
+pub fn last_cache_bytes() -> Option<usize> {
+    let caches = std::fs::read_dir("/sys/devices/system/cpu/cpu0/cache").ok()?;
+    let size = |entry: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(entry.path().join("size")).ok()?;
+        let text = text.trim();
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let scale = match unit {
+            "K" => 1 << 10,
+            "M" => 1 << 20,
+            _ => 1,
+        };
+        Some(number.parse::<usize>().ok()? * scale)
+    };
+    caches.flatten().filter_map(size).max()
 }
 
 /// Looks at every word, in the widest registers that the kernel set has.
@@ -102,9 +129,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_small_machine_gives_little_memory_and_a_large_one_not_too_much() {
+        let bytes = |llc_bytes| Bandwidth::with_cache(Pages::Ordinary, llc_bytes).unwrap().memory.len();
+        assert_eq!([0, 1 << 20, 16 << 20, usize::MAX].map(bytes), [32 << 20, 32 << 20, 64 << 20, 256 << 20]);
+    }
+
+    #[test]
     fn all_memory_is_read() {
         let mut bandwidth = Bandwidth::new(Pages::Huge).unwrap();
-        bandwidth.memory[BYTES - 8..].fill(0);
+        let bytes = bandwidth.memory.len();
+        bandwidth.memory[bytes - 8..].fill(0);
         assert!(bandwidth.median_gbs(&Pool::new(2)) > 0.0);
         let expected = 0x0101_0101_0101_0101u64.wrapping_mul((ROW_BYTES / 8) as u64);
         let (last, others) = bandwidth.sums.split_last().unwrap();

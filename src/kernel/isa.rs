@@ -128,23 +128,23 @@ impl Isa {
 }
 
 /// Computes a range of rows for all columns; see [`super::product::product`].
-pub(super) type Product = fn(&Tiles, &Columns, Range<usize>, &mut Rows<'_>);
+pub(super) type ProductFn = fn(&Tiles, &Columns, Range<usize>, &mut Rows<'_>);
 
 /// One kernel per block format, how they want the weights, and the rest that is worth vectors.
 #[derive(Debug)]
 pub(super) struct Kernels {
     pub layout: Layout,
-    pub f32: Product,
-    pub f16: Product,
-    pub q8_0: Product,
-    pub q4_0: Product,
+    pub f32: ProductFn,
+    pub f16: ProductFn,
+    pub q8_0: ProductFn,
+    pub q4_0: ProductFn,
     pub quantise: fn(&[[f32; BLOCK]], &mut [BlockQ8]),
     pub ops: &'static Ops,
 }
 
 impl Kernels {
     /// The kernel of a format, if there is one.
-    pub fn product(&self, dtype: DType) -> Option<Product> {
+    pub fn product(&self, dtype: DType) -> Option<ProductFn> {
         match dtype {
             DType::F32 => Some(self.f32),
             DType::F16 => Some(self.f16),

@@ -1,20 +1,19 @@
 //! Products with ggml's Q4_K and Q6_K on x86: four fifths of a step of a large backbone, and half of a prompt's time.
 //!
-//! In: what ggml hands to its own functions of this kind. Out: the bits that ggml gives a row that comes alone, and sooner,
-//! because ggml's use no VNNI, do not ask for weights ahead of time, and round activations one by one. `build.rs` has the
-//! linker put these in the place of ggml's: llama.cpp keeps the graph, the threads and the layout of weights, and a
-//! program that is linked otherwise runs ggml's own.
+//! In: a product of ggml's graph ([`super::extra`]). Out: the bits that ggml gives a row that comes alone, and sooner,
+//! because ggml's use no VNNI, do not ask for weights ahead of time, and round activations one by one. llama.cpp keeps the
+//! graph, the threads and the layout of weights.
 
 #![allow(unsafe_code)]
 
 mod avx2;
 mod avx512;
+mod mul_mat;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::{c_int, c_void};
-
 use super::Isa;
+pub(super) use mul_mat::{q4_k, q6_k};
 
 /// Weights of a block.
 const BLOCK: usize = 256;
@@ -75,7 +74,7 @@ trait Columns {
     fn scale(&self, column: usize) -> f32;
     /// Quants `8 · group..` of a column.
     fn eight(&self, column: usize, group: usize) -> [i8; 8];
-    /// Of 32 quants each. Of a block of zeros, whose scale is zero, they may be anything.
+    /// Of 32 quants each.
     fn sums(&self, column: usize) -> [i16; BLOCK / 32];
 }
 
@@ -136,7 +135,8 @@ impl Q4Rows {
 }
 
 /// Kernels of one instruction set. Weights and activations have as many blocks as each other.
-struct Kernels {
+pub(super) struct Kernels {
+    pub name: &'static str,
     /// Eight rows of Q4_K.
     q4_k: unsafe fn(&[Q4Rows], &[Activations]) -> [[f32; ROWS]; 1],
     /// The same for four columns.
@@ -145,115 +145,13 @@ struct Kernels {
     q6_k: unsafe fn(&[Q6Block], &[Activations]) -> f32,
 }
 
-const AVX2: Kernels = Kernels { q4_k: avx2::q4_k, q4_k_columns: avx2::q4_k, q6_k: avx2::q6_k };
-const AVX512: Kernels = Kernels { q4_k: avx512::q4_k, q4_k_columns: avx512::q4_k, q6_k: avx512::q6_k };
+const AVX2: Kernels = Kernels { name: "avx2", q4_k: avx2::q4_k, q4_k_columns: avx2::q4_k, q6_k: avx2::q6_k };
+const AVX512: Kernels =
+    Kernels { name: "avx512vnni", q4_k: avx512::q4_k, q4_k_columns: avx512::q4_k, q6_k: avx512::q6_k };
 
 impl Kernels {
-    /// llama.cpp itself needs AVX2, so there is no plainer set.
-    fn active() -> &'static Self {
-        if Isa::detect() == Isa::Avx512Vnni { &AVX512 } else { &AVX2 }
-    }
-}
-
-/// Rounds `len` activations.
-///
-/// # Safety
-/// As ggml calls its function of this name: `x` holds `len` values, `to` has room for as many, and the processor has
-/// AVX2.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_quantize_row_q8_K(x: *const f32, to: *mut c_void, len: i64) {
-    let blocks = len as usize / BLOCK;
-    // SAFETY: required of the caller.
-    unsafe {
-        let x = std::slice::from_raw_parts(x.cast(), blocks);
-        let to = std::slice::from_raw_parts_mut(to.cast(), blocks);
-        for (to, x) in to.iter_mut().zip(x) {
-            avx2::quantise(x, to);
-        }
-    }
-}
-
-/// `len` weights of each of `rows` rows, in eights, times one row of activations.
-///
-/// # Safety
-/// As ggml calls its function of this name: `weights` holds `rows · len` weights, `x` holds `len` activations, `y` has
-/// room for `rows` values, and the processor has AVX2, FMA and F16C.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_ggml_gemv_q4_K_8x8_q8_K(
-    len: c_int,
-    y: *mut f32,
-    _stride: usize,
-    weights: *const c_void,
-    x: *const c_void,
-    _activation_rows: c_int, // one
-    rows: c_int,
-) {
-    let (blocks, rows) = (len as usize / BLOCK, rows as usize);
-    // SAFETY: required of the caller.
-    unsafe {
-        let weights = std::slice::from_raw_parts(weights.cast::<Q4Rows>(), rows / ROWS * blocks);
-        let x = std::slice::from_raw_parts(x.cast(), blocks);
-        let y = std::slice::from_raw_parts_mut(y, rows).as_chunks_mut().0;
-        let kernel = Kernels::active().q4_k;
-        for (y, weights) in y.iter_mut().zip(weights.chunks_exact(blocks)) {
-            [*y] = kernel(weights, x);
-        }
-    }
-}
-
-/// `len` weights of each of `rows` rows, in eights, times `columns` rows of activations, in fours. Each gets the bits that
-/// it gets alone; ggml's, which adds in `f32` every 64 weights, has others in the last place.
-///
-/// # Safety
-/// As ggml calls its function of this name: as for a single row, with `y` of `columns` rows that lie `stride` values apart.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_ggml_gemm_q4_K_8x8_q8_K(
-    len: c_int,
-    y: *mut f32,
-    stride: usize,
-    weights: *const c_void,
-    x: *const c_void,
-    columns: c_int,
-    rows: c_int,
-) {
-    let (blocks, rows, fours) = (len as usize / BLOCK, rows as usize, columns as usize / 4);
-    // SAFETY: required of the caller.
-    unsafe {
-        let weights = std::slice::from_raw_parts(weights.cast::<Q4Rows>(), rows / ROWS * blocks);
-        let x = std::slice::from_raw_parts(x.cast(), fours * blocks);
-        let kernel = Kernels::active().q4_k_columns;
-        for (i, weights) in weights.chunks_exact(blocks).enumerate() {
-            // The eight rows stay in the nearest cache for all columns.
-            for (four, x) in x.chunks_exact(blocks).enumerate() {
-                for (n, sums) in kernel(weights, x).into_iter().enumerate() {
-                    y.add((four * 4 + n) * stride + i * ROWS).cast::<[f32; ROWS]>().write(sums);
-                }
-            }
-        }
-    }
-}
-
-/// `len` weights of one row times one row of activations.
-///
-/// # Safety
-/// As ggml calls its function of this name: `weights` and `x` hold `len` values, `y` has room for one, and the processor
-/// has AVX2, FMA and F16C.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_ggml_vec_dot_q6_K_q8_K(
-    len: c_int,
-    y: *mut f32,
-    _y_stride: usize,
-    weights: *const c_void,
-    _weights_stride: usize,
-    x: *const c_void,
-    _x_stride: usize,
-    _rows: c_int, // one
-) {
-    let blocks = len as usize / BLOCK;
-    // SAFETY: required of the caller.
-    unsafe {
-        let weights = std::slice::from_raw_parts(weights.cast(), blocks);
-        let x = std::slice::from_raw_parts(x.cast(), blocks);
-        *y = (Kernels::active().q6_k)(weights, x);
+    /// The set in use. None on a processor without AVX2, FMA and F16C, which all of them need.
+    pub fn active() -> Option<&'static Self> {
+        if Isa::detect() == Isa::Avx512Vnni { Some(&AVX512) } else { Isa::Avx2.runs_here().then_some(&AVX2) }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use syrinx_quant::{DType, GgufFile};
 
-use super::isa::{Isa, Product};
+use super::isa::{Isa, ProductFn};
 use super::layout::Tiles;
 use super::{Columns, Pool};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +18,7 @@ pub struct Matrix {
     rows: usize,
     columns: usize,
     quantised: bool,
-    product: Product,
+    product: ProductFn,
 }
 
 impl Matrix {

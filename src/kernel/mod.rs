@@ -8,8 +8,8 @@
 //! output value is summed in one fixed order ([`product`]), so neither the instruction set nor the number of threads or
 //! of columns in a call changes a bit of it.
 //!
-//! On x86 llama.cpp gets kernels from here as well: [`k_quants`] and [`attention`] stand in for ggml's own where a step
-//! of the backbone spends its time.
+//! On x86 llama.cpp gets kernels from here as well, by way of [`extra`]: [`k_quants`] and [`attention`] stand in for ggml's
+//! own where a step of the backbone spends its time.
 
 #[cfg(target_arch = "x86_64")]
 mod attention;
@@ -23,6 +23,8 @@ mod bandwidth;
 mod columns;
 #[cfg(target_arch = "aarch64")]
 mod dotprod;
+#[cfg(target_arch = "x86_64")]
+mod extra;
 #[cfg(target_arch = "aarch64")]
 mod i8mm;
 pub mod isa;
@@ -41,9 +43,26 @@ mod scalar;
 mod tests;
 mod throughput;
 
-pub use bandwidth::{Bandwidth, Pages};
+pub use bandwidth::{Bandwidth, Pages, last_cache_bytes};
 pub use columns::Columns;
 pub use isa::Isa;
 pub use matrix::Matrix;
-pub use pool::Pool;
+pub use pool::{Pool, allowed_threads};
 pub use throughput::Throughput;
+
+/// Name of ggml's own kernels, where a set's is asked for.
+const GGMLS: &str = "ggml";
+
+/// Puts our kernels into llama.cpp, where there are any for this processor. Gives the name of the set that computes there.
+///
+/// # Safety
+/// Called once, while nothing of ggml's computes.
+#[allow(unsafe_code)]
+pub(crate) unsafe fn register() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: required of the caller.
+    let name = unsafe { extra::register() };
+    #[cfg(not(target_arch = "x86_64"))]
+    let name = GGMLS;
+    name
+}

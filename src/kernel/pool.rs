@@ -12,7 +12,7 @@
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 
 use super::product::MAX_ROWS;
@@ -38,6 +38,26 @@ pub struct Pool {
     workers: Vec<JoinHandle<()>>,
     /// Somebody has the workers.
     taken: AtomicBool,
+}
+
+/// As many of `wanted` threads as may run at once: this process's affinity and the quota of its control group count, not
+/// what the machine has. The first time that it gives fewer, it warns.
+///
+/// llama.cpp's threads wait for each other by spinning, some hundred times per frame. One that has no processor is
+/// waited for until the system takes the processor away from who waits, so that one thread too many makes speech a
+/// hundred times slower.
+pub fn allowed_threads(wanted: usize) -> usize {
+    static WARN: Once = Once::new();
+    let allowed = std::thread::available_parallelism().map_or(wanted, |n| n.get());
+    if wanted > allowed {
+        WARN.call_once(|| {
+            log::warn!(
+                "{wanted} threads were asked for, {allowed} used: this process may not use more processors at once (its \
+                 affinity, or the quota of its control group)"
+            );
+        });
+    }
+    wanted.min(allowed)
 }
 
 /// What a section computes, with its lifetime erased; see `Pool::run`.
@@ -79,19 +99,13 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Pool {
-    /// A pool of `threads` in all, the caller's included; at least one. They run wherever the system puts them.
+    /// A pool of `threads` in all, the caller's included; at least one, and no more than may run at once
+    /// ([`allowed_threads`]). They run wherever the system puts them.
     pub fn new(threads: usize) -> Self {
-        Self::with_workers((1..threads).map(|_| None))
+        Self::of(allowed_threads(threads))
     }
 
-    /// A pool with a thread for each of `cores` (numbers of the system, such as a board's fast cores), of which the
-    /// first is left to the caller: where that one runs is its own business. A core that the system refuses leaves its
-    /// thread free to run anywhere.
-    pub fn on_cores(cores: &[usize]) -> Self {
-        Self::with_workers(cores.iter().skip(1).map(|&core| Some(core)))
-    }
-
-    fn with_workers(cores: impl Iterator<Item = Option<usize>>) -> Self {
+    fn of(threads: usize) -> Self {
         let shared = Arc::new(Shared {
             work: AtomicU64::new(0),
             section: UnsafeCell::new(None),
@@ -101,20 +115,11 @@ impl Pool {
             sleep: Mutex::new(()),
             wake: Condvar::new(),
         });
-        let workers = cores
-            .enumerate()
-            .filter_map(|(i, core)| {
+        let workers = (1..threads)
+            .filter_map(|i| {
                 let shared = shared.clone();
-                let work = move || {
-                    if let Some(core) = core
-                        && !run_on(core)
-                    {
-                        log::warn!("a kernel thread may not run on core {core}: it runs on any");
-                    }
-                    shared.serve();
-                };
                 // A system without room for another thread gets a smaller pool, not a failure.
-                std::thread::Builder::new().name(format!("syrinx-kernel-{}", i + 1)).spawn(work).ok()
+                std::thread::Builder::new().name(format!("syrinx-kernel-{i}")).spawn(move || shared.serve()).ok()
             })
             .collect();
         Self { shared, workers, taken: AtomicBool::new(false) }
@@ -188,13 +193,6 @@ impl Pool {
             panic!("a kernel thread panicked");
         }
     }
-}
-
-/// Keeps the calling thread on a core. False where the system has no such core or refuses; the library's own call
-/// would panic for numbers beyond its mask.
-fn run_on(id: usize) -> bool {
-    let known = core_affinity::get_core_ids().is_some_and(|cores| cores.iter().any(|core| core.id == id));
-    known && core_affinity::set_for_current(core_affinity::CoreId { id })
 }
 
 impl Drop for Pool {
@@ -326,9 +324,16 @@ mod tests {
     }
 
     #[test]
+    fn no_more_threads_are_made_than_may_run_at_once() {
+        let allowed = std::thread::available_parallelism().unwrap().get();
+        assert_eq!([1, allowed, allowed + 1, 256].map(allowed_threads), [1, allowed, allowed, allowed]);
+        assert_eq!(Pool::new(allowed + 1).threads(), allowed);
+    }
+
+    #[test]
     fn every_row_is_computed_once_whatever_the_number_of_threads() {
         for threads in [1, 2, 3, 5] {
-            let pool = Pool::new(threads);
+            let pool = Pool::of(threads);
             for rows in [1, 15, 16, 17, 127, 128, 129, 1000] {
                 for row_bytes in [0, 1, 3000, HEAVY] {
                     count_up(&pool, rows, row_bytes);
@@ -338,16 +343,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_on_cores_works_on_those_that_exist() {
-        let pool = Pool::on_cores(&[0, 0, 100_000]);
-        assert_eq!(pool.threads(), 3);
-        count_up(&pool, 1000, HEAVY);
-        assert_eq!(Pool::on_cores(&[]).threads(), 1);
-    }
-
-    #[test]
     fn workers_that_went_to_sleep_wake_up() {
-        let pool = Pool::new(3);
+        let pool = Pool::of(3);
         let asleep = || pool.shared.sleepers.load(Ordering::SeqCst) == 2;
         for _ in 0..3 {
             while !asleep() {
@@ -370,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_never_runs_holds_nothing_up() {
-        let mut pool = Pool::new(1);
+        let mut pool = Pool::of(1);
         let (release, never) = std::sync::mpsc::channel::<()>();
         pool.workers.push(std::thread::spawn(move || assert!(never.recv().is_err())));
         count_up(&pool, 1000, HEAVY);
@@ -379,7 +376,7 @@ mod tests {
 
     #[test]
     fn callers_on_several_threads_do_not_disturb_each_other() {
-        let pool = Pool::new(3);
+        let pool = Pool::of(3);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..200).for_each(|_| count_up(&pool, 500, HEAVY)));
@@ -389,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_panicking_section_reaches_the_caller_and_the_pool_goes_on() {
-        let pool = Pool::new(3);
+        let pool = Pool::of(3);
         for row in [0, 500, 999] {
             let mut y = vec![0.0; 1000];
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use syrinx_quant::DType;
 
-use super::isa::{Isa, Product};
+use super::isa::{Isa, ProductFn};
 use super::layout::Tiles;
 use super::{Columns, Pool};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +20,7 @@ const ROUNDS: usize = 3;
 #[derive(Debug)]
 pub struct Throughput {
     tiles: Vec<Tiles>,
-    product: Product,
+    product: ProductFn,
     rows: usize,
     inputs: usize,
     quantised: bool,

@@ -45,10 +45,12 @@ pub struct Pack {
 impl Pack {
     /// Opens and checks a pack.
     ///
-    /// Errors: `BadPack` (absent, truncated, wrong hash, contradictory sizes), `NewerPack`, `Licence`, `Io`.
+    /// Errors: `BadPack` (absent, truncated, wrong hash, contradictory sizes), `NewerPack`, `Unsupported` (another family of
+    /// models), `Licence`, `Io`.
     pub fn open(dir: &Path, options: OpenOptions) -> Result<Self> {
         let manifest = read_manifest(dir)?;
         verify::check_runtime(&manifest)?;
+        verify::check_family(&manifest)?;
         if options.commercial && !manifest.licence.commercial {
             let message = format!("pack {} may not be used commercially ({})", manifest.name, manifest.licence.spdx);
             return Err(Error::new(ErrorKind::Licence, format!("{message}: choose another pack")));
@@ -58,6 +60,7 @@ impl Pack {
         }
         let speech = GgufFile::open(&dir.join(SPEECH_FILE))?;
         let shape = Shape::from_metadata(&speech)?;
+        check_agrees(&manifest, &shape)?;
         check_fits_runtime(&shape)?;
         if !manifest.licence.commercial {
             log::warn!(
@@ -131,6 +134,16 @@ fn read_manifest(dir: &Path) -> Result<Manifest> {
         Error::new(ErrorKind::BadPack, message).with_source(e)
     })?;
     Ok(Manifest::parse(&text).map_err(|e| e.within(dir.display()))?)
+}
+
+/// The front page and the shape each say it, and different stages read the one or the other.
+fn check_agrees(manifest: &Manifest, shape: &Shape) -> Result<()> {
+    let (page, model) = (manifest.sample_rate_hz, shape.audio.sampling_rate);
+    if usize::try_from(page).is_ok_and(|page| page == model) {
+        return Ok(());
+    }
+    let message = format!("{MANIFEST_FILE} says {page} Hz, {SPEECH_FILE} {model} Hz: import the pack again");
+    Err(Error::new(ErrorKind::BadPack, message))
 }
 
 /// Sizes that are sound in themselves but too large for this build.

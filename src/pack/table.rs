@@ -9,7 +9,7 @@ use syrinx_quant::{GgufFile, block};
 use crate::error::{Error, ErrorKind, Result};
 
 /// `[rows, columns]` of any block format that this crate reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     file: Arc<GgufFile>,
     info: TensorInfo,

@@ -10,6 +10,9 @@ use syrinx_quant::manifest::PackFile;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// Families of models that this runtime computes.
+const FAMILIES: [&str; 1] = ["voxtral-tts"];
+
 /// Refuses a pack that asks for a newer runtime than this one.
 pub(super) fn check_runtime(manifest: &Manifest) -> Result<()> {
     let have = env!("CARGO_PKG_VERSION");
@@ -19,6 +22,16 @@ pub(super) fn check_runtime(manifest: &Manifest) -> Result<()> {
         return Err(Error::new(ErrorKind::NewerPack, message));
     }
     Ok(())
+}
+
+/// Refuses a model of another form than this runtime computes.
+pub(super) fn check_family(manifest: &Manifest) -> Result<()> {
+    let Manifest { name, family, .. } = manifest;
+    if FAMILIES.contains(&family.as_str()) {
+        return Ok(());
+    }
+    let message = format!("pack {name} is of the family \"{family}\", this build speaks {}", FAMILIES.join(", "));
+    Err(Error::new(ErrorKind::Unsupported, format!("{message}: update syrinx, or choose another pack")))
 }
 
 fn version(text: &str) -> Vec<u64> {

@@ -1,5 +1,7 @@
 //! Voices. In: the pack's tensors. Out: the rows that take the place of the prompt's audio tokens, by name.
 
+use std::sync::Arc;
+
 use super::Pack;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -13,16 +15,16 @@ pub struct Voice {
 
 /// The voices of a pack in memory, the default first.
 #[derive(Clone, Debug)]
-pub struct Voices(Vec<Voice>);
+pub struct Voices(Vec<Arc<Voice>>);
 
 impl Voices {
     /// Errors: `BadPack` for a voice whose rows are not the model's.
     pub(super) fn load(pack: &Pack) -> Result<Self> {
-        pack.voices().iter().map(|name| load(pack, name)).collect::<Result<_>>().map(Self)
+        pack.voices().iter().map(|name| load(pack, name).map(Arc::new)).collect::<Result<_>>().map(Self)
     }
 
     /// A voice by its name; the default for `None`. Errors: `UnknownVoice`, with the names that exist.
-    pub fn get(&self, name: Option<&str>) -> Result<&Voice> {
+    pub fn get(&self, name: Option<&str>) -> Result<&Arc<Voice>> {
         let found = match name {
             None => self.0.first(),
             Some(name) => self.0.iter().find(|voice| voice.name == name),
@@ -34,7 +36,7 @@ impl Voices {
         })
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Voice> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Voice>> {
         self.0.iter()
     }
 }

@@ -1,20 +1,26 @@
-//! Which samples may be heard. In: samples of one epoch after another, and the epoch that is wanted now. Out: runs of
-//! samples that are fresh, or stale and to be dropped.
+//! Which samples may be heard. In: samples of one clause after another. Out: runs of samples that are wanted, or cut
+//! and to be dropped.
 //!
-//! Samples are counted from the beginning of the path (their *index*), dropped ones too. A [`Mark`] says from which
-//! index on an epoch counts, and enters its ring before the samples that it announces. The *limit* is the index at
-//! which the reader stops for now: a writer that is not sure to keep up holds back a clause until enough of it is
-//! there, and an utterance that is complete ends at its limit, so that silence there is no underrun.
+//! Samples are counted from the beginning of the path (their *index*), dropped ones too, so that a [`Mark`] can say
+//! from which index on they are of another clause; it enters its ring before the samples that it announces. Whether
+//! they are wanted says the clause's ticket ([`super::tickets`]). The *limit* is the index at which the reader stops
+//! for now: a writer that is not sure to keep up holds back a clause until enough of it is there, and speech that is
+//! complete ends at its limit, so that silence there is no underrun.
+//!
+//! What was heard is counted in samples *played*, without the dropped ones, so that it is exact whatever was cut.
 //!
 //! This file is compiled a second time in `tests/loom_ring.rs`, with the atomics of a model checker.
 
 use super::sync::{Arc, AtomicU64, Ordering};
+use super::tickets::Tickets;
 
-/// From this index on, samples belong to this epoch.
+/// From this index on, samples belong to this ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     pub index: u64,
-    pub epoch: u64,
+    pub ticket: u64,
+    /// Silence before the clause, for a sink that has to wake up first: not yet of it.
+    pub lead: bool,
 }
 
 /// A producer's end of a ring.
@@ -32,49 +38,40 @@ pub trait Pop<T> {
     fn skip(&mut self, count: usize) -> usize;
 }
 
-/// What both ends and those who cancel share.
+/// What both ends and those who cut share.
 #[derive(Debug)]
 pub struct Gate {
-    epoch: AtomicU64,
-    keep: AtomicU64,
+    tickets: Tickets,
     limit: AtomicU64,
     taken: AtomicU64,
     dry_at: AtomicU64,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self {
-            epoch: AtomicU64::new(0),
-            keep: AtomicU64::new(0),
-            limit: AtomicU64::new(0),
-            taken: AtomicU64::new(0),
-            dry_at: AtomicU64::new(u64::MAX),
-        }
-    }
+    heard: AtomicU64,
 }
 
 impl Gate {
-    /// The epoch that is wanted now.
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+    /// For so many clauses at a time.
+    pub fn new(slots: usize) -> Self {
+        Self {
+            tickets: Tickets::new(slots),
+            limit: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            dry_at: AtomicU64::new(u64::MAX),
+            heard: AtomicU64::new(0),
+        }
     }
 
-    /// What belongs to `epoch` is not wanted any more.
-    pub fn is_past(&self, epoch: u64) -> bool {
-        self.epoch() > epoch
-    }
-
-    /// Makes everything stale that has been sent so far, but the samples before index `keep`, and returns the new
-    /// epoch. One caller at a time.
-    pub fn cut(&self, keep: u64) -> u64 {
-        self.keep.store(keep, Ordering::Release);
-        self.epoch.fetch_add(1, Ordering::AcqRel) + 1
+    pub fn tickets(&self) -> &Tickets {
+        &self.tickets
     }
 
     /// Index past the last sample that has left the path, heard or dropped.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Acquire)
+    }
+
+    /// Samples of speech that the ear has had: played, less what waits in the device. One word, so it never goes back.
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Acquire)
     }
 }
 
@@ -84,23 +81,25 @@ pub struct Writer<S, M> {
     samples: S,
     marks: M,
     gate: Arc<Gate>,
-    epoch: u64,
+    /// The clause of the next sample, and where it began.
+    ticket: u64,
+    first: u64,
     pushed: u64,
 }
 
 impl<S: Push<f32>, M: Push<Mark>> Writer<S, M> {
     pub fn new(samples: S, marks: M, gate: Arc<Gate>) -> Self {
-        Self { samples, marks, gate, epoch: 0, pushed: 0 }
+        Self { samples, marks, gate, ticket: 0, first: 0, pushed: 0 }
+    }
+
+    /// The clause of the next sample; 0 before the first.
+    pub fn ticket(&self) -> u64 {
+        self.ticket
     }
 
     /// Index of the next sample.
     pub fn index(&self) -> u64 {
         self.pushed
-    }
-
-    /// Epoch of the next sample.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
     }
 
     /// Samples between the two ends.
@@ -113,15 +112,25 @@ impl<S: Push<f32>, M: Push<Mark>> Writer<S, M> {
         self.samples.vacant()
     }
 
-    /// What follows belongs to `epoch`, and is held until [`Writer::release`]. False where the reader has so many
-    /// epochs before it that this one must wait.
-    pub fn begin(&mut self, epoch: u64) -> bool {
+    /// What follows belongs to `ticket`, or with `lead` stands before it, and is held until [`Writer::release`]. The
+    /// clause before is closed. False where the reader has so many marks before it that this one must wait.
+    pub fn begin(&mut self, ticket: u64, lead: bool) -> bool {
         if self.marks.vacant() == 0 {
             return false;
         }
+        if ticket != self.ticket {
+            self.close();
+        }
         self.hold();
-        self.epoch = epoch;
-        self.marks.push(&[Mark { index: self.pushed, epoch }]) == 1
+        (self.ticket, self.first) = (ticket, self.pushed);
+        self.marks.push(&[Mark { index: self.pushed, ticket, lead }]) == 1
+    }
+
+    /// The clause has no other samples than those pushed so far.
+    pub fn close(&self) {
+        if self.ticket != 0 {
+            self.gate.tickets.close(self.ticket, self.pushed - self.first);
+        }
     }
 
     /// Takes as many samples as there is room for, and says how many.
@@ -152,8 +161,8 @@ impl<S: Push<f32>, M: Push<Mark>> Writer<S, M> {
 pub enum Run {
     /// So many samples may be heard.
     Fresh(usize),
-    /// So many samples belong to an epoch that was cut.
-    Stale(usize),
+    /// So many samples belong to a clause that was cut.
+    Cut(usize),
     /// The limit: silence is right.
     Held,
     /// Nothing there, though something should be.
@@ -166,64 +175,66 @@ pub struct Reader<S, M> {
     samples: S,
     marks: M,
     gate: Arc<Gate>,
-    /// Epoch of the sample at `taken`.
-    epoch: u64,
+    /// The clause of the sample at `taken`, and whether this is still the silence before it.
+    ticket: u64,
+    lead: bool,
+    /// Something of it was played, and the place is owed where it is cut.
+    begun: bool,
     taken: u64,
+    played: u64,
+    heard: u64,
 }
 
 impl<S: Pop<f32>, M: Pop<Mark>> Reader<S, M> {
     pub fn new(samples: S, marks: M, gate: Arc<Gate>) -> Self {
-        Self { samples, marks, gate, epoch: 0, taken: 0 }
+        let (ticket, lead, begun, taken, played, heard) = (0, false, false, 0, 0, 0);
+        Self { samples, marks, gate, ticket, lead, begun, taken, played, heard }
     }
 
-    /// Index of the next sample.
-    pub fn index(&self) -> u64 {
-        self.taken
+    /// Something of the present clause was played.
+    pub fn is_begun(&self) -> bool {
+        self.begun
     }
 
-    /// Epoch of the next sample, as far as is known.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// A cut was made to begin right here: what was kept has been heard, and nothing of what follows.
-    pub fn is_at_cut(&self) -> bool {
-        self.gate.keep.load(Ordering::Acquire) == self.taken
-    }
-
-    /// What comes next, seen from a caller who wants at least epoch `wanted`.
+    /// What comes next.
     ///
     /// The order of the loads matters. A mark is in its ring before the limit that goes with it is lifted and before
     /// its samples, so: due marks, limit, samples, then the next mark, at which the run ends.
-    pub fn next_run(&mut self, wanted: u64) -> Run {
-        while let Some(mark) = self.marks.first().filter(|mark| mark.index <= self.taken) {
-            self.epoch = mark.epoch;
-            self.marks.skip(1);
-        }
-        let limit = self.gate.limit.load(Ordering::Acquire);
-        let occupied = self.samples.occupied() as u64;
-        let in_epoch = match self.marks.first() {
-            Some(mark) => occupied.min(mark.index - self.taken),
-            None => occupied,
+    pub fn next_run(&mut self) -> Run {
+        let (limit, in_clause) = loop {
+            while let Some(mark) = self.marks.first().filter(|mark| mark.index <= self.taken) {
+                (self.ticket, self.lead, self.begun) = (mark.ticket, mark.lead, false);
+                self.marks.skip(1);
+            }
+            let limit = self.gate.limit.load(Ordering::Acquire);
+            let occupied = self.samples.occupied() as u64;
+            match self.marks.first() {
+                Some(mark) if mark.index <= self.taken => {} // it has come since
+                Some(mark) => break (limit, occupied.min(mark.index - self.taken)),
+                None => break (limit, occupied),
+            }
         };
-        let until = |index: u64| index.saturating_sub(self.taken).min(in_epoch) as usize;
-        if self.epoch < wanted {
-            return match until(self.gate.keep.load(Ordering::Acquire)) {
-                0 => Run::Stale(in_epoch as usize),
-                kept => Run::Fresh(kept),
-            };
+        if self.ticket != 0 && self.gate.tickets.is_cut(self.ticket) {
+            return Run::Cut(in_clause as usize);
         }
-        match until(limit) {
+        match limit.saturating_sub(self.taken).min(in_clause) as usize {
             0 if limit <= self.taken => Run::Held,
             0 => Run::Dry,
             count => Run::Fresh(count),
         }
     }
 
-    /// Takes samples of the run that [`Reader::next_run`] found.
+    /// Takes samples of the run that [`Reader::next_run`] found, to be heard. None where the clause was cut meanwhile.
     pub fn pop(&mut self, out: &mut [f32]) -> usize {
+        if !self.begun && !self.lead && self.ticket != 0 {
+            self.begun = self.gate.tickets.begin(self.ticket, self.played);
+            if !self.begun {
+                return 0;
+            }
+        }
         let count = self.samples.pop(out);
         self.taken += count as u64;
+        self.played += count as u64;
         count
     }
 
@@ -232,11 +243,20 @@ impl<S: Pop<f32>, M: Pop<Mark>> Reader<S, M> {
         self.taken += self.samples.skip(count) as u64;
     }
 
-    /// Tells the other side how far this one is, and whether it ran dry here.
-    pub fn publish(&self, dry: bool) {
+    /// Speech has fallen silent here, within a clause that was cut.
+    pub fn silence(&mut self) {
+        if std::mem::take(&mut self.begun) {
+            self.gate.tickets.silence(self.ticket, self.played);
+        }
+    }
+
+    /// Tells the other side how far this one is, whether it ran dry here, and how many samples played are not heard yet.
+    pub fn publish(&mut self, dry: bool, waiting: u64) {
         if dry {
             self.gate.dry_at.store(self.taken, Ordering::Release);
         }
+        self.heard = self.heard.max(self.played.saturating_sub(waiting));
+        self.gate.heard.store(self.heard, Ordering::Release);
         self.gate.taken.store(self.taken, Ordering::Release);
     }
 }

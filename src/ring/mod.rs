@@ -1,13 +1,16 @@
 //! The two bounded paths between threads. In: packets of the generator, samples of the codec. Out: the same, in order,
 //! on the next thread, except what a cancel has made stale.
 //!
-//! Both are single-producer single-consumer rings (`ringbuf`): nobody waits for a lock. Control travels beside the data
-//! in one atomic word, the epoch: whoever cancels raises it, and what carries an older one is dropped by comparison
-//! ([`gate`]).
+//! Both are single-producer single-consumer rings (`ringbuf`): nobody waits for a lock. Control travels beside the data:
+//! packets and samples carry the ticket of their clause, and whoever cuts a clause says so in the ticket's own atomic
+//! word ([`tickets`]), which every stage looks at ([`gate`]).
 
 pub mod gate;
+#[cfg(test)]
+mod tests;
+pub mod tickets;
 
-/// Where [`gate`] finds its atomics; its model test puts a checker's in their place.
+/// Where [`gate`] and [`tickets`] find their atomics; their model test puts a checker's in their place.
 mod sync {
     pub use std::sync::Arc;
     pub use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +21,7 @@ use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use gate::{Gate, Mark, Pop, Push, Reader, Writer};
 
-/// Epochs that may follow each other between two device periods; a writer waits for the reader beyond that.
+/// Clauses that may begin between two device periods; a writer waits for the reader beyond that.
 const MARKS: usize = 64;
 
 /// The codec's end of the sample path.

@@ -204,6 +204,16 @@ impl Clauses {
         !self.text.is_empty() || self.veil.is_waiting()
     }
 
+    /// Offset of the first character that is in no clause yet.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The text that is in no clause yet.
+    pub fn waiting(&self) -> String {
+        self.text.iter().collect()
+    }
+
     fn view(&self) -> View<'_> {
         View { text: &self.text, next: self.next, supply: self.supply, words: self.seen.words, lexicon: &self.lexicon }
     }

@@ -1,9 +1,9 @@
 //! Text on its way to the model. In: what is to be said. Out: clauses in the words and letters that the model reads
-//! (`veil`, [`clause`], [`normalise`]), then token ids in the prompt's layout ([`prompt`]).
+//! (`veil`, [`clause`], [`normalise`]).
 
 pub mod clause;
 pub mod normalise;
-pub mod prompt;
+mod unspoken;
 mod veil;
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 use crate::error::{Error, ErrorKind, Result};
 use clause::{Clause, ClauseEnd, Clauses, Policy};
 use normalise::{ClauseWords, Normaliser, Spoken};
+pub use unspoken::nothing_to_say;
 
 /// Spells text as a pack's model wants it.
 #[derive(Debug)]

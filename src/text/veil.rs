@@ -179,8 +179,8 @@ impl Veil {
     /// What the characters held begin, where they are text.
     fn opening(&self) -> Opening {
         let held = self.held.as_str();
-        if held.starts_with('<') {
-            let name = held[1..].to_ascii_lowercase();
+        if let Some(name) = held.strip_prefix('<') {
+            let name = name.to_ascii_lowercase();
             let tag = name.strip_suffix('>');
             if let Some(tag) = tag.filter(|tag| TAGS.contains(tag)) {
                 return Opening::Found(held.chars().count(), Within::Until(format!("</{tag}>")));

@@ -1,13 +1,13 @@
-//! What tests of live speech need: an engine on the tiny pack whose device is a clock with a recorder.
+//! What tests of live speech need: the tiny pack whose device is a clock with a recorder.
 
 #![allow(dead_code)] // each test binary uses its own part
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use syrinx::device::clocked::ClockedSink;
-use syrinx::engine::{Engine, EngineOptions, Guards, SpeakOptions};
-use syrinx::pack::{OpenOptions, Pack};
+use syrinx::lab::device::clocked::ClockedSink;
+use syrinx::lab::speak::Guards;
+use syrinx::{Event, Live, LiveOptions, Model, ModelOptions, SessionOptions, SpeakOptions, Utterance};
 use syrinx_quant::Recipe;
 
 use super::support::TinyPack;
@@ -26,6 +26,10 @@ impl Recorder {
         self.0.lock().unwrap().clone()
     }
 
+    pub fn record(&self, samples: &[f32]) {
+        self.0.lock().unwrap().extend_from_slice(samples);
+    }
+
     /// Recorded samples from the first that is not zero.
     pub fn speech(&self) -> Vec<f32> {
         from_first_sound(&self.samples())
@@ -41,26 +45,33 @@ pub fn from_first_sound(samples: &[f32]) -> Vec<f32> {
     samples.iter().copied().skip_while(|&x| x == 0.0).collect()
 }
 
-pub fn tiny() -> (TinyPack, Arc<Pack>) {
+pub fn tiny() -> (TinyPack, Model) {
     let files = TinyPack::import(Recipe::Q8);
-    let pack = Arc::new(Pack::open(&files.dir(), OpenOptions::default()).unwrap());
-    (files, pack)
+    let model = Model::open(files.dir(), ModelOptions::default()).unwrap();
+    (files, model)
+}
+
+/// The voice in the repository, which knows when to stop.
+pub fn wren() -> Model {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/wren-en");
+    Model::open(folder, ModelOptions::default()).unwrap()
 }
 
 /// The tiny model never ends a clause and repeats itself, so it is only watched where a test says so.
-pub fn unwatched() -> Option<Guards> {
-    Some(Guards { most_frames_per_char: 0.0, repetition_frames: 0, silence_frames: 0, ..Guards::default() })
+pub fn unwatched() -> SessionOptions {
+    let guards = Guards { most_frames_per_char: 0.0, repetition_frames: 0, silence_frames: 0, ..Guards::default() };
+    SessionOptions::default().guards(guards)
 }
 
-pub fn options() -> EngineOptions {
-    EngineOptions { guards: unwatched(), whole_sentences: true, ..EngineOptions::default() }
+pub fn options() -> LiveOptions {
+    LiveOptions::default().session(unwatched())
 }
 
-pub fn engine(pack: &Arc<Pack>, options: EngineOptions) -> (Engine, Recorder) {
-    engine_at(pack, options, RATE_HZ)
+pub fn live(model: &Model, options: LiveOptions) -> (Live, Recorder) {
+    live_at(model, options, RATE_HZ)
 }
 
-pub fn engine_at(pack: &Arc<Pack>, options: EngineOptions, rate_hz: u32) -> (Engine, Recorder) {
+pub fn live_at(model: &Model, options: LiveOptions, rate_hz: u32) -> (Live, Recorder) {
     let recorder = Recorder::default();
     let record = recorder.clone();
     let open = move || {
@@ -68,12 +79,23 @@ pub fn engine_at(pack: &Arc<Pack>, options: EngineOptions, rate_hz: u32) -> (Eng
         let tap = move |samples: &[f32], _: Instant| record.0.lock().unwrap().extend_from_slice(samples);
         Ok(Box::new(ClockedSink::tapped(rate_hz, PERIOD, Box::new(tap))) as _)
     };
-    (Engine::open_with(pack, options, Box::new(open)).unwrap(), recorder)
+    (Live::open_with(model, options, Box::new(open)).unwrap(), recorder)
+}
+
+/// Speaks so many frames of a text: the tiny model does not come to an end by itself.
+pub fn speak(live: &Live, text: &str, max_frames: u64) -> Utterance {
+    live.speak(text, &frames(max_frames)).unwrap()
+}
+
+/// Waits for an utterance to be heard to the end of its budget.
+pub fn heard_to_the_end(utterance: &Utterance) {
+    let last = utterance.wait(LONG);
+    assert!(matches!(last, Some(Event::OutOfBudget { .. })), "{last:?}");
 }
 
 /// So many frames in a voice of the pack.
 pub fn frames(max_frames: u64) -> SpeakOptions {
-    SpeakOptions { seed: Some(7), max_frames: Some(max_frames), ..SpeakOptions::default() }
+    SpeakOptions::default().seed(7).max_frames(max_frames).whole_sentences(true)
 }
 
 /// Waits until `what` holds.

@@ -35,8 +35,8 @@ def acoustics(codes):
         "second": table(phones, width),
         "own": table(len(codes), width),
         "voice": table(len(VOICES), width),
-        "basis": table(width, CodecSizes().acoustic_dim - SPECTRUM),
-        "spread": np.full(CodecSizes().acoustic_dim - SPECTRUM, 30, np.float32),
+        "basis": table(width, CodecSizes().value_dim - SPECTRUM),
+        "spread": np.full(CodecSizes().value_dim - SPECTRUM, 30, np.float32),
         "patch_spread": np.linspace(1, 0.05, PATCH_SAMPLES, dtype=np.float32),
     }
     return Acoustics(arrays)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from wren.acoustics import PITCH, SPECTRUM, VOICE, levels
+from wren import acoustics as acoustic_values
+from wren.acoustics import BANDS, COLUMNS, PITCH, SPECTRUM, VOICE, components, extend, levels
+from wren.home import Home
 from wren.pitch import half_frames, locked_cycles, pitch_values
 from wren.sizes import FRAME_SAMPLES
 from wren.teacher import VOICE_HZ
@@ -54,3 +56,29 @@ def test_the_values_of_a_frame_say_voice_and_pitch(codes, acoustics):
 def test_the_named_values_survive_rounding_to_levels():
     named = np.array([-1, 0, 1, -0.3, 0.4])
     np.testing.assert_allclose(levels(named) / 10.0 - 1, named, atol=1e-6)
+
+
+def test_quiet_frames_have_no_component_of_their_own():
+    rng = np.random.default_rng(2)
+    width = COLUMNS * BANDS
+    loud = np.arange(400) < 100
+    columns = np.where(loud, 0.0, np.log(acoustic_values.QUIET))[:, None] + np.zeros(width)
+    rest = rng.normal(size=(400, 1)) * np.where(loud[:, None], np.eye(width)[3], 2 * np.eye(width)[7])
+    _, basis = components(rest, columns, 1)
+    assert abs(basis[3, 0]) > 0.99
+
+
+def test_values_that_are_added_leave_those_before_them_as_they_were(acoustics, codes, tmp_path):
+    home, rng = Home(tmp_path), np.random.default_rng(5)
+    orthonormal = np.linalg.qr(acoustics.basis)[0].astype(np.float32)
+    np.savez(tmp_path / "acoustics.npz", **acoustics.arrays | {"basis": orthonormal})
+    before = acoustic_values.load(home)
+    sounds = [(rng.normal(0, 0.1, 60 * FRAME_SAMPLES).astype(np.float32), rng.integers(0, len(codes), 60), v) for v in (0, 1)]
+    extend(home, codes, sounds, before.sizes.value_dim - SPECTRUM + 5)
+    after = acoustic_values.load(home)
+    assert after.sizes.value_dim == before.sizes.value_dim + 5
+    columns = before.columns(sounds[0][0])
+    old, new = (tables.values(columns, sounds[0][1], codes, 0, np.full(120, 150.0)) for tables in (before, after))
+    np.testing.assert_array_equal(new[:, : old.shape[1]], old)
+    assert new[:, old.shape[1] :].std() > 0.05
+    np.testing.assert_allclose(after.basis.T @ after.basis, np.eye(after.basis.shape[1]), atol=1e-4)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from wren.acoustics import PITCH, SPECTRUM, VOICE
-from wren.codec import Codec
-from wren.critic import Critic, feature_distance, persuasion, scoring
+from wren.acoustics import PITCH, SPECTRUM, VOICE, lapped_basis
+from wren.codec import Codec, Output
+from wren.critic import Critic, Patches, feature_distance, persuasion, scoring
 from wren.home import Home
-from wren.sizes import FRAME_SAMPLES, CodecSizes
+from wren.sizes import FRAME_SAMPLES, PATCH_SAMPLES, SAMPLE_RATE_HZ, CodecSizes
+from wren.spectra import GRAIN_HZ, LowPass, Spectra
 from wren.speech import DRAWN, FULL_SCALE, Speech
-from wren.train_codec import DRAWN_SHARE, GUESS_SHARE, LOOSE_SHARE, NOISE, disturbed
+from wren.train_codec import DRAWN_SHARE, GUESS_SHARE, LOOSE_SHARE, NOISE, disturbed, energy
 
 SIZES = CodecSizes()
 COUNTS = ((4, 7), (5,))  # frames of the utterances of two parts
@@ -40,7 +41,7 @@ def home(tmp_path, codes):
             text=np.frombuffer(b"yes" * len(counts), np.uint8),
             text_ends=3 * np.arange(1, len(counts) + 1),
             codes=np.arange(frames, dtype=np.int16) + 10 * part,
-            values=np.full((frames, SIZES.acoustic_dim), 0.5, np.float16),
+            values=np.full((frames, SIZES.value_dim), 0.5, np.float16),
             frame_ends=np.cumsum(counts),
             first=np.array(first),
             begin=np.array(begin),
@@ -83,14 +84,14 @@ def test_crops_are_drawn_in_proportion_to_length_and_lie_within_the_utterance(ho
 
 def test_what_the_flow_drew_stands_for_the_true_values_only_as_far_as_it_goes(home):
     assert torch.equal(Speech(home).drawn, Speech(home).values)
-    np.savez(home.root / DRAWN, levels=np.full((11, SIZES.acoustic_dim), 4, np.uint8), utterances=2)
+    np.savez(home.root / DRAWN, levels=np.full((11, SIZES.value_dim), 4, np.uint8), utterances=2)
     speech = Speech(home)
-    torch.testing.assert_close(speech.drawn[:11], SIZES.values(torch.full((11, SIZES.acoustic_dim), 4.0)))
+    torch.testing.assert_close(speech.drawn[:11], SIZES.values(torch.full((11, SIZES.value_dim), 4.0)))
     assert (speech.drawn[11:] == 0.5).all() and (speech.values == 0.5).all()
 
 
 def test_what_the_flow_drew_of_another_corpus_is_refused(home):
-    np.savez(home.root / DRAWN, levels=np.zeros((9, SIZES.acoustic_dim), np.uint8), utterances=2)
+    np.savez(home.root / DRAWN, levels=np.zeros((9, SIZES.value_dim), np.uint8), utterances=2)
     with pytest.raises(SystemExit, match="another corpus"):
         Speech(home)
 
@@ -126,7 +127,7 @@ def test_the_critic_learns_to_tell_noise_from_a_tone():
 
 
 def test_the_decoder_hears_every_pitch_exactly_most_voices_too_and_spectra_that_are_off(codes, acoustics):
-    values = torch.full((400, 2, SIZES.acoustic_dim), 0.4)
+    values = torch.full((400, 2, SIZES.value_dim), 0.4)
     spoken = disturbed(Codec(codes, acoustics, SIZES), values, values + 1, values[..., SPECTRUM:] - 1)
     torch.testing.assert_close(spoken[..., PITCH], values[..., PITCH])  # the phase of the sound depends on it
     kept = (spoken[..., VOICE] == 0.4).all(1)
@@ -137,3 +138,53 @@ def test_the_decoder_hears_every_pitch_exactly_most_voices_too_and_spectra_that_
     assert abs(float(flow.float().mean()) - 0.96 * DRAWN_SHARE) < 0.1
     assert abs(float(guessed[kept & ~flow].mean()) - 0.9 * GUESS_SHARE) < 0.15
     assert float(guessed[~kept & ~flow].mean()) > 0.7
+
+
+def test_the_folded_output_is_the_convolution_that_was_learnt_and_can_be_unfolded():
+    output = Output(CodecSizes(dim=8), np.linspace(1, 0.05, PATCH_SAMPLES, dtype=np.float32))
+    torch.nn.init.normal_(output.conv.weight)
+    x = torch.randn(1, 9, 8)
+    padded = torch.nn.functional.pad(x.transpose(1, 2), (output.left, 0), mode="reflect")
+    plain = torch.nn.functional.conv1d(padded, output.folded()).transpose(1, 2)
+    torch.testing.assert_close(output(x), plain, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(output.unfolded(output.folded()), output.conv.weight, rtol=1e-3, atol=1e-4)
+
+
+def test_the_lapped_transform_gives_back_what_it_was_given():
+    basis, sound = lapped_basis(), torch.randn(10 * PATCH_SAMPLES)
+    coefficients = sound.unfold(0, 2 * PATCH_SAMPLES, PATCH_SAMPLES) @ basis.T
+    patches = coefficients @ basis
+    again = (patches[1:, :PATCH_SAMPLES] + patches[:-1, PATCH_SAMPLES:]).flatten()
+    torch.testing.assert_close(again, sound[PATCH_SAMPLES:-PATCH_SAMPLES], rtol=1e-4, atol=1e-4)
+
+
+def test_a_sound_that_is_as_random_as_the_teacher_s_is_nearer_than_one_that_is_not():
+    spectra = Spectra()
+
+    def noise():
+        return 0.05 * torch.randn(6, 16 * PATCH_SAMPLES)
+
+    def repeated():
+        return 0.05 * torch.randn(6, PATCH_SAMPLES).repeat(1, 16)
+
+    def total(made, again):
+        return float(energy(spectra, made, again, noise())[0])
+
+    fixed = noise()
+    free = total(noise(), noise())
+    assert free < total(fixed, fixed) and free < total(repeated(), repeated()) and free < total(0.3 * noise(), 0.3 * noise())
+
+
+def test_the_critic_sees_what_happens_between_patches():
+    seen = Patches().image(torch.arange(5.0 * PATCH_SAMPLES)[None])
+    assert seen.shape == (1, 2, PATCH_SAMPLES, 4)
+    middle = PATCH_SAMPLES // 2
+    assert seen[0, 0, middle].tolist() == [PATCH_SAMPLES * (i + 1) for i in range(4)]
+
+
+def test_the_waveform_is_compared_below_the_hiss_alone():
+    moment = torch.arange(4 * FRAME_SAMPLES) / SAMPLE_RATE_HZ
+    low, high = (torch.sin(2 * torch.pi * hz * moment)[None] for hz in (GRAIN_HZ / 2, GRAIN_HZ * 2))
+    passed, stopped = LowPass()(low)[:, 200:-200], LowPass()(high)[:, 200:-200]
+    torch.testing.assert_close(passed, low[:, 200:-200], rtol=0, atol=0.02)
+    assert stopped.abs().max() < 0.02

@@ -45,7 +45,8 @@ def codes_of(rng, codes, frames):
 def test_the_reference_decodes_the_same_samples(trained, written, codes):
     named, levels = codes_of(np.random.default_rng(1), codes, 9)
     codec = trained[0]
-    ours = codec.decode(torch.from_numpy(named)[None], codec.values(torch.from_numpy(levels).float())[None])[0]
+    values, noise = codec.values(torch.from_numpy(levels).float())[None].split((CODEC.value_dim, CODEC.noise_dim), -1)
+    ours = codec.decode(torch.from_numpy(named)[None], values, noise)[0]
     theirs = Model(written).decode(np.concatenate([named[:, None], levels], 1))
     assert ours.abs().max() > 1e-3
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5 * float(ours.abs().max()))
@@ -56,7 +57,7 @@ def test_the_reference_reads_the_same_states_from_text_and_frames(trained, writt
     language, text, voice = trained[1], "Half past ten, isn't it?", 2
     reference, tokenizer = Model(written), Tokenizer(written / "tekken.json")
     named, levels = codes_of(np.random.default_rng(2), codes, 3)
-    frames = language.frame_rows(torch.from_numpy(named), torch.from_numpy(levels))
+    frames = language.frame_rows(torch.from_numpy(named), torch.from_numpy(levels)[:, : CODEC.value_dim])  # noise is not fed back
     prompt = language.prompt(torch.tensor(text_tokens(text, language.sizes)), voice)
     ours = language.backbone(torch.cat([prompt, frames])[None])[0][0]
     name = list(VOICES)[voice]
@@ -70,12 +71,13 @@ def test_the_reference_reads_the_same_states_from_text_and_frames(trained, writt
 
 
 @torch.inference_mode()
-def test_the_reference_draws_the_same_acoustic_values(trained, written):
+def test_the_reference_draws_the_same_acoustic_values_and_leaves_the_noise_as_it_was(trained, written):
     hidden, noise = torch.randn(1, LANGUAGE.backbone.dim), torch.randn(1, CODEC.acoustic_dim)
-    ours = trained[1].flow.sample(hidden, noise)[0]
+    ours = trained[1].flow.sample(hidden, noise[:, : CODEC.value_dim])[0]
     theirs = Model(written).flow(hidden[0].numpy(), noise[0].numpy())
-    assert (ours - noise[0]).abs().max() > 0.01
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+    assert (ours - noise[0, : CODEC.value_dim]).abs().max() > 0.01
+    np.testing.assert_allclose(ours, theirs[: CODEC.value_dim], rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(theirs[CODEC.value_dim :], noise[0, CODEC.value_dim :])
 
 
 def test_cached_steps_equal_one_pass(trained, codes):

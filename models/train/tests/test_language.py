@@ -1,5 +1,7 @@
 """What the language model is asked for, and where it is told to look."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from wren import drawn
 from wren.home import Home
 from wren.language import Language
 from wren.sizes import CodecSizes, LanguageSizes, StackSizes
+from wren.train_flow import known_values, states_of
+from wren.train_flow import losses as velocity_losses
 from wren.train_language import GUIDE_WIDTH, embedded, flow_loss, guidance, losses, weights_of
 from wren.utterances import IGNORED, LONGEST, Batch, Batches, Utterances
 
@@ -39,7 +43,7 @@ def write(folder, stage, items, **sound):
 def data(model, tmp_path):
     """Utterances 0 and 1 with sound, whose levels count up from 3 in every frame; 2 and 3 without, 2 like 0 otherwise."""
     home = Home(tmp_path)
-    levels = np.arange(3, 7)[:, None].repeat(CODEC.acoustic_dim, 1)
+    levels = np.arange(3, 7)[:, None].repeat(CODEC.value_dim, 1)
     write(home.folder("tokens"), "corpus", CORPUS, values=CODEC.values(levels).astype(np.float16))
     write(home.folder("tokens"), "script", SCRIPT)
     return Utterances(home, ("corpus", "script"), model)
@@ -67,7 +71,7 @@ def test_a_model_hears_the_prompt_then_the_frames_that_it_made(model, data):
 def test_a_spoken_frame_is_fed_back_with_its_sound_and_a_scripted_one_has_none(model, data):
     batch = data.batch(ALL, WIDTH)
     x, start = embedded(model, batch, corrupt=False), model.prompt_length(2)
-    levels = torch.arange(3, 6)[:, None].expand(-1, CODEC.acoustic_dim)
+    levels = torch.arange(3, 6)[:, None].expand(-1, CODEC.value_dim)
     torch.testing.assert_close((x[0] - x[2])[start : start + 3], model.sound_rows(levels))
     torch.testing.assert_close(model.sound_rows(levels), model.acoustic(levels + model.offsets).sum(1))
     assert batch.audible.tolist() == [True, True, False, False]
@@ -131,14 +135,14 @@ def test_flow_loss_sees_the_states_before_audible_frames_and_their_values(model,
 
 def test_the_flow_draws_a_value_for_every_frame(model, data):
     made = drawn.draw(model, data, np.array([1, 0]))
-    assert made.shape == (4, CODEC.acoustic_dim) and made.dtype == np.uint8 and made.max() < CODEC.acoustic_levels
+    assert made.shape == (4, CODEC.value_dim) and made.dtype == np.uint8 and made.max() < CODEC.acoustic_levels
 
 
 @torch.no_grad()
 def test_the_state_before_each_true_frame_is_the_one_that_training_reads_there(model, data):
     batch = data.batch(ALL, WIDTH)
     hidden, _ = model.backbone(embedded(model, batch, corrupt=False))
-    levels = torch.arange(3, 6)[:, None].repeat(1, CODEC.acoustic_dim)
+    levels = torch.arange(3, 6)[:, None].repeat(1, CODEC.value_dim)
     states = model.states("hi", 1, torch.tensor([5, 6, 7]), levels)
     torch.testing.assert_close(states, hidden[0][batch.targets[0] > 0])
 
@@ -167,10 +171,9 @@ def test_the_first_utterances_of_each_stage_are_never_learnt(data):
 
 def test_what_is_drawn_lies_in_the_order_of_the_corpus_as_far_as_it_was_asked_for(model, data, tmp_path, monkeypatch):
     def numbered(model, data, ids):
-        return np.concatenate([np.full((len(CORPUS[i][1]), CODEC.acoustic_dim), i) for i in ids])
+        return np.concatenate([np.full((len(CORPUS[i][1]), CODEC.value_dim), i) for i in ids])
 
-    monkeypatch.setattr(drawn.code_table, "load", lambda home: None)
-    monkeypatch.setattr(drawn, "Language", lambda codes, voices: model)
+    monkeypatch.setattr(drawn, "untrained", lambda home: model)
     monkeypatch.setattr(drawn, "load_average", lambda path, model: 0)
     monkeypatch.setattr(drawn, "draw", numbered)
     for hours, frames in ((None, [0, 0, 0, 1]), (3 / drawn.FRAMES_PER_HOUR, [0, 0, 0])):
@@ -186,3 +189,26 @@ def test_speaking_stops_at_the_end_code_but_never_before_a_frame(model, monkeypa
     codes, levels, ended = model.speak("no", 0, max_frames=5)
     assert len(codes) == len(levels) == frames and ended == (end > 0)
     assert levels.min() >= 0 and levels.max() < CODEC.acoustic_levels
+
+
+def test_the_flow_learns_from_the_state_before_a_frame_and_the_frame_s_own_values(model, data):
+    states, values = states_of(model, data, np.array([0, 1]), corrupt=False)
+    rows = {len(text): codes for text, codes, _ in CORPUS}
+    assert len(states) == len(values) == sum(len(codes) for codes in rows.values())
+    by_length = [CODEC.values(torch.tensor(level)) for level in (3.0, 4.0, 5.0, 6.0)]
+    assert sorted(values[:, 0].tolist()) == pytest.approx(sorted(float(v) for v in by_length))
+    text, codes, _ = CORPUS[0]
+    levels = torch.arange(3, 6)[:, None].expand(-1, CODEC.value_dim)
+    wanted = model.states(text, 1, torch.tensor(codes), levels)
+    nearest = torch.cdist(wanted, states).min(1)
+    torch.testing.assert_close(nearest.values, torch.zeros(3), rtol=0, atol=1e-3)
+    torch.testing.assert_close(values[nearest.indices], model.codec.values(levels.float()))
+
+
+def test_known_values_keep_their_velocity_and_new_ones_are_learnt_from_speech(model):
+    with torch.no_grad():
+        model.flow.acoustic_codebook_output.weight[15:] = 0
+    assert known_values(model.flow) == 15
+    states, values = torch.randn(30, STACK.dim), torch.rand(30, CODEC.value_dim) * 2 - 1
+    old, new = velocity_losses(model.flow, 15, copy.deepcopy(model.flow), states, values)
+    assert old.item() == 0 and new.item() > 0.3

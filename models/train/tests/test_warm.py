@@ -38,9 +38,9 @@ def test_the_weights_of_a_pack_make_the_same_sound(pack, codes, acoustics):
     again = Codec(codes, acoustics)
     warm.fill_codec(again, warm.tensors(folder / "speech.gguf"), codes)
     named = torch.randint(len(codes), (1, 7))
-    values = codec.values(torch.randint(21, (1, 7, CodecSizes().acoustic_dim)).float())
-    wanted = codec.decode(named, values)
-    torch.testing.assert_close(again.decode(named, values), wanted, rtol=0, atol=1e-4 * float(wanted.abs().max()))
+    values, noise = codec.values(torch.randint(21, (1, 7, CodecSizes().value_dim)).float()), codec.noise((1, 7))
+    wanted = codec.decode(named, values, noise)
+    torch.testing.assert_close(again.decode(named, values, noise), wanted, rtol=0, atol=1e-4 * float(wanted.abs().max()))
 
 
 @torch.inference_mode()
@@ -50,7 +50,7 @@ def test_the_weights_of_a_pack_read_the_same_text(pack, codes):
     warm.fill_language(again, warm.tensors(folder / "backbone.gguf"), warm.tensors(folder / "speech.gguf"), codes)
     prompt = torch.arange(9) + LanguageSizes().n_special_tokens
     named = torch.randint(len(codes), (5,))
-    levels = torch.randint(21, (5, CodecSizes().acoustic_dim))
+    levels = torch.randint(21, (5, CodecSizes().value_dim))
     for voice in range(len(VOICES)):
         states = [
             model.backbone(torch.cat([model.prompt(prompt, voice), model.frame_rows(named, levels)])[None])[0][0]
@@ -58,6 +58,6 @@ def test_the_weights_of_a_pack_read_the_same_text(pack, codes):
         ]
         torch.testing.assert_close(states[1], states[0], rtol=0, atol=1e-4)
         torch.testing.assert_close(again.logits(states[0]), language.logits(states[0]), rtol=0, atol=1e-4)
-        noise = torch.randn(5, CodecSizes().acoustic_dim)
+        noise = torch.randn(5, CodecSizes().value_dim)
         hidden = states[0][-5:]
         torch.testing.assert_close(again.flow.sample(hidden, noise), language.flow.sample(hidden, noise), rtol=0, atol=1e-4)

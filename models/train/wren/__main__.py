@@ -36,15 +36,18 @@ def main():
         stage.add_argument("--minutes", type=float, default=600.0, help="stop after so long")
     stage = stages.add_parser("codes", help="choose the phone pairs that get a code")
     stage.add_argument("--size", type=int, default=1022)
-    stages.add_parser("acoustics", help="fit what the acoustic values mean")
+    stage = stages.add_parser("acoustics", help="fit what the acoustic values mean")
+    stage.add_argument("--values", type=int, default=36, help="of a frame: the voice, two of pitch, the rest of its spectrum")
     stage = stages.add_parser("tokens", help="encode a part for training")
     stage.add_argument("kind", choices=("corpus", "script", "heldout"))
     stage.add_argument("--part", type=int, default=0)
+    stage.add_argument("--phones", type=float, default=0.0, help="share of utterances with words given as phones")
     training(stages.add_parser("codec", help="train the codec's decoder"), batch=6)
     training(stages.add_parser("encoder", help="train the codec's encoder, on a finished codec"), batch=12)
     stage = stages.add_parser("language", help="train backbone and flow head")
     training(stage, batch=0)
     stage.add_argument("--spoken", type=float, default=0.3, help="share of utterances with sound")
+    training(stages.add_parser("flow", help="teach a finished flow head the acoustic values that it lacks"), batch=512)
     stage = stages.add_parser("drawn", help="let the flow colour the corpus, for the codec to learn from")
     stage.add_argument("--hours", type=float, default=10.0, help="of the corpus")
     stage = stages.add_parser("evaluate", help="word error rates; see evaluate.py")
@@ -54,7 +57,8 @@ def main():
     stage.add_argument("--show", action="store_true", help="reading, free: print what was said")
     stage = stages.add_parser("warm", help="go on training from a finished pack")
     stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
-    stages.add_parser("export", help="write a checkpoint in the Voxtral file format")
+    stage = stages.add_parser("export", help="write a checkpoint in the Voxtral file format")
+    stage.add_argument("--half", action="store_true", help="in F16: half the size")
     for name, count, what in (
         ("voice-eval", 200, "judge a finished pack through the runtime"),
         ("endings", 1000, "count the sentences of a finished pack that end too early or too late"),
@@ -62,7 +66,15 @@ def main():
         stage = stages.add_parser(name, help=what)
         stage.add_argument("--syrinx", default="../../target/release/syrinx")
         stage.add_argument("--pack", default="../wren-en")
-        stage.add_argument("--count", type=int, default=count, help="sentences (voice-eval: per voice)")
+        stage.add_argument("--count", type=int, default=count, help="sentences (voice-eval: of each kind, per voice)")
+        if name == "voice-eval":
+            stage.add_argument("--name", default="pack", help="of this run, for `compare`")
+            stage.add_argument("--sounds", type=int, default=24, help="of a row, which the judges of sound hear")
+            stage.add_argument("--only", action="store_true", help="without the teacher and Piper beside it")
+            stage.add_argument("--say", nargs=argparse.REMAINDER, default=[], metavar="OPTION", help="for `syrinx say`; comes last")
+    stage = stages.add_parser("compare", help="word error of two runs of voice-eval, sentence by sentence")
+    stage.add_argument("before")
+    stage.add_argument("after")
     args = parser.parse_args()
     home = Home(args.home)
 
@@ -90,11 +102,11 @@ def main():
     elif args.stage == "acoustics":
         from . import tokens
 
-        tokens.fit(home)
+        tokens.fit(home, args.values)
     elif args.stage == "tokens":
         from . import tokens
 
-        tokens.run(home, args.kind, args.part)
+        tokens.run(home, args.kind, args.part, args.phones)
     elif args.stage == "codec":
         from . import train_codec
 
@@ -107,6 +119,10 @@ def main():
         from . import train_language
 
         train_language.run(home, args.minutes, args.decay, args.batch, args.spoken)
+    elif args.stage == "flow":
+        from . import train_flow
+
+        train_flow.run(home, args.minutes, args.decay, args.batch)
     elif args.stage == "drawn":
         from . import drawn
 
@@ -123,7 +139,11 @@ def main():
     elif args.stage == "voice-eval":
         from . import voice_eval
 
-        voice_eval.run(home, args.syrinx, args.pack, args.count, args.threads)
+        voice_eval.run(home, args.syrinx, args.pack, args.count, args.threads, args.name, args.say, not args.only, args.sounds)
+    elif args.stage == "compare":
+        from . import voice_eval
+
+        voice_eval.compare(home, args.before, args.after)
     elif args.stage == "endings":
         from . import voice_eval
 
@@ -135,7 +155,7 @@ def main():
     elif args.stage == "export":
         from . import export
 
-        export.run(home)
+        export.run(home, args.half)
 
 
 if __name__ == "__main__":

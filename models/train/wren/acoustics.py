@@ -1,6 +1,6 @@
 """Acoustic values with a meaning: what a frame's phones leave open.
 
-In: a frame's log-mel columns, its code, the voice and the pitch. Out: `acoustic_dim` values in [-1, 1] per frame:
+In: a frame's log-mel columns, its code, the voice and the pitch. Out: `value_dim` values in [-1, 1] per frame:
   0     the voice
   1, 2  pitch of the two halves against the voice's mean (0 where nothing is voiced)
   3 ..  principal components of the log-mel spectrum's difference from the mean of that code and voice
@@ -59,26 +59,32 @@ def means(columns, keys):
 class Acoustics:
     """The fitted tables; `home/acoustics.npz`."""
 
-    def __init__(self, arrays, sizes=CodecSizes()):
-        self.arrays, self.sizes, self.columns = arrays, sizes, Columns()
+    def __init__(self, arrays):
+        self.arrays, self.columns = arrays, Columns()
         self.total, self.first, self.second, self.own, self.voice, self.basis, self.spread = (
             arrays[name] for name in ("total", "first", "second", "own", "voice", "basis", "spread")
         )
+        self.sizes = CodecSizes(value_dim=SPECTRUM + self.basis.shape[1])
+
+    def means(self, codes, table, voice):
+        """Mean columns [frames, COLUMNS * BANDS] of codes [frames] of the code table `table` in one voice, or in a voice each."""
+        of_phones = self.first[table.first[codes]] + self.second[table.second[codes]]
+        return self.total + of_phones + self.own[codes] + self.voice[voice]
 
     def values(self, columns, codes, table, voice, pitch_hz):
         """columns [frames, COLUMNS * BANDS], codes [frames] of the code table `table`, pitch_hz [2 * frames] ->
-        float32 [frames, acoustic_dim]."""
-        out = np.zeros((len(codes), self.sizes.acoustic_dim), np.float32)
+        float32 [frames, value_dim]."""
+        out = np.zeros((len(codes), self.sizes.value_dim), np.float32)
         top = self.sizes.acoustic_levels - 1
         out[:, VOICE] = np.rint(top * voice / (len(VOICES) - 1)) / top * 2 - 1
         out[:, PITCH] = pitch_values(pitch_hz, VOICE_HZ[voice])
-        mean = self.total + self.first[table.first[codes]] + self.second[table.second[codes]] + self.own[codes] + self.voice[voice]
-        out[:, SPECTRUM:] = ((columns - mean) @ self.basis / self.spread).clip(-1, 1)
+        out[:, SPECTRUM:] = ((columns - self.means(codes, table, voice)) @ self.basis / self.spread).clip(-1, 1)
         return out
 
 
-def fit(home, table, utterances):
-    """Fit means and components on `utterances`: (audio, codes, voice); written once, like the code table."""
+def analysed(utterances):
+    """Of `utterances`, (audio, codes, voice) each: columns [frames, COLUMNS * BANDS], codes and voices [frames], and the sound in
+    patches."""
     columns, codes, voices, patches = [], [], [], []
     analyse = Columns()
     for audio, named, voice in utterances:
@@ -86,20 +92,36 @@ def fit(home, table, utterances):
         codes.append(named)
         voices.append(np.full(len(named), voice))
         patches.append(audio.reshape(-1, PATCH_SAMPLES))
-    columns, codes, voices = np.concatenate(columns), np.concatenate(codes).astype(int), np.concatenate(voices)
+    return np.concatenate(columns), np.concatenate(codes).astype(int), np.concatenate(voices), np.concatenate(patches)
+
+
+def components(rest, columns, count):
+    """Variance of all principal components of `rest` [frames, COLUMNS * BANDS], and the first `count` of them as columns. A frame
+    weighs as much as it is louder than what counts as quiet: otherwise the noise of silence is a component."""
+    weights = np.maximum(columns.mean(1) - np.log(QUIET), 0) + 1e-3
+    variance, basis = np.linalg.eigh(np.cov(rest.T, aweights=weights))
+    return variance[::-1], basis[:, ::-1][:, :count].astype(np.float32)
+
+
+def spread_of(variance, largest):
+    """What one unit of a value is worth: the weaker a component, the less of [-1, 1] it fills, down to LEAST_SPREAD."""
+    wanted = np.maximum(LEAST_SPREAD, LARGEST_SPREAD * (variance / largest) ** 0.25)
+    return (np.sqrt(variance) / wanted).astype(np.float32)
+
+
+def fit(home, table, utterances, count):
+    """Fit means and `count` components on `utterances`: (audio, codes, voice); written once, like the code table."""
+    columns, codes, voices, patches = analysed(utterances)
     keys = (table.first[codes], table.second[codes], codes, voices)
     lengths = (len(table.phones), len(table.phones), len(table), len(VOICES))
     total, tables, rest = means(columns, keys)
     tables = [np.pad(t, ((0, n - len(t)), (0, 0))) for t, n in zip(tables, lengths)]
-    variance, basis = np.linalg.eigh(np.cov(rest.T))
-    count = CodecSizes().acoustic_dim - SPECTRUM
-    variance, basis = variance[::-1], basis[:, ::-1][:, :count]
-    wanted = np.maximum(LEAST_SPREAD, LARGEST_SPREAD * (variance[:count] / variance[0]) ** 0.25)
+    variance, basis = components(rest, columns, count)
     arrays = dict(zip(("first", "second", "own", "voice"), tables)) | {
         "total": total,
-        "basis": basis.astype(np.float32),
-        "spread": (np.sqrt(variance[:count]) / wanted).astype(np.float32),
-        "patch_spread": patch_spread(np.concatenate(patches)),
+        "basis": basis,
+        "spread": spread_of(variance[:count], variance[0]),
+        "patch_spread": patch_spread(patches),
     }
     np.savez(home.folder(".") / "acoustics.npz", **arrays)
     home.log(
@@ -108,10 +130,37 @@ def fit(home, table, utterances):
     )
 
 
+def extend(home, table, utterances, count):
+    """Add the components that `acoustics.npz` lacks of `count`. Those that it has keep their meaning, and a model goes on."""
+    known = load(home)
+    columns, codes, voices, _ = analysed(utterances)
+    rest = columns - known.means(codes, table, voices)
+    left = rest - rest @ known.basis @ known.basis.T
+    count -= known.basis.shape[1]
+    variance, basis = components(left, columns, count)
+    largest = (known.spread[0] * LARGEST_SPREAD) ** 2
+    arrays = known.arrays | {
+        "basis": np.concatenate([known.basis, basis], 1),
+        "spread": np.concatenate([known.spread, spread_of(variance[:count], largest)]),
+    }
+    np.savez(home.folder(".") / "acoustics.npz", **arrays)
+    home.log(
+        f"acoustics: {count} components more on {len(codes)} frames, which keep {variance[:count].sum() / variance.sum():.0%} of "
+        f"what the {known.basis.shape[1]} before them left"
+    )
+
+
 def cosine_basis():
     """Orthonormal DCT-IV of one patch [coefficient, sample]."""
     half = torch.arange(PATCH_SAMPLES) + 0.5
     return torch.cos(torch.pi / PATCH_SAMPLES * half[:, None] * half[None]) * (2 / PATCH_SAMPLES) ** 0.5
+
+
+def lapped_basis():
+    """Orthonormal lapped transform with sine window (MDCT; Princen and Bradley 1986) [coefficient, samples of two patches]."""
+    sample, half = (torch.arange(n, dtype=torch.float64) + 0.5 for n in (2 * PATCH_SAMPLES, PATCH_SAMPLES))
+    waves = torch.cos(torch.pi / PATCH_SAMPLES * (sample[None] + PATCH_SAMPLES / 2) * half[:, None])
+    return (torch.sin(torch.pi / (2 * PATCH_SAMPLES) * sample) * waves * (2 / PATCH_SAMPLES) ** 0.5).float()
 
 
 def patch_spread(patches):

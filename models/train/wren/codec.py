@@ -1,7 +1,9 @@
 """The codec: a causal decoder exactly as the Voxtral format has it.
 
-In: one semantic code and `acoustic_dim` values in [-1, 1] per frame. Out: audio at 24 kHz, 1,920 samples per frame. Code and
-values are given by the phones and by `acoustics`; rows of the codebook are sums of phone factors and a row of their own.
+In: one semantic code, `value_dim` values in [-1, 1] and `noise_dim` noise codes per frame. Out: audio at 24 kHz, 1,920 samples per
+frame. Code and values are given by the phones and by `acoustics`; rows of the codebook are sums of phone factors and a row of their
+own. Noise codes are acoustic codes like the others to the format, with no meaning: at run time they are what the flow head starts
+from, rounded, since its velocity for them is zero. A decoder without them has one hiss, and says it again in every patch.
 """
 
 import torch
@@ -9,10 +11,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from .acoustics import SPECTRUM, cosine_basis
+from .acoustics import SPECTRUM, lapped_basis
 from .layers import WindowLayer
 from .precision import placed
-from .sizes import PATCH_SAMPLES, CodecSizes
+from .sizes import PATCH_SAMPLES
 
 
 class CausalConv(nn.Module):
@@ -36,20 +38,33 @@ class CausalUpsample(nn.Module):
 
 
 class Output(CausalConv):
-    """The last convolution, learnt as cosine coefficients of a patch in units of their spread in speech: a step of the optimiser
-    then disturbs the weak high frequencies as little, for their size, as the strong low ones."""
+    """The last convolution, learnt as the coefficients of a lapped transform: each spans two patches and fades in and out, so that
+    no seam is left between patches. They are counted in units of their spread in speech: a step of the optimiser then disturbs the
+    weak high frequencies as little, for their size, as the strong low ones. A kernel of one tap less than the format's, and the two
+    patches of the transform, make the plain convolution that the format has."""
 
     def __init__(self, sizes, spread):
-        super().__init__(sizes.dim, PATCH_SAMPLES, sizes.output_kernel, "reflect")
-        self.register_buffer("basis", placed(spread)[:, None] * cosine_basis(), persistent=False)
+        super().__init__(sizes.dim, PATCH_SAMPLES, sizes.output_kernel - 1, "reflect")
+        self.left += 1  # the coefficients of the patch before the first, which reach into it
+        basis = placed(spread)[:, None] * lapped_basis()
+        self.register_buffer("now", basis[:, :PATCH_SAMPLES].contiguous(), persistent=False)
+        self.register_buffer("later", basis[:, PATCH_SAMPLES:].contiguous(), persistent=False)
 
     def forward(self, x):
         y = super().forward(x)
-        return y @ self.basis.to(y.dtype)
+        return y[:, 1:] @ self.now.to(y.dtype) + y[:, :-1] @ self.later.to(y.dtype)
 
     def folded(self):
-        """The convolution's weight [patch, dim, kernel] in samples."""
-        return torch.einsum("fs,fct->sct", self.basis, self.conv.weight.detach())
+        """The convolution's weight [patch, dim, kernel] in samples; the last tap hears the present."""
+        weight = self.conv.weight.detach()
+        now, later = (torch.einsum("fs,fct->sct", part, weight) for part in (self.now, self.later))
+        return F.pad(now, (1, 0)) + F.pad(later, (0, 1))
+
+    def unfolded(self, samples):
+        """Coefficients' weight [patch, dim, kernel - 1] nearest to a convolution's in samples: exact for one that was folded."""
+        size = (self.now.square() + self.later.square()).sum(1)[:, None, None]
+        present, before = (torch.einsum("fs,sct->fct", part, samples) for part in (self.now, self.later))
+        return (present[..., 1:] + before[..., :-1]) / size
 
 
 class Stage(nn.Module):
@@ -105,9 +120,9 @@ class Codebook(nn.Module):
 
 
 class Codec(nn.Module):
-    def __init__(self, codes, acoustics, sizes=CodecSizes()):
+    def __init__(self, codes, acoustics, sizes=None):
         super().__init__()
-        self.sizes = sizes
+        self.sizes = sizes = sizes or acoustics.sizes
         self.decoder = Decoder(sizes, acoustics.arrays["patch_spread"])
         self.codebook = Codebook(codes, sizes.semantic_dim, 0.4)
 
@@ -118,9 +133,15 @@ class Codec(nn.Module):
     def values(self, levels):
         return self.sizes.values(levels)
 
-    def decode(self, codes, acoustic):
-        """Codes [batch, frames] and acoustic values [batch, frames, acoustic_dim] -> [batch, samples]."""
-        return self.decoder(torch.cat([self.codebook.rows()[codes], acoustic], -1))
+    def noise(self, shape):
+        """Noise codes [*shape, noise_dim] as the runtime draws them: normals, cut off at the ends of the levels."""
+        return self.values(self.levels(torch.randn(*shape, self.sizes.noise_dim)))
+
+    def decode(self, codes, values, noise=None):
+        """Codes [batch, frames], acoustic values [batch, frames, value_dim] and noise [batch, frames, noise_dim], drawn where there
+        is none -> [batch, samples]."""
+        noise = self.noise(codes.shape) if noise is None else noise
+        return self.decoder(torch.cat([self.codebook.rows()[codes], values, noise], -1))
 
 
 class Predictor(nn.Module):
@@ -137,7 +158,7 @@ class Predictor(nn.Module):
             nn.SiLU(),
             nn.Linear(dim, dim),
             nn.SiLU(),
-            nn.Linear(dim, sizes.acoustic_dim - SPECTRUM),
+            nn.Linear(dim, sizes.value_dim - SPECTRUM),
         )
 
     def forward(self, codes, voice):

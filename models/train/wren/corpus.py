@@ -17,7 +17,6 @@ from .g2p import ACCENTS, Phonemes
 from .home import eval_sentences
 from .pitch import half_frames, locked_cycles, pitch_values
 from .precision import on_gpu
-from .sentences import Script
 from .sizes import SAMPLE_RATE_HZ, UNIT_SAMPLES
 from .teacher import MAX_SYMBOLS, VOICE_HZ, VOICES, Teacher
 
@@ -43,6 +42,8 @@ def held_out_requests():
 
 def requests(seed, stage):
     """Endless (text, voice, phonemes); held-out sentences never come out."""
+    from .sentences import Script  # only where lines are made is what spells numbers installed
+
     held_out = {key(s) for group in eval_sentences().values() for s in group}
     script = Script(seed, DEFINITIONS_SHARE[stage])
     phonemes = {accent: Phonemes(accent) for accent in ACCENTS}

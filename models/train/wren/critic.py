@@ -3,7 +3,7 @@
 In: sounds [n, samples]. Out: for each of several views of them the features of every layer, the last one a score. A decoder
 trained on spectral distances alone gives the mean of what cannot be known, and that is heard as roughness; here it is pulled
 to what could be speech. Spectra show the critic noise and harmonics (as in EnCodec), folded waveforms the shape of a cycle (as in
-HiFi-GAN).
+HiFi-GAN); folded at the decoder's own patches, they show what each of these does alike, and what happens between two of them.
 """
 
 import torch
@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from .sizes import PATCH_SAMPLES
+
 WINDOWS = (2048, 1024, 512)
 PERIODS = (2, 3, 5, 7, 11)
-SPECTRUM_WIDTH, PERIOD_WIDTHS = 32, (16, 32, 64, 128)
+SPECTRUM_WIDTH, PERIOD_WIDTHS, PATCH_WIDTHS = 32, (16, 32, 64, 128), (16, 32, 64)
 SLOPE, LEAST_MAGNITUDE = 0.1, 1e-3
 FEATURE_WEIGHT = 5.0
 
@@ -76,10 +78,26 @@ class Period(View):
         return F.pad(audio, (0, -audio.shape[1] % self.period)).unflatten(1, (-1, self.period))[:, None]
 
 
+class Patches(View):
+    """The waveform and its differences, folded at the patches, seams in the middle: [n, 2, PATCH_SAMPLES, patches]."""
+
+    def __init__(self):
+        super().__init__()
+        widths = (2, *PATCH_WIDTHS)
+        self.layers = nn.ModuleList(conv(a, b, (7, 3), 3) for a, b in zip(widths, widths[1:]))
+        self.layers += [conv(widths[-1], widths[-1], (5, 3)), conv(widths[-1], 1, (3, 3))]
+
+    def image(self, audio):
+        whole = audio[:, PATCH_SAMPLES // 2 :]
+        whole = whole[:, : whole.shape[1] // PATCH_SAMPLES * PATCH_SAMPLES]
+        steps = F.pad(whole.diff(dim=1), (1, 0))
+        return torch.stack([whole, steps], 1).unflatten(2, (-1, PATCH_SAMPLES)).transpose(2, 3)
+
+
 class Critic(nn.Module):
     def __init__(self):
         super().__init__()
-        self.views = nn.ModuleList([*(Spectrum(n) for n in WINDOWS), *(Period(n) for n in PERIODS)])
+        self.views = nn.ModuleList([*(Spectrum(n) for n in WINDOWS), *(Period(n) for n in PERIODS), Patches()])
 
     def forward(self, audio):
         return [view.features(audio) for view in self.views]

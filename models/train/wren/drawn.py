@@ -9,13 +9,11 @@ up for words. So it is shown what it will be given, with the sound that it shoul
 import numpy as np
 import torch
 
-from . import codes as code_table
 from .acoustics import levels
 from .checkpoint import load_average
-from .language import Language
+from .language import untrained
 from .precision import autocast
 from .speech import DRAWN
-from .teacher import VOICES
 from .train_language import embedded
 from .utterances import Utterances
 
@@ -25,19 +23,19 @@ FRAMES_PER_HOUR = 45_000
 
 @torch.inference_mode()
 def draw(model, data, ids):
-    """Levels [frames, acoustic_dim] of utterances, one after another."""
+    """Levels [frames, value_dim] of utterances, one after another."""
     batch = data.batch(torch.tensor(ids.tolist()), int(data.lengths[ids].max()))
     x = embedded(model, batch, corrupt=False)
     with autocast():
         hidden, _ = model.backbone(x)
         states = hidden[batch.targets > 0].float()
-        noise = torch.randn(len(states), model.codec.acoustic_dim)
+        noise = torch.randn(len(states), model.codec.value_dim)
         values = torch.cat([model.flow.sample(*some) for some in zip(states.split(FLOW_BATCH), noise.split(FLOW_BATCH))])
     return levels(values.float().clamp(-1, 1).cpu().numpy())
 
 
 def run(home, limit_hours):
-    model = Language(code_table.load(home), len(VOICES))
+    model = untrained(home)
     step = load_average(home.folder("language") / "language.pt", model)
     data = Utterances(home, ("corpus",), model)
     frames = data.lengths - data.prompt.cpu().numpy()

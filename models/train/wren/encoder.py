@@ -81,7 +81,7 @@ def losses(listener, rows, audio, codes, values):
         semantic, acoustic = listener.encode(audio)
     logits = listener.recognise(semantic, rows).flatten(0, 1)
     right = (logits.argmax(-1) == codes.flatten()).float().mean()
-    return F.cross_entropy(logits, codes.flatten()), F.mse_loss(acoustic, values), right
+    return F.cross_entropy(logits, codes.flatten()), F.mse_loss(acoustic[..., : values.shape[-1]], values), right
 
 
 def run(home, minutes, decay_minutes, batch):

@@ -16,10 +16,10 @@ from . import codes as code_table
 from .acoustics import SPECTRUM
 from .checkpoint import load_average
 from .frames import SILENCE
-from .judge import Words, quality
-from .language import Language
+from .judge import Words
+from .language import untrained
+from .quality import NAMES, mean_marks, written
 from .speech import Speech
-from .teacher import VOICES
 from .train_codec import Trained
 
 
@@ -54,10 +54,10 @@ class Bench:
 
     def report(self, title, show=False):
         rates = {kind: self.judge.errors(pairs, show) for kind, pairs in self.sounds.items()}
-        scores = {kind: np.mean([quality(audio) for _, audio in pairs]) for kind, pairs in self.sounds.items()}
+        scores = {kind: written(mean_marks([audio for _, audio in pairs])) for kind, pairs in self.sounds.items()}
         self.home.log(
-            f"{title}, {self.count} held-out utterances: word error / DNSMOS "
-            + ", ".join(f"{kind} {rate:.1%} / {scores[kind]:.2f}" for kind, rate in rates.items())
+            f"{title}, {self.count} held-out utterances: word error / {' / '.join(NAMES)} "
+            + ", ".join(f"{kind} {rate:.1%} / {' / '.join(scores[kind])}" for kind, rate in rates.items())
         )
 
 
@@ -74,7 +74,7 @@ def codec(home, count):
 
 
 def language_model(bench):
-    model = Language(bench.codes, len(VOICES))
+    model = untrained(bench.home)
     return model, load_average(bench.home.folder("language") / "language.pt", model)
 
 
@@ -86,7 +86,7 @@ def swap(home, count):
     for text, voice, _, codes, acoustic in bench.utterances():
         hidden = model.states(text, voice, codes, bench.codec.levels(acoustic).long())
         guessed = model.logits(hidden)[:, 1:].argmax(-1)
-        drawn = model.flow.sample(hidden, torch.randn(len(hidden), model.codec.acoustic_dim)).clamp(-1, 1)
+        drawn = model.flow.sample(hidden, torch.randn(len(hidden), model.codec.value_dim)).clamp(-1, 1)
         drawn = bench.codec.values(bench.codec.levels(drawn))
         right, total = right + int((guessed == codes).sum()), total + len(codes)
         error.append(float((drawn - acoustic).square().mean() / acoustic.var()))
@@ -110,7 +110,7 @@ def phones(codes, table):
 @torch.inference_mode()
 def reading(home, count, show=False):
     table = code_table.load(home)
-    model = Language(table, len(VOICES))
+    model = untrained(home)
     step = load_average(home.folder("language") / "language.pt", model)
     wrong = total = 0
     ratio, endless = [], []

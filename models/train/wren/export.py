@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from . import acoustics
 from . import codes as code_table
+from .alphabet import ENTRIES
 from .checkpoint import load_average
 from .encoder import Listener
 from .language import AUDIO, BEGIN_AUDIO, BOS, NEXT_AUDIO_TEXT, REPEAT_AUDIO_TEXT, Language
@@ -33,6 +35,7 @@ SPECIALS = {
     REPEAT_AUDIO_TEXT: "[REPEAT_AUDIO_TEXT]",
     NEXT_AUDIO_TEXT: "[NEXT_AUDIO_TEXT]",
 }
+FLOW_IN, FLOW_OUT = "input_projection.weight", "acoustic_codebook_output.weight"
 ROW_PADDING = 128
 END_ROW = 1
 
@@ -45,9 +48,10 @@ def padded(rows):
 def audio_table(language):
     """Rows of fed-back codes: semantic first, then each acoustic codebook; two special rows before each."""
     specials = torch.zeros(FIRST_CODE, language.sizes.backbone.dim)
-    levels = language.acoustic.weight.view(language.codec.acoustic_dim, language.codec.acoustic_levels, -1)
+    levels = language.acoustic.weight.view(language.codec.value_dim, language.codec.acoustic_levels, -1)
+    noise = levels.new_zeros(language.codec.noise_dim, *levels.shape[1:])
     blocks = [specials, language.semantic.rows()]
-    for rows in levels:
+    for rows in [*levels, *noise]:
         blocks += [specials, rows]
     return padded(torch.cat(blocks))
 
@@ -66,6 +70,9 @@ def tensors(codec, language, encoder=None):
             out[name] = value
         elif name.startswith("flow."):
             out["acoustic_transformer." + name.removeprefix("flow.")] = value
+    for name, sides in ((FLOW_IN, (0, codec.sizes.noise_dim)), (FLOW_OUT, (0, 0, 0, codec.sizes.noise_dim))):
+        # what the flow begins with stays as it is, and changes nothing else
+        out["acoustic_transformer." + name] = F.pad(out["acoustic_transformer." + name], sides)
     for name, value in codec.decoder.state_dict().items():
         out["audio_tokenizer." + name] = value
     folded = codec.decoder.output_proj.folded()
@@ -175,23 +182,23 @@ def params(codec, language, code_count, encoder=None):
 
 
 def tekken(language):
-    """One entry per byte and no merges: text reaches the model as bytes."""
+    """The entries of `alphabet`: bytes, and phones that three of them are merged into."""
     sizes = language.sizes
     return {
         "config": {
             "pattern": r"[^\s]+|\s+",
-            "num_vocab_tokens": 256,
+            "num_vocab_tokens": len(ENTRIES),
             "default_vocab_size": sizes.vocabulary,
             "default_num_special_tokens": sizes.n_special_tokens,
             "version": "v7",
         },
         "vocab": [
             {
-                "rank": byte,
-                "token_bytes": base64.b64encode(bytes([byte])).decode(),
-                "token_str": chr(byte) if byte < 128 else None,
+                "rank": rank,
+                "token_bytes": base64.b64encode(entry).decode(),
+                "token_str": chr(rank) if rank < 128 else None,
             }
-            for byte in range(256)
+            for rank, entry in enumerate(ENTRIES)
         ],
         "special_tokens": [
             {"rank": i, "token_str": SPECIALS.get(i, f"<SPECIAL_{i}>"), "is_control": True} for i in range(sizes.n_special_tokens)
@@ -258,9 +265,11 @@ def hours(home, stage):
     return round(sum(int(np.load(path)["frame_ends"][-1]) for path in paths) / 45_000, 2)
 
 
-def write(folder, codec, language, code_count, facts, encoder=None):
+def write(folder, codec, language, code_count, facts, encoder=None, half=False):
+    """The checkpoint's files; with `half` in F16, for where every byte must be carried."""
     (folder / "voice_embedding").mkdir(parents=True, exist_ok=True)
-    save_file(tensors(codec, language, encoder), folder / "consolidated.safetensors")
+    named = tensors(codec, language, encoder)
+    save_file({name: value.half() for name, value in named.items()} if half else named, folder / "consolidated.safetensors")
     (folder / "params.json").write_text(json.dumps(params(codec, language, code_count, encoder), indent=4))
     (folder / "tekken.json").write_text(json.dumps(tekken(language), indent=1))
     for i, name in enumerate(VOICES):
@@ -271,9 +280,10 @@ def write(folder, codec, language, code_count, facts, encoder=None):
     (folder / "syrinx.toml").write_text(about(facts))
 
 
-def run(home):
+def run(home, half=False):
     codes = code_table.load(home)
-    trained, language = Trained(codes, acoustics.load(home)), Language(codes, len(VOICES))
+    tables = acoustics.load(home)
+    trained, language = Trained(codes, tables), Language(codes, len(VOICES), codec=tables.sizes)
     codec_step = load_average(home.folder("codec") / "codec.pt", trained)
     language_step = load_average(home.folder("language") / "language.pt", language)
     facts = {
@@ -287,5 +297,5 @@ def run(home):
     if path.exists():
         listener = Listener(trained.codec.sizes)
         facts["encoder_steps"], encoder = load_average(path, listener), listener.encoder
-    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder)
+    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder, half)
     home.log(f"export: {facts}")

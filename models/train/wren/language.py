@@ -1,6 +1,6 @@
 """The language model: a causal backbone that writes semantic codes, and a flow head that adds the acoustic values.
 
-In: the prompt [BOS][BEGIN_AUDIO] voice rows [NEXT_AUDIO_TEXT] text bytes [REPEAT_AUDIO_TEXT][BEGIN_AUDIO], then one
+In: the prompt [BOS][BEGIN_AUDIO] voice rows [NEXT_AUDIO_TEXT] text [REPEAT_AUDIO_TEXT][BEGIN_AUDIO], then one
 embedding per frame already made (the sum of its code rows). Out: a hidden state per position; from it the next
 frame's semantic code (END closes the utterance) and, by seven Euler steps of the flow, its acoustic values.
 Arithmetic and parameter names are those of the Voxtral format; semantic rows are factored by phone as in the codec.
@@ -12,34 +12,38 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from . import acoustics
+from . import codes as code_table
+from .alphabet import tokens
 from .codec import Codebook
 from .layers import Layer, RMSNorm, rotations
 from .sizes import CodecSizes, LanguageSizes
+from .teacher import VOICES
 
 BOS, AUDIO, BEGIN_AUDIO, REPEAT_AUDIO_TEXT, NEXT_AUDIO_TEXT = 1, 24, 25, 35, 36
 FLOW_STEPS, GUIDANCE = 7, 1.2
 
 
 def text_tokens(text, sizes):
-    """Lower-cased UTF-8 bytes as token ids."""
-    return [sizes.n_special_tokens + byte for byte in text.lower().encode()]
+    """Token ids of letters and phones (`alphabet`)."""
+    return [sizes.n_special_tokens + token for token in tokens(text)]
 
 
 class Flow(nn.Module):
     """Velocity of the acoustic values from three tokens: the values, the time, the backbone's state."""
 
-    def __init__(self, sizes, input_dim, acoustic_dim):
+    def __init__(self, sizes, input_dim, value_dim):
         super().__init__()
         self.dim = sizes.dim
-        self.input_projection = nn.Linear(acoustic_dim, sizes.dim, bias=False)
+        self.input_projection = nn.Linear(value_dim, sizes.dim, bias=False)
         self.time_projection = nn.Linear(sizes.dim, sizes.dim, bias=False)
         self.llm_projection = nn.Linear(input_dim, sizes.dim, bias=False)
         self.layers = nn.ModuleList(Layer(sizes) for _ in range(sizes.n_layers))
         self.norm = RMSNorm(sizes.dim, sizes.norm_eps)
-        self.acoustic_codebook_output = nn.Linear(sizes.dim, acoustic_dim, bias=False)
+        self.acoustic_codebook_output = nn.Linear(sizes.dim, value_dim, bias=False)
 
     def forward(self, x, time, hidden):
-        """x [n, acoustic_dim], time [n] in 0 .. 1, hidden [n, input_dim] -> velocity [n, acoustic_dim]."""
+        """x [n, value_dim], time [n] in 0 .. 1, hidden [n, input_dim] -> velocity [n, value_dim]."""
         half = self.dim // 2
         angle = time[:, None] * torch.exp(-math.log(10_000.0) * torch.arange(half) / half)
         wave = torch.cat([angle.cos(), angle.sin()], -1)
@@ -65,19 +69,19 @@ class Language(nn.Module):
         self.tok_embeddings = nn.Embedding(sizes.vocabulary, dim)
         self.voices = nn.Parameter(torch.randn(voices, sizes.voice_rows, dim) * 0.3)
         self.semantic = Codebook(codes, dim, 0.3)
-        self.acoustic = nn.Embedding(codec.acoustic_dim * codec.acoustic_levels, dim)
+        self.acoustic = nn.Embedding(codec.value_dim * codec.acoustic_levels, dim)
         self.layers = nn.ModuleList(Layer(sizes.backbone) for _ in range(sizes.backbone.n_layers))
         self.norm = RMSNorm(dim, sizes.backbone.norm_eps)
         self.head = Codebook(codes, dim, 0.5 / dim**0.5)
         self.end = nn.Parameter(torch.zeros(dim))
-        self.flow = Flow(sizes.flow, dim, codec.acoustic_dim)
+        self.flow = Flow(sizes.flow, dim, codec.value_dim)
         nn.init.normal_(self.tok_embeddings.weight, std=0.5)
         nn.init.normal_(self.acoustic.weight, std=0.1)
         for layer in [*self.layers, *self.flow.layers]:
             for out in (layer.attention.wo, layer.feed_forward.w2):
                 nn.init.normal_(out.weight, std=0.02)
         self.first_code = sizes.vocabulary + voices * sizes.voice_rows
-        self.register_buffer("offsets", torch.arange(codec.acoustic_dim) * codec.acoustic_levels, persistent=False)
+        self.register_buffer("offsets", torch.arange(codec.value_dim) * codec.acoustic_levels, persistent=False)
 
     def table(self):
         """Every row that a position's embedding begins with: text tokens, voices, then from `first_code` on the semantic codes."""
@@ -97,12 +101,12 @@ class Language(nn.Module):
         return text_length + self.sizes.voice_rows + 5
 
     def frame_rows(self, codes, levels=None):
-        """Sum of code rows: codes [...], levels [..., acoustic_dim] or None for a frame whose sound is not known."""
+        """Sum of code rows: codes [...], levels [..., value_dim] or None for a frame whose sound is not known."""
         rows = self.semantic.rows()[codes]
         return rows if levels is None else rows + self.sound_rows(levels)
 
     def sound_rows(self, levels):
-        """Sum of the rows of levels [..., acoustic_dim], as a product: gathered, they would need twenty times the memory."""
+        """Sum of the rows of levels [..., value_dim], as a product: gathered, they would need twenty times the memory."""
         chosen = torch.zeros(*levels.shape[:-1], self.acoustic.num_embeddings)
         return chosen.scatter_(-1, levels + self.offsets, 1.0) @ self.acoustic.weight
 
@@ -116,7 +120,7 @@ class Language(nn.Module):
 
     def states(self, text, voice, codes, levels):
         """The state [frames, dim] before each frame, the true frames being fed back: codes [frames], levels [frames,
-        acoustic_dim]."""
+        value_dim]."""
         prompt = self.prompt(text_tokens(text, self.sizes), voice)
         hidden, _ = self.backbone(torch.cat([prompt, self.frame_rows(codes, levels)])[None])
         return hidden[0, len(prompt) - 1 : -1]
@@ -127,7 +131,7 @@ class Language(nn.Module):
 
     @torch.inference_mode()
     def speak(self, text, voice, max_frames, generator=None, mute=False):
-        """Free-running synthesis: (codes [frames], levels [frames, acoustic_dim], ended). With `mute` no sound is drawn
+        """Free-running synthesis: (codes [frames], levels [frames, value_dim], ended). With `mute` no sound is drawn
         and none is fed back, as for text-only utterances: levels is then empty."""
         caches = [{} for _ in self.layers]
         x = self.prompt(text_tokens(text, self.sizes), voice)[None]
@@ -144,9 +148,14 @@ class Language(nn.Module):
                 break
             codes.append(int(scores.argmax()) - 1)
             if not mute:
-                noise = torch.randn(1, self.codec.acoustic_dim, generator=generator)
+                noise = torch.randn(1, self.codec.value_dim, generator=generator)
                 values = self.flow.sample(hidden, noise)[0].clamp(-1, 1)
                 levels.append(torch.round((values + 1) / 2 * (self.codec.acoustic_levels - 1)).long())
             x = self.frame_rows(torch.tensor([codes[-1]]), None if mute else levels[-1][None])[None]
-        levels = torch.stack(levels) if levels else torch.empty(0, self.codec.acoustic_dim, dtype=torch.long)
+        levels = torch.stack(levels) if levels else torch.empty(0, self.codec.value_dim, dtype=torch.long)
         return torch.tensor(codes), levels, ended
+
+
+def untrained(home):
+    """The language model of the working folder's tables of codes and acoustic values."""
+    return Language(code_table.load(home), len(VOICES), codec=acoustics.load(home).sizes)

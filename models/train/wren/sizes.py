@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from .alphabet import ENTRIES
+
 SAMPLE_RATE_HZ = 24_000
 FRAME_SAMPLES = 1_920
 PATCH_SAMPLES = 240
@@ -12,7 +14,8 @@ FIRST_CODE = 2  # codes in the checkpoint are shifted: 0 EMPTY, 1 END
 @dataclass(frozen=True)
 class CodecSizes:
     semantic_dim: int = 76
-    acoustic_dim: int = 20
+    value_dim: int = 20  # acoustic values with a meaning; the tables of `acoustics` say how many
+    noise_dim: int = 12  # acoustic codes with none: noise for the decoder
     acoustic_levels: int = 21
     dim: int = 256
     n_heads: int = 8
@@ -26,6 +29,10 @@ class CodecSizes:
     output_kernel: int = 7
     encoder_bands: int = 80
     encoder_hidden_dim: int = 512
+
+    @property
+    def acoustic_dim(self):
+        return self.value_dim + self.noise_dim
 
     def values(self, levels):
         """Integers 0 .. acoustic_levels - 1, as floats, in [-1, 1]."""
@@ -55,4 +62,4 @@ class LanguageSizes:
 
     @property
     def vocabulary(self):
-        return self.n_special_tokens + 256
+        return self.n_special_tokens + len(ENTRIES)

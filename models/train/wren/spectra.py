@@ -1,4 +1,4 @@
-"""Log-mel spectra: the encoder's input and the distance the codec is trained by."""
+"""Log-mel spectra: the encoder's input and, with single bins, the distance the codec is trained by."""
 
 import numpy as np
 import torch
@@ -11,6 +11,9 @@ from .sizes import SAMPLE_RATE_HZ
 FLOOR = 1e-5
 RESOLUTIONS = ((2048, 120), (1024, 80), (512, 64), (256, 32), (128, 16))
 HARMONICS_WINDOW, HARMONICS_HZ, HARMONICS_WEIGHT = 2048, 1_500, 0.3
+GRAIN_WINDOWS, GRAIN_WEIGHT = (2048, 1024, 512, 256), 1.0
+GRAIN_HZ, GRAIN_FLOOR = 3_000, 2e-4  # from there on speech is mostly noise; the floor is the amplitude of white noise
+LOW_PASS_TAPS = 65
 
 
 def mel_filters(window_samples, bands):
@@ -51,16 +54,50 @@ class LowBins(LogMel):
         self.register_buffer("filters", torch.eye(bins, window_samples // 2 + 1), persistent=False)
 
 
-class MelDistance(nn.Module):
-    """Mean L1 of log-mel spectra at five resolutions, and of the harmonics' bins."""
+class Grain(nn.Module):
+    """Log magnitude of every bin from GRAIN_HZ on [batch, bins, time]. Mel bands average a hiss; single bins tell one that is new
+    at every moment from one that comes again in every patch, which is a comb of lines there."""
+
+    def __init__(self, window_samples):
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(window_samples), persistent=False)
+        self.floor = float(GRAIN_FLOOR * self.window.square().sum().sqrt())
+        self.first = int(GRAIN_HZ / SAMPLE_RATE_HZ * window_samples)
+
+    def forward(self, audio):
+        size = len(self.window)
+        spectrum = torch.stft(audio.float(), size, size // 4, window=self.window, center=False, return_complex=True)
+        return 0.5 * torch.view_as_real(spectrum[:, self.first :]).square().sum(-1).add(self.floor**2).log()
+
+
+class Spectra(nn.Module):
+    """What sounds are compared by: log-mel spectra at five resolutions, the bins of harmonics, and the grain at four."""
 
     def __init__(self):
         super().__init__()
         self.mels = nn.ModuleList(LogMel(n, n // 4, bands) for n, bands in RESOLUTIONS)
         self.low = LowBins(HARMONICS_WINDOW, HARMONICS_WINDOW // 4)
+        self.grains = nn.ModuleList(Grain(n) for n in GRAIN_WINDOWS)
 
-    def forward(self, made, wanted):
-        with torch.no_grad():
-            targets = [mel(wanted) for mel in (self.low, *self.mels)]
-        low, *others = (F.l1_loss(mel(made), target) for mel, target in zip((self.low, *self.mels), targets))
-        return sum(others) / len(others) + HARMONICS_WEIGHT * low
+    def forward(self, audio):
+        return [*(mel(audio) for mel in self.mels), self.low(audio), *(grain(audio) for grain in self.grains)]
+
+
+def apart(one, other):
+    """Distance of two sounds by their `Spectra`: (mel, harmonics, grain), each a mean of L1 distances."""
+    distances = [F.l1_loss(a, b) for a, b in zip(one, other)]
+    mels, low, grains = distances[: len(RESOLUTIONS)], distances[len(RESOLUTIONS)], distances[len(RESOLUTIONS) + 1 :]
+    return sum(mels) / len(mels), low, sum(grains) / len(grains)
+
+
+class LowPass(nn.Module):
+    """[batch, samples] below GRAIN_HZ, by a windowed sinc."""
+
+    def __init__(self):
+        super().__init__()
+        place = torch.arange(LOW_PASS_TAPS) - LOW_PASS_TAPS // 2
+        taps = torch.sinc(2 * GRAIN_HZ / SAMPLE_RATE_HZ * place) * torch.hann_window(LOW_PASS_TAPS + 2, periodic=False)[1:-1]
+        self.register_buffer("taps", (taps / taps.sum())[None, None], persistent=False)
+
+    def forward(self, audio):
+        return F.conv1d(audio[:, None], self.taps, padding=LOW_PASS_TAPS // 2)[:, 0]

@@ -8,6 +8,7 @@ random crops, and single utterances for evaluation. All of it lies on the defaul
 import numpy as np
 import torch
 
+from . import alphabet
 from . import codes as code_table
 from .acoustics import VOICE
 from .precision import placed
@@ -19,7 +20,7 @@ FULL_SCALE = 32_768
 
 class Speech:
     """Utterances of a stage: voice, first, begin, end, frame_start and frame_count [utterances], codes [frames], values and drawn
-    [frames, acoustic_dim], and pcm [samples], which `first` (of the first frame), `begin` and `end` (of the sound) point into."""
+    [frames, value_dim], and pcm [samples], which `first` (of the first frame), `begin` and `end` (of the sound) point into."""
 
     def __init__(self, home, stage="corpus"):
         self.silence = code_table.load(home).silence
@@ -72,7 +73,7 @@ class Speech:
 
     def crops(self, clips, starts, frames):
         """Of `frames` frames each, from the frames `starts` of the utterances `clips` on: audio [n, samples], codes [n, frames],
-        true and drawn values [n, frames, acoustic_dim]. Outside the utterance there is silence, in the same voice."""
+        true and drawn values [n, frames, value_dim]. Outside the utterance there is silence, in the same voice."""
         place = (self.first[clips] + starts * FRAME_SAMPLES)[:, None] + torch.arange(frames * FRAME_SAMPLES)
         sounds = (place >= self.begin[clips, None]) & (place < self.end[clips, None])
         audio = self.pcm[place.clamp(0, len(self.pcm) - 1)].float() / FULL_SCALE * sounds
@@ -85,7 +86,7 @@ class Speech:
         return audio, codes, self.values[index] * kept, self.drawn[index] * kept
 
     def utterance(self, i):
-        """(text, voice, audio [samples], codes [frames], values [frames, acoustic_dim]) of the whole utterance i."""
+        """(text, voice, audio [samples], codes [frames], values [frames, value_dim]) of the whole utterance i."""
         whole = (torch.tensor([i]), torch.tensor([0]), int(self.frame_count[i]))
         audio, codes, values, _ = (t[0] for t in self.crops(*whole))
         return self.texts[i], int(self.voice[i]), audio, codes, values
@@ -93,4 +94,4 @@ class Speech:
 
 def split_texts(part):
     ends = part["text_ends"]
-    return [part["text"][a:b].tobytes().decode() for a, b in zip([0, *ends[:-1]], ends)]
+    return [alphabet.text(part["text"][a:b]) for a, b in zip([0, *ends[:-1]], ends)]

@@ -1,8 +1,8 @@
 """Stage `tokens`: everything that training reads, in one array file per part; stage `acoustics`: what the acoustic values mean.
 
 In: a part of `script/`, `corpus/` or `heldout/`, with `codes.json`, and for speech `acoustics.npz`. Out, in
-`tokens/<stage>-<part>.npz`: voice [utterances]; text bytes and `text_ends`; per frame its code, the place in the text that it
-speaks (-1 in silence), and `frame_ends`. Speech adds acoustic values [frames, acoustic_dim], and where the utterance lies in
+`tokens/<stage>-<part>.npz`: voice [utterances]; text tokens and `text_ends`; per frame its code, the place in the text that it
+speaks (-1 in silence), and `frame_ends`. Speech adds acoustic values [frames, value_dim], and where the utterance lies in
 `<stage>/<part>.pcm`: its first frame starts at sample `first`, its own samples are `begin` .. `end`, and silence is around them.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 from . import acoustics
 from . import codes as code_table
 from .acoustics import VOICE_IDS
+from .alphabet import spoken, tokens
 from .corpus import entries, key, parsed
 from .frames import Frames
 from .home import eval_sentences
@@ -42,6 +43,23 @@ def symbol_places(text, phonemes):
     return places
 
 
+def mixed(text, phonemes, share, rng):
+    """The text with each word spoken (`alphabet`) instead of written with the chance `share`, and for each phoneme symbol its place
+    in that. A text whose words are not those of its phonemes one by one stays written."""
+    words, sounds = text.split(" "), phonemes.split(" ")
+    if len(words) != len(sounds):
+        return text, symbol_places(text, phonemes)
+    made, places = "", []
+    for word, sound in zip(words, sounds):
+        phones, (before, inside, after) = spoken(sound), re.fullmatch(r"(\W*)(.*?)(\W*)", word).groups()
+        first, said = len(made) + len(before), phones and rng.random() < share
+        length = len(phones if said else inside)
+        made += before + (phones if said else inside) + after + " "
+        part = (np.arange(len(sound)) + 0.5) / len(sound)
+        places += [*(first + part * length - 0.5), first + length]  # a space is after the word
+    return made[:-1], np.array(places[:-1], np.float32)
+
+
 def cut(pcm, start, count):
     """`count` samples from `start` on, float in [-1, 1]; silence where `pcm` does not reach."""
     before, after = max(0, -start), max(0, start + count - len(pcm))
@@ -53,8 +71,8 @@ def samples(folder, part):
     return np.memmap(folder / f"{part}.pcm", dtype="<i2", mode="r")
 
 
-def fit(home):
-    """Stage `acoustics`, on the first hours of the corpus."""
+def fit(home, values):
+    """Stage `acoustics`, on the first hours of the corpus; tables that are there only get what they lack of `values` in all."""
     table, folder = code_table.load(home), home.folder("corpus")
 
     def utterances():
@@ -67,27 +85,30 @@ def fit(home):
             heard += len(codes)
             yield cut(pcm, frames.first_sample, len(codes) * FRAME_SAMPLES), codes, VOICE_IDS[entry["voice"]]
 
-    acoustics.fit(home, table, utterances())
+    fitted = acoustics.extend if (home.folder(".") / "acoustics.npz").exists() else acoustics.fit
+    fitted(home, table, utterances(), values - acoustics.SPECTRUM)
 
 
-def run(home, stage, part):
-    """Stage `tokens` for one part."""
+def run(home, stage, part, phones=0.0):
+    """Stage `tokens` for one part. The share `phones` of the utterances have words given as phones: all of them, or some."""
     folder, name = home.folder(stage), f"{part:03}"
     table = code_table.load(home)
     held_out = set() if stage == "heldout" else {key(s) for group in eval_sentences().values() for s in group}
-    spoken = stage != "script"
-    tables, pcm = (acoustics.load(home), samples(folder, name)) if spoken else (None, None)
-    made = {of_utterances: [] for of_utterances in ("text", "codes", "places", "voice", *SPOKEN * spoken)}
+    sounding, rng = stage != "script", np.random.default_rng(part)
+    tables, pcm = (acoustics.load(home), samples(folder, name)) if sounding else (None, None)
+    made = {of_utterances: [] for of_utterances in ("text", "codes", "places", "voice", *SPOKEN * sounding)}
     for entry in parsed(folder / f"{name}.jsonl"):
         if key(entry["text"]) in held_out:
             continue
         frames, voice, text = Frames(entry), VOICE_IDS[entry["voice"]], entry["text"].lower()
-        places, codes = symbol_places(text, entry["phonemes"]), table.encode(frames)
-        made["text"].append(np.frombuffer(text.encode(), dtype=np.uint8))
+        share = rng.choice((1.0, rng.random())) if rng.random() < phones else 0.0
+        text, places = mixed(text, entry["phonemes"], share, rng) if share else (text, symbol_places(text, entry["phonemes"]))
+        codes = table.encode(frames)
+        made["text"].append(np.array(tokens(text), dtype=np.uint16))
         made["codes"].append(codes)
         made["places"].append(np.array([places[o] if o >= 0 else -1 for o in frames.owners], dtype=np.float16))
         made["voice"].append(voice)
-        if spoken:
+        if sounding:
             begin, end = entry["start"], entry["start"] + entry["samples"]
             columns = tables.columns(cut(pcm[begin:end], frames.first_sample, len(codes) * FRAME_SAMPLES))
             half_hz = half_frames(np.array(entry["pitch_hz"]), frames.first_sample, len(codes))

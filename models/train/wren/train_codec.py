@@ -2,7 +2,9 @@
 
 In: `tokens/` and `corpus/`, `codes.json`, `acoustics.npz`, and once there is a language model, `drawn.npz`. Out: `codec.pt`. The
 decoder hears its values rounded, noised, drawn towards what phones and voice let one guess, or as the flow head drew them,
-because that is what it will be given. Distances alone teach it what is determined by that; then a critic joins (`critic.py`).
+because that is what it will be given. Every clip is spoken twice, with different noise, and the loss is the energy distance
+(Gritsenko et al. 2020): far from the teacher is bad, far from itself is good. A decoder that is only pulled to the teacher gives
+the median of what cannot be known, and no use is made of noise. Then a critic joins (`critic.py`).
 """
 
 import torch
@@ -17,7 +19,7 @@ from .codec import Codec, Predictor
 from .critic import Critic, persuasion, scoring
 from .precision import autocast
 from .sizes import FRAME_SAMPLES
-from .spectra import MelDistance
+from .spectra import GRAIN_WEIGHT, HARMONICS_WEIGHT, LowPass, Spectra, apart
 from .speech import Speech
 from .teacher import VOICES
 
@@ -88,12 +90,27 @@ class Adversary:
         return gradient, {"critic": own.detach(), "persuade": loss.detach()}
 
 
+def energy(spectra, made, again, audio):
+    """(spectral distance, harmonics, how far the two sounds are from each other) of two sounds made of the same codes with
+    different noise. Spectra and grain by energy distance: twice the mean distance from the teacher's, less that from each other,
+    halved. Harmonics are determined, and simply pulled."""
+    one, two = spectra(made), spectra(again)
+    with torch.no_grad():
+        wanted = spectra(audio)
+    (to_mel, to_low, to_grain), (and_mel, and_low, and_grain), (mel, _, grain) = (
+        apart(a, b) for a, b in ((one, wanted), (two, wanted), (one, two))
+    )
+    spectral = (to_mel + and_mel - mel) / 2 + GRAIN_WEIGHT * (to_grain + and_grain - grain) / 2
+    return spectral, (to_low + and_low) / 2, grain.detach()
+
+
 class Training:
     """What a step needs. Two of them are recorded: without the critic, and with it."""
 
     def __init__(self, home, batch):
         codes, acoustics = code_table.load(home), acoustic_values.load(home)
-        self.model, self.distance, self.speech, self.batch = Trained(codes, acoustics), MelDistance(), Speech(home), batch
+        self.model, self.speech, self.batch = Trained(codes, acoustics), Speech(home), batch
+        self.spectra, self.low_pass = Spectra(), LowPass()
         path = home.folder("codec") / "codec.pt"
         self.state = State(path, self.model, optimiser_of(self.model), AVERAGE_DECAY)
         self.adversary = Adversary()
@@ -105,18 +122,20 @@ class Training:
         audio, named, values, flow = self.speech.crops(clips, starts, CROP_FRAMES)
         with autocast():
             guess = model.predictor(named, self.speech.voice[clips])
-            made = model.codec.decode(named, disturbed(model.codec, values, flow, guess))
+            heard_values = disturbed(model.codec, values, flow, guess)
+            made = model.codec.decode(named.repeat(2, 1), heard_values.repeat(2, 1, 1))
         made = made.float()
         # what came before a crop is unknown: its first frame counts only where nothing came before
         unknown = (torch.arange(made.shape[1]) < FRAME_SAMPLES) & (starts > 0)[:, None]
-        audio = audio.masked_fill(unknown, 0)
+        audio, unknown = audio.masked_fill(unknown, 0), unknown.repeat(2, 1)
         heard = made.detach().masked_fill(unknown, 0).requires_grad_()
-        mel = self.distance(heard, audio)
-        wave = F.l1_loss(heard, audio) / audio.abs().mean()
+        spectral, low, spread = energy(self.spectra, *heard.chunk(2), audio)
+        wave = F.l1_loss(self.low_pass(heard), self.low_pass(audio).repeat(2, 1)) / audio.abs().mean()
         predict = F.mse_loss(guess.float(), values[..., SPECTRUM:])
-        figures = {"mel": mel, "wave": wave, "predict": predict, "of": values[..., SPECTRUM:].var()}
-        (mel_pull,), (wave_pull,) = torch.autograd.grad(mel, heard), torch.autograd.grad(wave, heard)
-        gradient = mel_pull + (CRITIC_WAVE_WEIGHT if adversary else WAVE_WEIGHT) * wave_pull
+        figures = {"spectral": spectral, "low": low, "wave": wave, "spread": spread, "predict": predict}
+        (spectral_pull,) = torch.autograd.grad(spectral + HARMONICS_WEIGHT * low, heard, retain_graph=True)
+        (wave_pull,) = torch.autograd.grad(wave, heard)
+        gradient = spectral_pull + (CRITIC_WAVE_WEIGHT if adversary else WAVE_WEIGHT) * wave_pull
         if adversary:
             crop = (slice(max(1, int(CRITIC_CLIPS * self.batch))), slice(FRAME_SAMPLES, None))
             pull, more = adversary.step(audio[crop], heard.detach()[crop].requires_grad_(), optimiser.param_groups[0]["lr"])

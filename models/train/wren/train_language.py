@@ -9,12 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import codes as code_table
 from .checkpoint import Optimisers, Schedule, State, Step, adamw, train
-from .language import Language
+from .language import untrained
 from .muon import Muon
 from .precision import autocast, on_gpu
-from .teacher import VOICES
 from .utterances import IGNORED, Batches, Utterances, rounded
 
 # a CPU's time goes with the positions; a GPU needs many to be busy, beyond these only fewer steps come of more
@@ -122,7 +120,7 @@ def weights_of(data, share_spoken):
 
 
 def run(home, minutes, decay_minutes, tokens, share_spoken):
-    model = Language(code_table.load(home), len(VOICES))
+    model = untrained(home)
     state = State(home.folder("language") / "language.pt", model, optimisers(model), AVERAGE_DECAY)
     data = Utterances(home, ("corpus", "script"), model)
     batches = Batches(data.lengths, weights_of(data, share_spoken), tokens or (GPU_TOKENS if on_gpu() else CPU_TOKENS))

@@ -24,13 +24,13 @@ class Batch:
     targets: torch.Tensor  # columns of the logits; IGNORED in prompt and padding
     places: torch.Tensor  # of the letter that the frame asked for speaks, -1 in silence
     framed: torch.Tensor  # whether a frame is fed back here
-    levels: torch.Tensor  # [batch, width, acoustic_dim] of the frame fed back; of none where it has no sound
+    levels: torch.Tensor  # [batch, width, value_dim] of the frame fed back; of none where it has no sound
     audible: torch.Tensor  # [batch]: whether the utterance has sound
     letters: torch.Tensor  # [batch]: length of the text
 
 
 def stored(home, stage):
-    """(text bytes, voice, codes, places, levels or None) of every utterance, part by part in the order of their names."""
+    """(text tokens, voice, codes, places, levels or None) of every utterance, part by part in the order of their names."""
     for path in sorted(home.folder("tokens").glob(f"{stage}-*.npz")):
         with np.load(path) as file:
             part = {name: file[name] for name in file.files}
@@ -47,7 +47,7 @@ class Utterances:
 
     def __init__(self, home, stages, model):
         rows, targets, places, prompts, self.stages = [], [], [], [], {}
-        sounds = [np.zeros((1, model.codec.acoustic_dim), np.uint8)]  # first the levels of no frame
+        sounds = [np.zeros((1, model.codec.value_dim), np.uint8)]  # first the levels of no frame
         for stage in stages:
             first = len(rows)
             for text, voice, codes, spoken, sound in stored(home, stage):

@@ -16,8 +16,9 @@ from gguf.quants import dequantize
 
 from . import acoustics
 from . import codes as code_table
-from .acoustics import cosine_basis, means
+from .acoustics import means
 from .checkpoint import State
+from .export import FLOW_IN, FLOW_OUT
 from .language import Language
 from .sizes import FIRST_CODE
 from .teacher import VOICES
@@ -25,6 +26,7 @@ from .train_codec import Trained, optimiser_of
 from .train_language import optimisers
 
 TABLES = Path(__file__).resolve().parent.parent / "tables"
+NOISE_COLUMNS = 0.1  # deviation, of that of the columns that are there
 BACKBONE = {
     "attn_norm": "attention_norm",
     "attn_q": "attention.wq",
@@ -64,36 +66,51 @@ def set_convolution(conv, weight):
     norm.copy_(weight.flatten(1).norm(dim=1)[:, None, None])
 
 
+def widened(weight, count, fill=0.0):
+    """Columns [..., n] of the acoustic codes that a pack has, then those that it has not: normal with deviation `fill`."""
+    missing = torch.randn(*weight.shape[:-1], count - weight.shape[-1]) * fill
+    return torch.cat([weight, missing], -1)
+
+
 def fill_codec(codec, stored, codes):
-    """Decoder and codebook out of `speech.gguf`."""
+    """Decoder and codebook out of `speech.gguf`. A pack with fewer acoustic codes lacks columns of the first convolution."""
     prefix, sizes = "audio_tokenizer.", codec.sizes
     set_rows(codec.codebook, stored[f"{prefix}quantizer.semantic_codebook.embedding"], codes)
     for i, (kernel, stride) in enumerate(zip(sizes.kernels, sizes.strides)):
         weight = stored[f"{prefix}decoder_blocks.{2 * i}.conv.weight"]
         if i == 0:
-            weight = weight.view(sizes.dim, kernel, -1).permute(0, 2, 1)
+            weight = weight.view(sizes.dim, kernel, -1)
+            latent = sizes.semantic_dim + sizes.value_dim
+            weight = widened(weight, max(latent, weight.shape[-1]))
+            weight = widened(weight, latent + sizes.noise_dim, NOISE_COLUMNS * weight.std())
+            weight = weight.permute(0, 2, 1)
         else:  # rows: phase and output; columns: tap of that phase and input
             phases = weight.view(stride, sizes.dim, kernel // stride, sizes.dim)
             weight = phases.permute(3, 1, 2, 0).flatten(2)
         set_convolution(codec.decoder.decoder_blocks[2 * i].conv, weight)
     out = codec.decoder.output_proj
     samples = stored[f"{prefix}output_proj.conv.weight"].view(-1, sizes.output_kernel, sizes.dim).permute(0, 2, 1)
-    spread = out.basis.norm(dim=1)
-    set_convolution(out.conv, torch.einsum("fs,sct->fct", cosine_basis() / spread[:, None], samples))
+    set_convolution(out.conv, out.unfolded(samples))
     for name, parameter in codec.decoder.named_parameters():
         if "parametrizations" not in name:
             parameter.copy_(stored[f"{prefix}{name}"])
 
 
 def fill_language(language, backbone, speech, codes):
-    """Backbone, flow head, tables and voices."""
+    """Backbone, flow head, tables and voices. A pack with fewer acoustic values says nothing about the others: their rows are zero,
+    and the flow begins with no velocity for them."""
     count, codec = len(codes), language.codec
-    language.tok_embeddings.weight.copy_(speech["mm_audio_embeddings.tok_embeddings.weight"])
+    letters = speech["mm_audio_embeddings.tok_embeddings.weight"]
+    language.tok_embeddings.weight[: len(letters)] = letters  # an older pack knows no phones
     table = speech["mm_audio_embeddings.audio_codebook_embeddings.embeddings.weight"][FIRST_CODE:]
     set_rows(language.semantic, table[:count], codes)
-    used = table[count : count + codec.acoustic_dim * (codec.acoustic_levels + FIRST_CODE)]
-    levels = used.view(codec.acoustic_dim, -1, used.shape[1])[:, FIRST_CODE:]
-    language.acoustic.weight.copy_(levels.flatten(0, 1))
+    flow = {name: speech[f"acoustic_transformer.{name}"] for name, _ in language.flow.named_parameters()}
+    stored = min(codec.value_dim, len(flow[FLOW_OUT]))
+    used = table[count : count + stored * (codec.acoustic_levels + FIRST_CODE)]
+    levels = used.view(stored, -1, used.shape[1])[:, FIRST_CODE:].flatten(0, 1)
+    language.acoustic.weight.zero_()[: len(levels)] = levels
+    flow[FLOW_IN] = widened(flow[FLOW_IN][:, :stored], codec.value_dim)
+    flow[FLOW_OUT] = widened(flow[FLOW_OUT][:stored].T, codec.value_dim).T
     head = backbone["output.weight"]
     language.end.copy_(head[FIRST_CODE - 1])
     set_rows(language.head, head[FIRST_CODE : FIRST_CODE + count], codes)
@@ -102,7 +119,7 @@ def fill_language(language, backbone, speech, codes):
         for theirs, ours in BACKBONE.items():
             layer.get_parameter(f"{ours}.weight").copy_(backbone[f"blk.{i}.{theirs}.weight"])
     for name, parameter in language.flow.named_parameters():
-        parameter.copy_(speech[f"acoustic_transformer.{name}"])
+        parameter.copy_(flow[name])
     for i, name in enumerate(VOICES):
         language.voices[i].copy_(speech[f"voice.{name}"])
 
@@ -124,7 +141,8 @@ def run(home, pack):
     codes = code_table.load(home)
     backbone, speech = tensors(pack / "backbone.gguf"), tensors(pack / "speech.gguf")
     provenance = tomllib.loads((pack / "pack.toml").read_text()).get("provenance", {})
-    trained, language = Trained(codes, acoustics.load(home)), Language(codes, len(VOICES))
+    tables = acoustics.load(home)
+    trained, language = Trained(codes, tables), Language(codes, len(VOICES), codec=tables.sizes)
     fill_codec(trained.codec, speech, codes)
     fill_language(language, backbone, speech, codes)
     steps = [int(provenance.get(f"{part}_steps", 0)) for part in ("codec", "language")]

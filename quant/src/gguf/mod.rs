@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use zerocopy::{FromBytes, Immutable};
 
-use crate::block::DType;
+use crate::dtype::DType;
 use crate::error::{Error, Result, misshapen, truncated};
 
 /// The format version that is written; 2 and 3 are read (they differ in big-endian files only, which are refused).

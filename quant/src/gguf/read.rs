@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::value::{ARRAY, Array, STR, Value, item_size};
 use super::{ALIGNMENT, MAX_DIMENSIONS, TensorInfo, TensorSpec, TensorView, VERSION};
-use crate::block::DType;
+use crate::dtype::DType;
 use crate::error::{Result, corrupt, misshapen, missing, newer, truncated, unsupported};
 
 /// Bytes of the shortest possible metadata pair: key length, value type, one byte of value.

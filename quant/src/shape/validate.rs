@@ -2,9 +2,12 @@
 
 use super::{SPECIAL_CODES, Shape};
 use crate::error::{Result, misshapen};
+use crate::manifest::{MAX_GUIDANCE, MAX_STEPS};
 
 /// No width, count or table of a model is larger; keeps every product of three sizes within 64 bits.
 const MAX_SIZE: usize = 1 << 21;
+/// No model has more layers: each is named in lists that are made before a tensor of it is looked for.
+const MAX_LAYERS: usize = 4096;
 
 impl Shape {
     /// Errors: `Shape`, with the name of the first size that does not fit.
@@ -65,7 +68,6 @@ impl Shape {
             ("dim", model.dim),
             ("vocab_size", model.vocab_size),
             ("max_context", model.max_context),
-            ("backbone.layers", b.layers),
             ("backbone.heads", b.heads),
             ("backbone.kv_heads", b.kv_heads),
             ("backbone.head_dim", b.head_dim),
@@ -78,12 +80,10 @@ impl Shape {
             ("audio.sampling_rate", a.sampling_rate),
             ("flow.dim", f.dim),
             ("flow.input_dim", f.input_dim),
-            ("flow.layers", f.layers),
             ("flow.heads", f.heads),
             ("flow.kv_heads", f.kv_heads),
             ("flow.head_dim", f.head_dim),
             ("flow.hidden_dim", f.hidden_dim),
-            ("flow.steps", f.steps),
             ("codec.dim", c.dim),
             ("codec.hidden_dim", c.hidden_dim),
             ("codec.heads", c.heads),
@@ -107,7 +107,15 @@ impl Shape {
         ] {
             check(value.is_finite() && value > 0.0, || format!("{name} is {value}, expected a positive number"))?;
         }
-        check(f.guidance.is_finite(), || format!("flow.guidance is {}", f.guidance))
+        for (name, layers) in [("backbone.layers", b.layers), ("flow.layers", f.layers)] {
+            let limit = 1..=MAX_LAYERS;
+            check(limit.contains(&layers), || format!("{name} is {layers}, expected 1 to {MAX_LAYERS}"))?;
+        }
+        let steps = 1..=MAX_STEPS as usize;
+        check(steps.contains(&f.steps), || format!("flow.steps is {}, expected 1 to {MAX_STEPS}", f.steps))?;
+        check((0.0..=MAX_GUIDANCE).contains(&f.guidance), || {
+            format!("flow.guidance is {}, expected 0 to {MAX_GUIDANCE}", f.guidance)
+        })
     }
 
     fn validate_stages(&self) -> Result<()> {
@@ -126,7 +134,7 @@ impl Shape {
             c.kernels.iter().zip(&c.strides).zip(c.lengths.iter().zip(&c.windows)).enumerate()
         {
             let limit = 1..=4096;
-            check([kernel, stride, window].iter().all(|v| limit.contains(v)) && length <= 4096, || {
+            check([kernel, stride, window].iter().all(|v| limit.contains(v)) && length <= MAX_LAYERS, || {
                 format!("codec: stage {s} has kernel {kernel}, stride {stride}, window {window}, {length} layers")
             })?;
             check(kernel.is_multiple_of(stride), || {

@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::block::{DType, quantise};
+use crate::block::quantise;
+use crate::dtype::DType;
 use crate::error::{Result, misshapen};
 use crate::layout::{AUDIO_TABLE, Origin, Planned, SEMANTIC_HEAD, TEXT_TABLE};
 use crate::shape::Shape;

@@ -7,7 +7,7 @@ mod preset;
 use std::path::PathBuf;
 
 use crate::about::{About, DefaultsOverride, ImportRules};
-use crate::block::DType;
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::layout::Planned;
 use crate::manifest::{Guards, Licence, Text};

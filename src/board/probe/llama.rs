@@ -10,9 +10,9 @@ use llama_cpp_sys_2 as sys;
 use syrinx_quant::DType;
 
 use super::{FEW_ROWS, Line, StageRates, types, without};
-use crate::board::work::{Attention, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ggml::{self, Backend, Device};
+use crate::model::work::{AttentionWork, StageWork};
 
 const TIME: Duration = Duration::from_millis(60);
 const ROUNDS: usize = 3;
@@ -23,7 +23,7 @@ const SHORT: usize = 64;
 const FILL: usize = 1 << 20;
 
 /// Rates of a backbone's step: one column, whatever passes between two uses of a matrix.
-pub(super) fn rates(stage: &Stage, reuse_bytes: usize, threads: usize) -> Result<StageRates> {
+pub(super) fn rates(stage: &StageWork, reuse_bytes: usize, threads: usize) -> Result<StageRates> {
     let mut rates = StageRates::default();
     for (dtype, largest) in types(stage) {
         let (rows, inputs) = (largest.rows, largest.inputs);
@@ -45,7 +45,7 @@ pub(super) fn node_seconds(threads: usize) -> Result<f64> {
 }
 
 /// Seconds for one row's attention in all layers: the one operation of a step whose work grows with the positions before.
-pub(super) fn attention_seconds(attention: Attention, positions: usize, threads: usize) -> Result<f64> {
+pub(super) fn attention_seconds(attention: AttentionWork, positions: usize, threads: usize) -> Result<f64> {
     Chain::attention(attention, positions, threads)?.seconds()
 }
 
@@ -91,8 +91,8 @@ impl Chain {
     }
 
     /// A row's attention in each layer, over keys and values in F16, as a step has it by default.
-    fn attention(attention: Attention, positions: usize, threads: usize) -> Result<Self> {
-        let Attention { layers, heads, kv_heads, head_dim } = attention;
+    fn attention(attention: AttentionWork, positions: usize, threads: usize) -> Result<Self> {
+        let AttentionWork { layers, heads, kv_heads, head_dim } = attention;
         let [dim, positions, kv_heads, heads] = [head_dim, positions, kv_heads, heads].map(|n| n as i64);
         Self::build(threads, layers, |weights, graph| {
             // SAFETY: both contexts have room for these tensors, whose shapes agree; attention may go without a mask.
@@ -152,7 +152,7 @@ impl Chain {
     /// Weights go where llama.cpp would put them: into a layout made for this processor where there is one for their
     /// type, else as they are.
     fn allocate_weights(&self) -> Option<NonNull<sys::ggml_backend_buffer>> {
-        let kinds = extra_buffer_types().into_iter().chain(std::iter::once(
+        let kinds = ggml::extra_buffer_types().into_iter().chain(std::iter::once(
             // SAFETY: the backend is alive.
             unsafe { sys::ggml_backend_get_default_buffer_type(self.backend.as_ptr()) },
         ));
@@ -179,7 +179,7 @@ impl Chain {
         None
     }
 
-    /// As the weights of a backbone have them (`backbone/pages.rs`).
+    /// As the weights of a backbone have them (`ggml/pages.rs`).
     #[cfg(target_os = "linux")]
     fn use_huge_pages(&self) {
         let Some(weights) = self.weights else { return };
@@ -238,31 +238,5 @@ impl Drop for Chain {
                 sys::ggml_free(context.as_ptr());
             }
         }
-    }
-}
-
-/// The processor's further buffer types, in the order in which llama.cpp tries them.
-fn extra_buffer_types() -> Vec<sys::ggml_backend_buffer_type_t> {
-    type Get = unsafe extern "C" fn(sys::ggml_backend_dev_t) -> *mut sys::ggml_backend_buffer_type_t;
-    // SAFETY: ggml's registry lives as long as the program; the name is that of a function of this type
-    // (ggml-backend.h: `ggml_backend_dev_get_extra_bufts_t`), whose list ends with a null pointer.
-    unsafe {
-        let device = sys::ggml_backend_dev_by_type(sys::GGML_BACKEND_DEVICE_TYPE_CPU);
-        if device.is_null() {
-            return Vec::new();
-        }
-        let registry = sys::ggml_backend_dev_backend_reg(device);
-        let found = sys::ggml_backend_reg_get_proc_address(registry, c"ggml_backend_dev_get_extra_bufts".as_ptr());
-        if found.is_null() {
-            return Vec::new();
-        }
-        let get = std::mem::transmute::<*mut std::ffi::c_void, Get>(found);
-        let mut at = get(device);
-        let mut types = Vec::new();
-        while !at.is_null() && !(*at).is_null() {
-            types.push(*at);
-            at = at.add(1);
-        }
-        types
     }
 }

@@ -1,4 +1,4 @@
-//! The flow head as ggml graphs. In: tensors of [`Weights`]. Out: graphs with their own inputs, allocated once.
+//! The flow head as ggml graphs. In: tensors of [`GgmlWeights`]. Out: graphs with their own inputs, allocated once.
 //!
 //! Shapes in comments are ggml's, innermost first. All tokens of both branches are columns of one matrix, so each weight
 //! is read once for all six.
@@ -10,7 +10,7 @@ use llama_cpp_sys_2 as sys;
 use syrinx_quant::shape::Flow;
 
 use super::super::TOKENS;
-use super::weights::{Layer, Weights, get, set};
+use super::weights::{Conditions, GgmlWeights, LayerTensors, get, set};
 use super::{Context, Tensor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ggml::Backend;
@@ -33,18 +33,19 @@ impl Graph {
     /// Builds what `describe` gives and allocates it. Errors: `Unsupported` for an operation that the backend lacks,
     /// `OutOfMemory`.
     pub fn build(
-        flow: &Flow,
-        width: usize,
-        weights: &Weights,
+        weights: &GgmlWeights,
+        conditions: &Conditions,
         backend: &Backend,
         describe: impl Fn(&mut Builder<'_>) -> Tensor,
     ) -> Result<Self> {
-        let tensors = LAYER_TENSORS * flow.layers + OTHER_TENSORS;
+        let tensors = LAYER_TENSORS * weights.layers.len() + OTHER_TENSORS;
         let context = Context::new(tensors)?;
-        let mut builder = Builder { context: context.as_ptr(), flow, width, weights, inputs: Vec::new() };
+        let (flow, conditions) = (&weights.shape, conditions.tensor);
+        let mut builder = Builder { context: context.as_ptr(), flow, weights, conditions, inputs: Vec::new() };
         let output = describe(&mut builder);
         let inputs = builder.inputs;
-        // SAFETY: the context has room for the graph; `output` and all that it is made of live in it or in `weights`.
+        // SAFETY: the context has room for the graph; `output` and all that it is made of live in it, in `weights`
+        // or in `conditions`.
         let raw = unsafe {
             let raw = sys::ggml_new_graph_custom(context.as_ptr(), tensors, false);
             sys::ggml_set_output(output);
@@ -118,12 +119,13 @@ fn check_operations(graph: *mut sys::ggml_cgraph, backend: &Backend) -> Result<(
 pub(super) struct Builder<'a> {
     context: *mut sys::ggml_context,
     flow: &'a Flow,
-    width: usize,
-    weights: &'a Weights,
+    weights: &'a GgmlWeights,
+    conditions: Tensor,
     inputs: Vec<Tensor>,
 }
 
-// Every function here only links tensors: all are alive, of this graph's context or of the weights, and of sizes that
+// Every function here only links tensors: all are alive, of this graph's context, of the weights or of the conditions,
+// and of sizes that
 // agree, since they come of the same shape (ggml aborts, and does nothing undefined, where they do not).
 impl Builder<'_> {
     /// `e(t)` to a time token, both `[dim]`.
@@ -138,14 +140,14 @@ impl Builder<'_> {
         let token = self.product(self.weights.condition, hidden);
         // SAFETY: see above; the view is the first of two columns.
         unsafe {
-            let first = sys::ggml_view_2d(self.context, self.weights.conditions, self.dim(), 1, self.column(), 0);
+            let first = sys::ggml_view_2d(self.context, self.conditions, self.dim(), 1, self.column(), 0);
             sys::ggml_cpy(self.context, token, first)
         }
     }
 
     /// Point `[width]` and time token `[dim]` to velocities `[width, branches]`.
     pub fn velocities(&mut self, branches: usize) -> Tensor {
-        let point = self.input(self.width);
+        let point = self.input(self.weights.width);
         let time = self.input(self.flow.dim);
         let point = self.product(self.weights.input, point);
         let mut stream = self.tokens(point, time, branches);
@@ -164,7 +166,7 @@ impl Builder<'_> {
         unsafe {
             let shared = sys::ggml_concat(context, point, time, 1);
             let shared = sys::ggml_repeat_4d(context, shared, dim, 2, branches, 1);
-            let conditions = self.weights.conditions;
+            let conditions = self.conditions;
             let conditions = sys::ggml_view_3d(context, conditions, dim, 1, branches, self.column(), self.column(), 0);
             let all = sys::ggml_concat(context, shared, conditions, 1);
             sys::ggml_reshape_2d(context, all, dim, TOKENS as i64 * branches)
@@ -172,7 +174,7 @@ impl Builder<'_> {
     }
 
     /// A pre-norm layer. The last one goes on with the point's token of each branch alone.
-    fn layer(&self, layer: &Layer, stream: Tensor, branches: usize, is_last: bool) -> Tensor {
+    fn layer(&self, layer: &LayerTensors, stream: Tensor, branches: usize, is_last: bool) -> Tensor {
         let normed = self.norm(stream, layer.attention_norm);
         let (keys, values) = (self.product(layer.wk, normed), self.product(layer.wv, normed));
         let (stream, normed) = match is_last {

@@ -1,19 +1,20 @@
-//! The flow head's tensors on a backend. In: `speech.gguf`. Out: the same bytes, where the backend computes.
+//! The flow head's tensors on a device. In: `speech.gguf`. Out: the same bytes, where backends of the device compute,
+//! and the one tensor that each head has for itself.
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use llama_cpp_sys_2 as sys;
 use syrinx_quant::GgufFile;
-use syrinx_quant::shape::Flow;
+use syrinx_quant::shape::{Flow, Shape};
 
 use super::{Context, Tensor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ggml::Backend;
+use crate::ggml::Device;
 
 /// Tensors of a layer.
 #[derive(Debug)]
-pub(super) struct Layer {
+pub(super) struct LayerTensors {
     pub attention_norm: Tensor,
     pub wq: Tensor,
     pub wk: Tensor,
@@ -25,27 +26,40 @@ pub(super) struct Layer {
     pub w3: Tensor,
 }
 
-/// All tensors that graphs share, and the memory that they lie in.
+/// All tensors that the graphs of all heads share, and the memory that they lie in.
 #[derive(Debug)]
-pub(super) struct Weights {
-    pub input: Tensor,
-    pub time: Tensor,
-    pub condition: Tensor,
-    pub layers: Vec<Layer>,
-    pub norm: Tensor,
-    pub output: Tensor,
-    /// Projected conditioning tokens `[2][dim]`: of this frame's state, and zeros.
-    pub conditions: Tensor,
+pub(in super::super) struct GgmlWeights {
+    pub(super) shape: Flow,
+    pub(super) width: usize,
+    pub(super) device: Device,
+    /// Threads of a head's backend.
+    pub(super) threads: usize,
+    pub(super) input: Tensor,
+    pub(super) time: Tensor,
+    pub(super) condition: Tensor,
+    pub(super) layers: Vec<LayerTensors>,
+    pub(super) norm: Tensor,
+    pub(super) output: Tensor,
+    name: String,
     step_bytes: usize,
     condition_bytes: usize,
     _buffer: Buffer,
     _context: Context,
 }
 
-impl Weights {
-    /// Errors: `BadPack`, `OutOfMemory`.
-    pub fn load(file: &Arc<GgufFile>, flow: &Flow, width: usize, backend: &Backend) -> Result<Self> {
-        let mut loader = Loader::new(file, 9 * flow.layers + 7)?;
+// SAFETY: the tensors live in `_context` and `_buffer`, which belong to this value and are bound to no thread: freeing
+// them takes no more than that nobody uses them, and every graph that does is dropped before its head's `Arc` of this.
+unsafe impl Send for GgmlWeights {}
+// SAFETY: after `load` nobody writes a tensor, neither its data nor its description. The one operation of ours that would
+// is making a graph: ggml names an operand that has no name yet, therefore `Loader::tensor` gives each one. To compute a
+// graph reads the operands that no operation makes, and a graph's results have memory of their own.
+unsafe impl Sync for GgmlWeights {}
+
+impl GgmlWeights {
+    /// Errors: `BadPack`, `OutOfMemory`, `Backend`.
+    pub fn load(file: &Arc<GgufFile>, shape: &Shape, device: Device, threads: usize) -> Result<Self> {
+        let (flow, width) = (&shape.flow, shape.audio.n_acoustic);
+        let mut loader = Loader::new(file, 9 * flow.layers + 6)?;
         let (q, kv) = (flow.heads * flow.head_dim, flow.kv_heads * flow.head_dim);
         let input = loader.tensor("input_projection", &[flow.dim, width])?;
         let output = loader.tensor("acoustic_codebook_output", &[width, flow.dim])?;
@@ -53,7 +67,7 @@ impl Weights {
         let mut layers = Vec::with_capacity(flow.layers);
         for i in 0..flow.layers {
             let mut part = |name: &str, shape: &[usize]| loader.tensor(&format!("layers.{i}.{name}"), shape);
-            layers.push(Layer {
+            layers.push(LayerTensors {
                 attention_norm: part("attention_norm", &[flow.dim])?,
                 wq: part("attention.wq", &[q, flow.dim])?,
                 wk: part("attention.wk", &[kv, flow.dim])?,
@@ -70,23 +84,29 @@ impl Weights {
         let before = loader.bytes;
         let condition = loader.tensor("llm_projection", &[flow.dim, flow.input_dim])?;
         let condition_bytes = loader.bytes - before;
-        // SAFETY: the context has room for this tensor.
-        let conditions =
-            unsafe { sys::ggml_new_tensor_2d(loader.context.as_ptr(), sys::GGML_TYPE_F32, flow.dim as i64, 2) };
-        let buffer = loader.upload(backend)?;
+        let buffer = loader.upload(device)?;
         Ok(Self {
+            shape: flow.clone(),
+            width,
+            device,
+            threads,
             input,
             time,
             condition,
             layers,
             norm,
             output,
-            conditions,
+            name: format!("ggml on {}", device.name()),
             step_bytes,
             condition_bytes,
             _buffer: buffer,
             _context: loader.context,
         })
+    }
+
+    /// Where heads compute, for people.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Bytes of weights that one step reads.
@@ -100,9 +120,31 @@ impl Weights {
     }
 }
 
+/// The conditioning tokens of one head, which its graphs write and read between them.
+#[derive(Debug)]
+pub(super) struct Conditions {
+    /// Projected, `[2][dim]`: of this frame's state, and zeros.
+    pub tensor: Tensor,
+    _buffer: Buffer,
+    _context: Context,
+}
+
+impl Conditions {
+    /// Errors: `OutOfMemory`.
+    pub fn new(weights: &GgmlWeights) -> Result<Self> {
+        let context = Context::new(1)?;
+        let dim = weights.shape.dim;
+        // SAFETY: the context has room for this tensor.
+        let tensor = unsafe { sys::ggml_new_tensor_2d(context.as_ptr(), sys::GGML_TYPE_F32, dim as i64, 2) };
+        let buffer = Buffer::of(&context, weights.device, 2 * dim * size_of::<f32>())?;
+        Ok(Self { tensor, _buffer: buffer, _context: context })
+    }
+}
+
 /// Declares tensors first, so that one buffer can hold them all, and fills them then.
 ///
-/// The names of the file stay there: some are as long as ggml allows, and nothing here looks a tensor up by its name.
+/// The names of the file stay there: some are as long as ggml allows, and nothing here looks a tensor up by its name. All
+/// have the same one, so that ggml gives them none when a graph is made (see [`GgmlWeights`]).
 struct Loader<'f> {
     file: &'f GgufFile,
     context: Context,
@@ -126,20 +168,23 @@ impl<'f> Loader<'f> {
         // SAFETY: the context has room for as many tensors as `load` declares; ggml knows all types of a file that was
         // opened, and their rows fill whole blocks.
         let tensor = unsafe {
-            match shape {
+            let tensor = match shape {
                 [rows, _] => sys::ggml_new_tensor_2d(context, kind, columns, *rows as i64),
                 _ => sys::ggml_new_tensor_1d(context, kind, columns),
-            }
+            };
+            sys::ggml_set_name(tensor, c"weight".as_ptr())
         };
         self.declared.push((name, tensor));
         self.bytes += view.bytes.len();
         Ok(tensor)
     }
 
-    /// Allocates all tensors on the backend and copies them there; the file's own pages are given back. What has no
-    /// data in the file is zero. Errors: `OutOfMemory`, `BadPack`.
-    fn upload(&self, backend: &Backend) -> Result<Buffer> {
-        let buffer = Buffer::of(&self.context, backend, self.bytes)?;
+    /// Allocates all tensors on the device and copies them there; the file's own pages are given back.
+    /// Errors: `OutOfMemory`, `BadPack`.
+    fn upload(&self, device: Device) -> Result<Buffer> {
+        let buffer = Buffer::of(&self.context, device, self.bytes)?;
+        // SAFETY: the buffer was just made.
+        unsafe { sys::ggml_backend_buffer_set_usage(buffer.0.as_ptr(), sys::GGML_BACKEND_BUFFER_USAGE_WEIGHTS) }
         for (name, tensor) in &self.declared {
             let view = self.file.tensor(name)?;
             set(*tensor, view.bytes)?;
@@ -149,31 +194,32 @@ impl<'f> Loader<'f> {
     }
 }
 
-/// Memory on a backend.
+/// Memory of a device. It belongs to the device, not to a backend, and outlives those that compute with it.
 #[derive(Debug)]
 struct Buffer(NonNull<sys::ggml_backend_buffer>);
 
 impl Buffer {
     /// Memory for all tensors of a context, set to zero. Errors: `OutOfMemory`.
-    fn of(context: &Context, backend: &Backend, bytes: usize) -> Result<Self> {
-        // SAFETY: context and backend are alive, and no tensor of the context has memory yet.
-        let raw = unsafe { sys::ggml_backend_alloc_ctx_tensors(context.as_ptr(), backend.as_ptr()) };
+    fn of(context: &Context, device: Device, bytes: usize) -> Result<Self> {
+        // SAFETY: the context is alive, and none of its tensors has memory yet; a device's buffer type lives as long as
+        // the program.
+        let raw = unsafe {
+            let kind = sys::ggml_backend_dev_buffer_type(device.as_ptr());
+            sys::ggml_backend_alloc_ctx_tensors_from_buft(context.as_ptr(), kind)
+        };
         let buffer = NonNull::new(raw).map(Self).ok_or_else(|| {
-            let message = format!("no memory for the flow head ({} MB) on {}", bytes >> 20, backend.device().name());
+            let message = format!("no memory for the flow head ({} MB) on {}", bytes >> 20, device.name());
             Error::new(ErrorKind::OutOfMemory, format!("{message}: choose a smaller recipe or --flow-engine native"))
         })?;
         // SAFETY: the buffer was just made.
-        unsafe {
-            sys::ggml_backend_buffer_set_usage(raw, sys::GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-            sys::ggml_backend_buffer_clear(raw, 0);
-        }
+        unsafe { sys::ggml_backend_buffer_clear(raw, 0) }
         Ok(buffer)
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: made in `of`, freed once, before the backend; graphs that use it are dropped before.
+        // SAFETY: made in `of`, freed once; graphs that use it are dropped before.
         unsafe { sys::ggml_backend_buffer_free(self.0.as_ptr()) }
     }
 }

@@ -8,21 +8,18 @@ use syrinx_quant::shape::Flow;
 
 use super::TOKENS;
 use crate::error::Result;
-use crate::kernel::{Columns, Matrix, Pool, ops};
-use crate::pack::vector;
+use crate::kernel::{Columns, Matrix, Pool};
+use crate::net::attention::{Heads, KeyValues, attend, level};
+use crate::net::{Block, BlockScratch, Sizes};
 
 /// Weights of a layer.
 #[derive(Debug)]
-pub(super) struct Layer {
-    attention_norm: Vec<f32>,
+pub(super) struct FlowLayer {
+    block: Block,
+    heads: Heads,
     query: Matrix,
     /// Keys above values.
     key_value: Matrix,
-    output: Matrix,
-    ffn_norm: Vec<f32>,
-    /// Gate above up.
-    gate_up: Matrix,
-    down: Matrix,
 }
 
 /// Queries, keys and values of all tokens, `[branch * TOKENS + token][width]`; a key and its value side by side.
@@ -42,26 +39,17 @@ pub(super) enum Keep {
 /// Buffers of a layer, for at most two branches.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    normed: Columns,
+    block: BlockScratch,
     normed_first: Columns,
     first_query: Vec<f32>,
-    attended: Columns,
-    hidden: Columns,
-    gate_up: Vec<f32>,
-    delta: Vec<f32>,
 }
 
 impl Scratch {
     pub fn new(flow: &Flow) -> Self {
-        let columns = 2 * TOKENS;
         Self {
-            normed: Columns::new(flow.dim, columns),
+            block: BlockScratch::new(flow.into(), 2 * TOKENS),
             normed_first: Columns::new(flow.dim, 2),
             first_query: vec![0.0; flow.heads * flow.head_dim * 2],
-            attended: Columns::new(flow.heads * flow.head_dim, columns),
-            hidden: Columns::new(flow.hidden_dim, columns),
-            gate_up: vec![0.0; 2 * flow.hidden_dim * columns],
-            delta: vec![0.0; flow.dim * columns],
         }
     }
 }
@@ -82,56 +70,50 @@ impl Qkv {
     }
 }
 
-impl Layer {
+impl FlowLayer {
+    /// Errors: `BadPack`, `Unsupported`, `OutOfMemory`.
     pub fn open(file: &Arc<GgufFile>, flow: &Flow, index: usize) -> Result<Self> {
-        let name = |part: &str| format!("acoustic_transformer.layers.{index}.{part}.weight");
-        let matrix = |part: &str, rows, columns| Matrix::open(file, &name(part), rows, columns);
-        let stacked = |upper: &str, lower: &str, rows| {
-            Matrix::open_stacked(file, &[(&name(upper), rows), (&name(lower), rows)], flow.dim)
-        };
-        let (q, kv) = (flow.heads * flow.head_dim, flow.kv_heads * flow.head_dim);
+        let sizes = Sizes::from(flow);
+        let (q, kv) = (sizes.heads.query_width(), sizes.heads.kv_width());
+        let prefix = format!("acoustic_transformer.layers.{index}");
+        let name = |part: &str| format!("{prefix}.attention.{part}.weight");
         Ok(Self {
-            attention_norm: vector(file, &name("attention_norm"), flow.dim)?,
-            query: matrix("attention.wq", q, flow.dim)?,
-            key_value: stacked("attention.wk", "attention.wv", kv)?,
-            output: matrix("attention.wo", flow.dim, q)?,
-            ffn_norm: vector(file, &name("ffn_norm"), flow.dim)?,
-            gate_up: stacked("feed_forward.w1", "feed_forward.w3", flow.hidden_dim)?,
-            down: matrix("feed_forward.w2", flow.dim, flow.hidden_dim)?,
+            block: Block::open(file, &prefix, sizes, false)?,
+            heads: sizes.heads,
+            query: Matrix::open(file, &name("wq"), q, sizes.dim)?,
+            key_value: Matrix::open_stacked(file, &[(&name("wk"), kv), (&name("wv"), kv)], sizes.dim)?,
         })
     }
 
     /// Bytes of weights that one pass reads.
     pub fn bytes(&self) -> usize {
-        [&self.query, &self.key_value, &self.output, &self.gate_up, &self.down].map(Matrix::bytes).iter().sum()
+        self.projection_bytes() + self.block.bytes()
     }
 
-    /// Bytes of weights that [`Layer::project`] reads.
+    /// Bytes of weights that [`FlowLayer::project`] reads.
     pub fn projection_bytes(&self) -> usize {
         self.query.bytes() + self.key_value.bytes()
     }
 
     /// Norms `tokens` (`[n][dim]`) and projects them. With [`Keep::First`] only the first token of each branch gets a
     /// query, at its own place.
-    pub fn project(&self, flow: &Flow, tokens: &[f32], keep: Keep, scratch: &mut Scratch, out: &mut Qkv, pool: &Pool) {
-        let count = tokens.len() / flow.dim;
+    pub fn project(&self, tokens: &[f32], keep: Keep, scratch: &mut Scratch, out: &mut Qkv, pool: &Pool) {
         let (q, kv) = (self.query.rows(), self.key_value.rows());
-        self.key_value.inputs(&mut scratch.normed, count, pool, |i, out| {
-            ops::rms_norm(&tokens[i * flow.dim..][..flow.dim], &self.attention_norm, flow.norm_eps, out);
-        });
-        self.key_value.mul(&mut scratch.normed, &mut out.key_value[..count * kv], pool);
+        let Scratch { block: BlockScratch { normed, .. }, normed_first, first_query } = scratch;
+        self.block.norm_into(&self.key_value, tokens, normed, pool);
+        let (count, dim) = (normed.count(), normed.len());
+        self.key_value.mul(normed, &mut out.key_value[..count * kv], pool);
         if keep == Keep::All {
-            self.query.mul(&mut scratch.normed, &mut out.query[..count * q], pool);
+            self.query.mul(normed, &mut out.query[..count * q], pool);
             return;
         }
         let branches = count / TOKENS;
-        let first = scratch.normed_first.fill(branches);
-        for (to, from) in first.chunks_exact_mut(flow.dim).zip(scratch.normed.values().chunks_exact(TOKENS * flow.dim))
-        {
-            to.copy_from_slice(&from[..flow.dim]);
+        let first = normed_first.fill(branches);
+        for (to, from) in first.chunks_exact_mut(dim).zip(normed.values().chunks_exact(TOKENS * dim)) {
+            to.copy_from_slice(&from[..dim]);
         }
-        let queries = &mut scratch.first_query[..branches * q];
-        self.query.mul(&mut scratch.normed_first, queries, pool);
+        let queries = &mut first_query[..branches * q];
+        self.query.mul(normed_first, queries, pool);
         for (branch, query) in queries.chunks_exact(q).enumerate() {
             out.query[branch * TOKENS * q..][..q].copy_from_slice(query);
         }
@@ -139,53 +121,27 @@ impl Layer {
 
     /// Attention and feed-forward. In: the residual stream of all tokens and their projections. Out: the stream of the
     /// kept tokens, moved to the front: `[branch * kept + token][dim]`.
-    pub fn finish(&self, flow: &Flow, stream: &mut [f32], qkv: &Qkv, keep: Keep, scratch: &mut Scratch, pool: &Pool) {
-        let branches = stream.len() / (TOKENS * flow.dim);
+    pub fn finish(&self, stream: &mut [f32], qkv: &Qkv, keep: Keep, scratch: &mut Scratch, pool: &Pool) {
+        let dim = self.query.columns();
+        let branches = stream.len() / (TOKENS * dim);
         let kept = if keep == Keep::All { TOKENS } else { 1 };
         let count = branches * kept;
         if keep == Keep::First {
             for branch in 1..branches {
-                stream.copy_within(branch * TOKENS * flow.dim..(branch * TOKENS + 1) * flow.dim, branch * flow.dim);
+                stream.copy_within(branch * TOKENS * dim..(branch * TOKENS + 1) * dim, branch * dim);
             }
         }
-        let stream = &mut stream[..count * flow.dim];
-
-        self.output.inputs(&mut scratch.attended, count, pool, |i, out| attend(flow, qkv, i / kept, i % kept, out));
-        let delta = &mut scratch.delta[..count * flow.dim];
-        self.output.mul(&mut scratch.attended, delta, pool);
-        ops::add(stream, delta);
-
-        self.gate_up.inputs(&mut scratch.normed, count, pool, |i, out| {
-            ops::rms_norm(&stream[i * flow.dim..][..flow.dim], &self.ffn_norm, flow.norm_eps, out);
+        self.block.finish(&mut stream[..count * dim], &mut scratch.block, pool, |output, attended| {
+            output.inputs(attended, count, pool, |i, out| self.attend(qkv, i / kept, i % kept, out));
         });
-        let gate_up = &mut scratch.gate_up[..2 * count * flow.hidden_dim];
-        self.gate_up.mul(&mut scratch.normed, gate_up, pool);
-        self.down.inputs(&mut scratch.hidden, count, pool, |i, out| {
-            let (gate, up) = gate_up[2 * i * flow.hidden_dim..][..2 * flow.hidden_dim].split_at(flow.hidden_dim);
-            ops::silu_mul(gate, up, out);
-        });
-        self.down.mul(&mut scratch.hidden, delta, pool);
-        ops::add(stream, delta);
     }
-}
 
-/// Attention of one token over the three of its branch; query head h reads key/value head `h / (heads / kv_heads)`.
-fn attend(flow: &Flow, qkv: &Qkv, branch: usize, token: usize, out: &mut [f32]) {
-    let (dim, group) = (flow.head_dim, flow.heads / flow.kv_heads);
-    let (q, kv) = (flow.heads * dim, flow.kv_heads * dim);
-    let scale = 1.0 / (dim as f32).sqrt();
-    let query = &qkv.query[(branch * TOKENS + token) * q..][..q];
-    let key_values = &qkv.key_value[branch * TOKENS * 2 * kv..][..TOKENS * 2 * kv];
-    for (head, (query, out)) in query.chunks_exact(dim).zip(out.chunks_exact_mut(dim)).enumerate() {
-        let at = head / group * dim;
-        let mut scores = [0.0; TOKENS];
-        for (score, key_value) in scores.iter_mut().zip(key_values.chunks_exact(2 * kv)) {
-            *score = ops::dot(query, &key_value[at..][..dim]) * scale;
-        }
-        ops::softmax(&mut scores);
-        out.fill(0.0);
-        for (score, key_value) in scores.iter().zip(key_values.chunks_exact(2 * kv)) {
-            ops::add_multiple(out, *score, &key_value[kv + at..][..dim]);
-        }
+    /// Attention of one token over the three of its branch.
+    fn attend(&self, qkv: &Qkv, branch: usize, token: usize, out: &mut [f32]) {
+        let (q, kv) = (self.heads.query_width(), self.heads.kv_width());
+        let query = &qkv.query[(branch * TOKENS + token) * q..][..q];
+        let keys = &qkv.key_value[branch * TOKENS * 2 * kv..][..TOKENS * 2 * kv];
+        let past = KeyValues { keys, values: &keys[kv..], stride: 2 * kv };
+        attend(&self.heads, query, past, level, &mut [0.0; TOKENS], out);
     }
 }

@@ -1,9 +1,13 @@
-//! What a graph of ggml's computes, against the formula in `f64`: so it is also tested that the linker has put ours in
-//! ggml's place, whose 16-bit sums are further off.
+//! What a graph of ggml's computes, against the formula in `f64`: so it is also tested that ggml calls ours, as its own 16-bit
+//! sums are further off.
+
+use std::sync::atomic::Ordering;
 
 use half::f16;
 use llama_cpp_sys_2 as sys;
 use proptest::prelude::*;
+
+use crate::kernel::extra::SEEN;
 
 /// Queries `[heads][rows][dim]`, keys and values `[positions][key_heads][dim]` as in llama.cpp's cache.
 #[derive(Clone, Debug)]
@@ -24,9 +28,22 @@ struct Case {
 impl Case {
     /// `[rows][heads][dim]`.
     fn computed(&self, threads: i32) -> Vec<f32> {
+        self.with_result(|context, result| {
+            // SAFETY: the context has room for the graph with its work; the result has as many values as the queries.
+            unsafe {
+                let graph = sys::ggml_new_graph(context);
+                sys::ggml_build_forward_expand(graph, result);
+                assert_eq!(sys::ggml_graph_compute_with_ctx(context, graph, threads), sys::GGML_STATUS_SUCCESS);
+                std::slice::from_raw_parts((*result).data.cast::<f32>(), self.queries.len()).to_vec()
+            }
+        })
+    }
+
+    /// The operation before it is computed.
+    fn with_result<T>(&self, run: impl FnOnce(*mut sys::ggml_context, *mut sys::ggml_tensor) -> T) -> T {
+        crate::ggml::init().unwrap();
         let bytes = 4 * self.queries.len() * 2 + 4 * self.keys.len() + 2 * self.rows * self.positions;
-        // SAFETY: ggml's memory holds all tensors and the graph with its work; sizes of the copies are those of the
-        // tensors that are written and read.
+        // SAFETY: ggml's memory holds all tensors; sizes of the copies are those of the tensors that are written.
         unsafe {
             let mem_size = bytes + (1 << 20);
             let context =
@@ -49,10 +66,7 @@ impl Case {
             });
             let by_head = |t| sys::ggml_permute(context, t, 0, 2, 1, 3);
             let result = sys::ggml_flash_attn_ext(context, q, by_head(k), by_head(v), mask, self.scale, 0.0, 0.0);
-            let graph = sys::ggml_new_graph(context);
-            sys::ggml_build_forward_expand(graph, result);
-            assert_eq!(sys::ggml_graph_compute_with_ctx(context, graph, threads), sys::GGML_STATUS_SUCCESS);
-            let out = std::slice::from_raw_parts((*result).data.cast::<f32>(), self.queries.len()).to_vec();
+            let out = run(context, result);
             sys::ggml_free(context);
             out
         }
@@ -163,4 +177,25 @@ fn what_is_ggmls_to_compute_is_still_computed() {
         let error = case.error(2);
         assert!(error < 5e-3, "{name}: {error:e}");
     }
+}
+
+#[test]
+fn a_mask_of_fewer_values_than_positions_is_ggmls_to_judge() {
+    let case = case(2, [64, 1, 1, 40], 1.0, 7);
+    for (dimension, is_ours) in [(2, true), (0, false), (1, false)] {
+        case.with_result(|_, result| {
+            // SAFETY: the operation and its mask live during the call.
+            unsafe {
+                (*(*result).src[3]).ne[dimension] -= i64::from(!is_ours);
+                assert_eq!(super::Attention::of(&*result).is_some(), is_ours, "dimension {dimension}");
+            }
+        });
+    }
+}
+
+#[test]
+fn llama_cpp_calls_ours() {
+    SEEN.attention.store(false, Ordering::Relaxed);
+    case(1, [64, 1, 1, 40], 1.0, 7).computed(2);
+    assert!(SEEN.attention.load(Ordering::Relaxed));
 }

@@ -155,12 +155,13 @@ pub(super) fn add_signed(total: __m256, w: &Q6Block, x: &Activations, sums: __m2
     _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(_mm256_sub_epi32(sums, offset)), total)
 }
 
-/// Rounds a block of activations: the largest becomes -127. The sums of a block of zeros stay what they were.
+/// Rounds a block of activations: the largest becomes -127.
 ///
 /// # Safety
 /// The processor has these instructions.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn quantise(values: &[f32; BLOCK], to: &mut Activations) {
+pub(super) unsafe fn quantise(values: &[f32; BLOCK]) -> Activations {
+    let mut to = Activations { scale: 0.0, quants: [0; BLOCK], sums: [0; BLOCK / 16] };
     let sign = _mm256_set1_ps(-0.0);
     // SAFETY: eight of 256 values each.
     let eight = |i: usize| unsafe { _mm256_loadu_ps(values.as_ptr().add(i * 8)) };
@@ -171,9 +172,7 @@ pub(super) unsafe fn quantise(values: &[f32; BLOCK], to: &mut Activations) {
     }
     let largest = largest_lane(largest);
     if largest == 0.0 {
-        to.scale = 0.0;
-        to.quants.fill(0);
-        return;
+        return to;
     }
     // With the sign of the first, where several are as large.
     let first = (0..BLOCK / 8).find_map(|i| {
@@ -202,6 +201,7 @@ pub(super) unsafe fn quantise(values: &[f32; BLOCK], to: &mut Activations) {
             *to = sums.iter().sum::<i32>() as i16; // of 16 · 127: fits
         }
     }
+    to
 }
 
 /// All lanes, in ggml's order.

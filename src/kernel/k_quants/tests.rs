@@ -1,27 +1,18 @@
-//! Every set against ggml's own functions for one row, bit for bit, and that the linker has put ours in their place.
+//! Every set against ggml's own functions for one row, bit for bit. What ggml's graphs give with them: `graph.rs`.
 
 use std::ffi::{c_int, c_void};
 
-use llama_cpp_sys_2 as sys;
 use proptest::prelude::*;
 
 use super::*;
+use crate::kernel::extra::round_four;
 use crate::kernel::tests::bits;
 
+mod graph;
+
 unsafe extern "C" {
-    fn ggml_gemm_q4_K_8x8_q8_K(_: c_int, _: *mut f32, _: usize, _: *const c_void, _: *const c_void, _: c_int, _: c_int);
     fn ggml_gemv_q4_K_8x8_q8_K(_: c_int, _: *mut f32, _: usize, _: *const c_void, _: *const c_void, _: c_int, _: c_int);
-    fn __real_ggml_gemv_q4_K_8x8_q8_K(
-        _: c_int,
-        _: *mut f32,
-        _: usize,
-        _: *const c_void,
-        _: *const c_void,
-        _: c_int,
-        _: c_int,
-    );
-    fn ggml_quantize_mat_q8_K_4x8(_: *const f32, _: *mut c_void, _: i64);
-    fn __real_ggml_vec_dot_q6_K_q8_K(
+    fn ggml_vec_dot_q6_K_q8_K(
         _: c_int,
         _: *mut f32,
         _: usize,
@@ -31,7 +22,7 @@ unsafe extern "C" {
         _: usize,
         _: c_int,
     );
-    fn __real_quantize_row_q8_K(_: *const f32, _: *mut c_void, _: i64);
+    fn quantize_row_q8_K(_: *const f32, _: *mut c_void, _: i64);
 }
 
 /// Bytes as blocks, whatever they say.
@@ -49,14 +40,16 @@ fn sets() -> Vec<(&'static str, &'static Kernels)> {
 
 /// Rounded by ours and by ggml's.
 fn rounded(x: &[f32]) -> [Vec<u8>; 2] {
-    let functions: [unsafe extern "C" fn(*const f32, *mut c_void, i64); 2] =
-        [__wrap_quantize_row_q8_K, __real_quantize_row_q8_K];
-    functions.map(|function| {
-        let mut to = vec![0; x.len() / BLOCK * size_of::<Activations>()];
-        // SAFETY: room for all values.
-        unsafe { function(x.as_ptr(), to.as_mut_ptr().cast(), x.len() as i64) };
-        to
-    })
+    let mut to = [const { Vec::new() }; 2].map(|_: Vec<u8>| vec![0; x.len() / BLOCK * size_of::<Activations>()]);
+    let [ours, ggmls] = &mut to;
+    // SAFETY: room for all values; this processor has AVX2.
+    unsafe {
+        for (i, values) in x.as_chunks().0.iter().enumerate() {
+            ours.as_mut_ptr().cast::<Activations>().add(i).write(avx2::quantise(values));
+        }
+        quantize_row_q8_K(x.as_ptr(), ggmls.as_mut_ptr().cast(), x.len() as i64);
+    }
+    to
 }
 
 /// Activations: ordinary, of all sizes, many alike, none.
@@ -106,11 +99,7 @@ fn check_q4_k(weights: &[u8], x: &[u8], rows: usize) {
     // SAFETY: `rows` rows of `count` blocks, as many activations, room for all rows.
     unsafe {
         let (len, y) = ((count * BLOCK) as c_int, expected.as_mut_ptr());
-        let (weights, x) = (weights.as_ptr().cast(), x.as_ptr().cast());
-        __real_ggml_gemv_q4_K_8x8_q8_K(len, y, rows, weights, x, 1, rows as c_int);
-        let mut whole = vec![0f32; rows];
-        __wrap_ggml_gemv_q4_K_8x8_q8_K(len, whole.as_mut_ptr(), rows, weights, x, 1, rows as c_int);
-        assert_eq!(bits(&whole), bits(&expected));
+        ggml_gemv_q4_K_8x8_q8_K(len, y, rows, weights.as_ptr().cast(), x.as_ptr().cast(), 1, rows as c_int);
     }
     for (name, set) in sets() {
         for (eight, expected) in blocks::<Q4Rows>(weights).chunks_exact(count).zip(expected.as_chunks::<8>().0) {
@@ -121,32 +110,28 @@ fn check_q4_k(weights: &[u8], x: &[u8], rows: usize) {
     }
 }
 
-/// Several columns of activations, of `len` values each, give what ggml gives for each of them alone.
+/// Four columns of activations, of `len` values each, give what ggml gives for each of them alone.
 fn check_q4_k_columns(weights: &[u8], x: &[f32], len: usize) {
-    let (count, columns) = (len / BLOCK, x.len() / len);
-    let (rows, stride) = (weights.len() / size_of::<Q4Rows>() / count * ROWS, 37);
-    let mut fours = vec![0u8; columns / 4 * count * size_of::<FourActivations>()];
-    let (mut together, mut alone) = (vec![0f32; columns * stride], vec![0f32; columns * stride]);
-    // SAFETY: room for all blocks, and for a row of results in every stride.
-    unsafe {
-        for (x, fours) in x.chunks(4 * len).zip(fours.chunks_mut(count * size_of::<FourActivations>())) {
-            ggml_quantize_mat_q8_K_4x8(x.as_ptr(), fours.as_mut_ptr().cast(), len as i64);
-        }
-        let (weights, len) = (weights.as_ptr().cast(), len as c_int);
-        let (y, x) = (together.as_mut_ptr(), fours.as_ptr().cast());
-        __wrap_ggml_gemm_q4_K_8x8_q8_K(len, y, stride, weights, x, columns as c_int, rows as c_int);
-        for (column, y) in alone.chunks_mut(stride).enumerate() {
-            let blocks = blocks::<FourActivations>(&fours)[column / 4 * count..][..count].iter();
-            let x: Vec<_> = blocks.map(|four| four.one(column % 4)).collect();
-            __real_ggml_gemv_q4_K_8x8_q8_K(len, y.as_mut_ptr(), rows, weights, x.as_ptr().cast(), 1, rows as c_int);
-        }
-    }
-    assert_eq!(bits(&together), bits(&alone), "{columns} columns, {rows} rows");
-    for (name, set) in sets() {
-        // SAFETY: this processor has the set.
-        let first = unsafe { (set.q4_k_columns)(&blocks(weights)[..count], &blocks(&fours)[..count]) };
-        for (y, alone) in first.iter().zip(alone.chunks(stride)) {
-            assert_eq!(bits(y), bits(&alone[..ROWS]), "{name}");
+    let count = len / BLOCK;
+    let mut fours = vec![0u8; count * size_of::<FourActivations>()];
+    // SAFETY: four columns, and room for their blocks.
+    unsafe { round_four(x.as_ptr(), fours.as_mut_ptr().cast(), len) };
+    let fours = blocks::<FourActivations>(&fours);
+    for eight in blocks::<Q4Rows>(weights).chunks_exact(count) {
+        let alone: [[f32; ROWS]; 4] = std::array::from_fn(|column| {
+            let x: Vec<_> = fours.iter().map(|four| four.one(column)).collect();
+            let mut y = [0f32; ROWS];
+            // SAFETY: eight rows of blocks, as many activations, room for eight values.
+            unsafe {
+                let (weights, x) = (eight.as_ptr().cast(), x.as_ptr().cast());
+                ggml_gemv_q4_K_8x8_q8_K(len as c_int, y.as_mut_ptr(), ROWS, weights, x, 1, ROWS as c_int);
+            }
+            y
+        });
+        for (name, set) in sets() {
+            // SAFETY: this processor has the set.
+            let together = unsafe { (set.q4_k_columns)(eight, fours) };
+            assert_eq!(together.map(|y| bits(&y)), alone.map(|y| bits(&y)), "{name}");
         }
     }
 }
@@ -162,14 +147,9 @@ impl FourActivations {
 fn check_q6_k(weights: &[u8], x: &[u8]) {
     crate::ggml::init().unwrap(); // ggml looks scales up in a table
     let len = (x.len() / size_of::<Activations>() * BLOCK) as c_int;
-    let (mut expected, mut whole) = (0f32, 0f32);
+    let mut expected = 0f32;
     // SAFETY: a row of blocks, as many activations, room for one value.
-    unsafe {
-        let (weights, x) = (weights.as_ptr().cast(), x.as_ptr().cast());
-        __real_ggml_vec_dot_q6_K_q8_K(len, &mut expected, 0, weights, 0, x, 0, 1);
-        __wrap_ggml_vec_dot_q6_K_q8_K(len, &mut whole, 0, weights, 0, x, 0, 1);
-    }
-    assert_eq!(bits(&[whole]), bits(&[expected]));
+    unsafe { ggml_vec_dot_q6_K_q8_K(len, &mut expected, 0, weights.as_ptr().cast(), 0, x.as_ptr().cast(), 0, 1) };
     for (name, set) in sets() {
         // SAFETY: this processor has the set.
         let y = unsafe { (set.q6_k)(blocks(weights), blocks(x)) };
@@ -194,7 +174,7 @@ proptest! {
     #[test]
     fn columns_of_q4_k_give_the_bits_of_each_alone(
         weights in weights::<Q4Rows>(6, q4_rows),
-        x in (1usize..6).prop_flat_map(|fours| values(fours * 4 * 2 * BLOCK)),
+        x in values(4 * 2 * BLOCK),
     ) {
         check_q4_k_columns(&weights, &x, 2 * BLOCK);
     }
@@ -221,18 +201,9 @@ fn the_largest_sums_do_not_overflow() {
     }
 }
 
-/// Otherwise everything works and is slower, which nobody would see.
 #[test]
-fn llama_cpp_calls_ours() {
-    type Product = unsafe extern "C" fn(c_int, *mut f32, usize, *const c_void, *const c_void, c_int, c_int);
-    let (called, ours): (Product, Product) = (ggml_gemv_q4_K_8x8_q8_K, __wrap_ggml_gemv_q4_K_8x8_q8_K);
-    assert_eq!(called as usize, ours as usize);
-    let (called, ours): (Product, Product) = (ggml_gemm_q4_K_8x8_q8_K, __wrap_ggml_gemm_q4_K_8x8_q8_K);
-    assert_eq!(called as usize, ours as usize);
-    // SAFETY: ggml's table of formats, which lives as long as the program.
-    let (q6_k, q8_k) = unsafe {
-        (*sys::ggml_get_type_traits_cpu(sys::GGML_TYPE_Q6_K), *sys::ggml_get_type_traits_cpu(sys::GGML_TYPE_Q8_K))
-    };
-    assert_eq!(q6_k.vec_dot.map(|f| f as usize), Some(__wrap_ggml_vec_dot_q6_K_q8_K as *const () as usize));
-    assert_eq!(q8_k.from_float.map(|f| f as usize), Some(__wrap_quantize_row_q8_K as *const () as usize));
+fn a_block_of_zeros_has_sums_of_zero() {
+    // SAFETY: the tests of these kernels run where there is AVX2.
+    let zeros = unsafe { avx2::quantise(&[0.0; BLOCK]) };
+    assert_eq!((zeros.scale, zeros.sums, zeros.quants), (0.0, [0; BLOCK / 16], [0; BLOCK]));
 }

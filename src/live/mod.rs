@@ -1,0 +1,31 @@
+//! Speech in real time. In: a model, a device, text in pieces, calls of any thread. Out: sound, and events.
+//!
+//! ```text
+//! push, finish ─► schedule ─► generator thread ─► ring ─► codec thread ─► ring ─► device callback
+//! cancel, pause ──────┴────── tickets ──┴────────────────────┴───────────────────────┘
+//! ```
+//!
+//! A clause is the unit of everything: it has a turn in the schedule, a ticket that its packets and samples carry, and
+//! a line in the ledger that says how much of it was heard. Whoever takes something back names clauses; what is not
+//! named goes on.
+
+mod codec;
+mod generator;
+mod heat;
+mod lane;
+mod ledger;
+mod open;
+mod pace;
+mod packet;
+mod schedule;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod utterance;
+mod watch;
+
+pub use codec::Preroll;
+pub use lane::{Arrival, Lanes};
+pub use open::{Live, LiveOptions};
+pub use utterance::{Event, Utterance};
+pub use watch::OpenSink;

@@ -1,0 +1,107 @@
+//! How a session and a speech are to be. In: what the caller says, and the pack's defaults for the rest. Out: a
+//! [`Script`], in which nothing is left to be looked up.
+
+use std::sync::Arc;
+
+use super::guard::Guards;
+use super::source::Request;
+use crate::backbone::KvType;
+use crate::error::{Error, ErrorKind, Result};
+use crate::flow::{Guided, Method, Solver};
+use crate::model::{Lane, Model};
+use crate::pack::Voice;
+use crate::text::clause::Policy;
+
+/// How a session uses its model.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// Positions of a clause: voice rows, text and frames together. `None`: the model's, at most 2048.
+    pub context: Option<usize>,
+    /// Type of the key/value cache. `None`: F32 for the recipe `f32`, else F16.
+    pub kv: Option<KvType>,
+    /// When a clause has gone astray; `None`: as the pack says.
+    pub guards: Option<Guards>,
+}
+
+impl SessionOptions {
+    crate::setters::setters! { context: Option<usize>, kv: Option<KvType>, guards: Option<Guards> }
+}
+
+/// How a text is spoken. `None` means what the pack says.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SpeakOptions {
+    /// Name of a voice; the pack's first by default.
+    pub voice: Option<String>,
+    /// Seeds the noise: the same seed, text and voice give the same samples.
+    pub seed: Option<u64>,
+    /// Evaluations of the flow head, of Euler its steps.
+    pub steps: Option<usize>,
+    /// Strength of classifier-free guidance; 1 is none, and half the work.
+    pub guidance: Option<f32>,
+    /// How the flow is solved.
+    pub method: Option<Method>,
+    /// For which of the steps guidance is computed.
+    pub guided: Option<Guided>,
+    /// Frames (80 ms each) after which the whole speech is cut; none by default.
+    pub max_frames: Option<u64>,
+    /// Whole sentences from the start. By default text that comes in pieces begins with a first fragment, as soon as
+    /// one stands by itself; text that is complete when it is pushed never does.
+    pub whole_sentences: Option<bool>,
+    /// Who goes first where several want to speak.
+    pub lane: Lane,
+}
+
+impl SpeakOptions {
+    crate::setters::setters! {
+        voice: Option<String>, seed: Option<u64>, steps: Option<usize>, guidance: Option<f32>, method: Option<Method>,
+        guided: Option<Guided>, max_frames: Option<u64>, whole_sentences: Option<bool>, lane: Lane,
+    }
+
+    /// How to solve a frame, for a pack that asks for `default`.
+    #[doc(hidden)]
+    pub fn solver(&self, default: Solver) -> Solver {
+        Solver {
+            method: self.method.unwrap_or(default.method),
+            steps: self.steps.unwrap_or(default.steps),
+            guidance: self.guidance.unwrap_or(default.guidance),
+            guided: self.guided.unwrap_or(default.guided),
+        }
+    }
+}
+
+/// How one speech is spoken, with nothing left to be looked up.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub voice: Arc<Voice>,
+    pub request: Request,
+    pub guards: Guards,
+    /// Most frames of a clause, and of all clauses together.
+    pub clause_frames: u64,
+    pub max_frames: u64,
+    pub policy: Policy,
+}
+
+impl Model {
+    /// How a speech is to be, with the pack's defaults for what nobody says. Errors: `UnknownVoice`, `BadOption`.
+    pub(crate) fn script(&self, options: &SpeakOptions, guards: Option<Guards>) -> Result<Script> {
+        let manifest = self.pack().manifest();
+        let solver = options.solver(Solver::of(&manifest.defaults));
+        solver.validate()?;
+        if options.max_frames == Some(0) {
+            return Err(Error::new(ErrorKind::BadOption, "a frame budget of 0 leaves nothing to hear: raise it"));
+        }
+        Ok(Script {
+            voice: self.voices().get(options.voice.as_deref())?.clone(),
+            request: Request { solver, seed: options.seed.unwrap_or(manifest.defaults.seed) },
+            guards: guards.unwrap_or(manifest.guards),
+            clause_frames: u64::from(manifest.defaults.frame_budget),
+            max_frames: options.max_frames.unwrap_or(u64::MAX),
+            policy: match options.whole_sentences {
+                Some(true) => Policy::sentences(),
+                _ => Policy::default(),
+            },
+        })
+    }
+}

@@ -1,0 +1,268 @@
+//! One speech's text on its way to the model. In: text as it comes. Out: its clauses, in order, each spelled when it is
+//! asked for, and from any clause on again.
+//!
+//! Text is split and spelled no further than the next clause needs, so that the first sound does not wait for a long
+//! text; what comes out does not depend on that, nor on how the text was cut up.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::position::ClauseText;
+use crate::error::{Error, ErrorKind, Result};
+use crate::text::Speller;
+use crate::text::clause::{Clause, ClauseEnd, Clauses, Policy};
+
+/// Text that has waited so long for its clause to end is spoken without, where nothing is heard meanwhile: at the
+/// beginning, and later.
+const FIRST_LATE: Duration = Duration::from_millis(250);
+const LATE: Duration = Duration::from_millis(500);
+/// Where something is, text may wait longer: until so long before silence comes, but not longer than this in all.
+const LEAD: Duration = Duration::from_millis(200);
+const LATEST: Duration = Duration::from_millis(1500);
+/// How soon it is looked again where it is not known yet when silence comes.
+const LOOK: Duration = Duration::from_millis(20);
+/// Text that is split at a time.
+const PIECE_BYTES: usize = 1024;
+
+/// The next clause, where one is known.
+#[derive(Debug)]
+pub(super) enum Known {
+    Clause(Arc<ClauseText>),
+    NotYet,
+    NoMore,
+}
+
+#[derive(Debug)]
+pub(super) struct Reading {
+    speller: Arc<Speller>,
+    splitter: Clauses,
+    /// Text that the splitter has not had, from byte `split` of it on.
+    inbox: String,
+    split: usize,
+    /// The splitter has had some text, or the word that there is no more; the text is complete; the splitter knows that.
+    begun: bool,
+    finished: bool,
+    closed: bool,
+    /// The last clause ended within a sentence.
+    in_sentence: bool,
+    /// Bytes of the text that are in clauses.
+    bytes: usize,
+    /// Clauses that may still be spoken, from number `forgotten` on.
+    clauses: VecDeque<Arc<ClauseText>>,
+    forgotten: usize,
+    /// When the oldest text that is in no clause came.
+    waiting_since: Option<Instant>,
+}
+
+impl Reading {
+    /// Most bytes of text that may wait to be spoken.
+    pub const MAX_WAITING_BYTES: usize = 1 << 20;
+
+    pub fn new(speller: &Arc<Speller>, policy: Policy) -> Self {
+        Self {
+            splitter: speller.splitter(policy),
+            speller: speller.clone(),
+            inbox: String::new(),
+            split: 0,
+            begun: false,
+            finished: false,
+            closed: false,
+            in_sentence: false,
+            bytes: 0,
+            clauses: VecDeque::new(),
+            forgotten: 0,
+            waiting_since: None,
+        }
+    }
+
+    /// Adds text. Errors: `Ended` after [`Reading::finish`], `Busy` where too much waits.
+    pub fn push(&mut self, text: &str) -> Result<()> {
+        if self.finished {
+            return Err(Error::new(ErrorKind::Ended, "the text of this speech is complete: begin another"));
+        }
+        check_waiting(self.waiting_bytes(), text)?;
+        if !text.is_empty() {
+            self.inbox.drain(..std::mem::take(&mut self.split));
+            self.inbox.push_str(text);
+            self.waiting_since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    /// Bytes that have not been split yet.
+    pub fn waiting_bytes(&self) -> usize {
+        self.inbox.len() - self.split
+    }
+
+    /// The text is complete.
+    pub fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// What is there is a clause, without the end of its sentence.
+    pub fn flush(&mut self) {
+        while self.feed_splitter() {}
+        self.splitter.flush_pending();
+        self.waiting_since = None;
+        self.collect();
+    }
+
+    /// Clauses before this one are not asked for again.
+    pub fn forget(&mut self, oldest: usize) {
+        while self.forgotten < oldest && self.clauses.pop_front().is_some() {
+            self.forgotten += 1;
+        }
+    }
+
+    /// A clause by its number.
+    pub fn clause(&mut self, number: usize) -> Known {
+        loop {
+            if let Some(text) = number.checked_sub(self.forgotten).and_then(|i| self.clauses.get(i)) {
+                return Known::Clause(text.clone());
+            }
+            let known = self.clauses.len();
+            while self.clauses.len() == known && self.feed_splitter() {
+                self.collect();
+            }
+            if self.clauses.len() == known {
+                return if self.finished { Known::NoMore } else { Known::NotYet };
+            }
+        }
+    }
+
+    /// Hands a piece of text on to the splitter, or tells it that there is no more. False where neither is left to do.
+    /// Text that is complete by then is not waited for: it is spoken by whole sentences.
+    fn feed_splitter(&mut self) -> bool {
+        if !std::mem::replace(&mut self.begun, true) && self.finished {
+            self.splitter = self.speller.splitter(Policy::sentences());
+        }
+        let waiting = self.inbox.get(self.split..).unwrap_or_default();
+        if waiting.is_empty() {
+            let last = self.finished && !std::mem::replace(&mut self.closed, self.finished);
+            if last {
+                self.splitter.finish();
+            }
+            return last;
+        }
+        let end = (PIECE_BYTES.min(waiting.len())..=waiting.len()).find(|&end| waiting.is_char_boundary(end));
+        let piece = waiting.get(..end.unwrap_or(waiting.len())).unwrap_or_default();
+        self.splitter.push(piece);
+        self.split += piece.len();
+        true
+    }
+
+    fn collect(&mut self) {
+        let mut found = false;
+        for clause in &mut self.splitter {
+            found = true;
+            let bytes = self.bytes..self.bytes + clause.text.len();
+            self.bytes = bytes.end;
+            self.clauses.extend(spell(&self.speller, &clause, bytes, &mut self.in_sentence).map(Arc::new));
+        }
+        if found {
+            self.waiting_since = self.splitter.is_waiting().then(Instant::now);
+        }
+    }
+
+    /// Where the text begins of which nothing is in a clause up to `number`: its characters and what they are.
+    pub fn rest(&self, number: usize) -> (usize, String) {
+        let known: Vec<_> = self.clauses.iter().skip(number.saturating_sub(self.forgotten)).collect();
+        let start = known.first().map_or(self.splitter.start(), |clause| clause.chars.start);
+        let spoken = known.iter().map(|clause| clause.spoken.text.trim());
+        let waiting = self.splitter.waiting() + self.inbox.get(self.split..).unwrap_or_default();
+        let rest: Vec<&str> = spoken.chain([waiting.trim()]).filter(|text| !text.is_empty()).collect();
+        (start, rest.join(" "))
+    }
+
+    /// When waiting text is to be flushed, or to be looked at again. `ahead`: the speech that is still to be heard, if
+    /// its end is known.
+    pub fn late_at(&self, now: Instant, ahead: Option<Duration>) -> Option<Instant> {
+        let since = self.waiting_since.filter(|_| !self.finished)?;
+        let least = if self.clauses.is_empty() && self.forgotten == 0 { FIRST_LATE } else { LATE };
+        let silence = ahead.map_or(now + LOOK, |ahead| now + ahead.saturating_sub(LEAD));
+        Some(silence.clamp(since + least, since + LATEST))
+    }
+}
+
+/// Refuses text that would be too much with what waits already. Errors: `Busy`.
+pub(crate) fn check_waiting(waiting_bytes: usize, text: &str) -> Result<()> {
+    let most = Reading::MAX_WAITING_BYTES;
+    if waiting_bytes + text.len() <= most {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Busy, format!("more than {most} bytes wait to be spoken: push the rest later")))
+}
+
+/// `None` where nothing of the clause can be spoken.
+fn spell(speller: &Speller, clause: &Clause, bytes: Range<usize>, in_sentence: &mut bool) -> Option<ClauseText> {
+    let spoken = speller.spell(clause);
+    if spoken.text.trim().is_empty() {
+        return None;
+    }
+    let open = matches!(clause.kind, ClauseEnd::Phrase | ClauseEnd::Forced);
+    let follows = std::mem::replace(in_sentence, open);
+    Some(ClauseText { spoken, chars: clause.start..clause.end, bytes, follows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(policy: Policy) -> Reading {
+        Reading::new(&Arc::new(Speller::new(&Default::default()).unwrap()), policy)
+    }
+
+    #[test]
+    fn text_waits_for_its_clause_as_long_as_something_else_is_heard_but_not_for_ever() {
+        let mut reading = reading(Policy::default());
+        let now = Instant::now();
+        assert_eq!(reading.late_at(now, Some(Duration::ZERO)), None, "nothing waits");
+        reading.push("and so ").unwrap();
+        reading.waiting_since = Some(now);
+        let ms = |ms: u64| Some(Duration::from_millis(ms));
+        let late = |later: u64, ahead: Option<Duration>| {
+            let at = reading.late_at(now + Duration::from_millis(later), ahead);
+            at.map(|at| (at - now).as_millis())
+        };
+        assert_eq!(late(0, ms(0)), Some(250), "nothing is heard");
+        assert_eq!(late(0, ms(900)), Some(700), "700 ms later, 200 ms are left to begin with it");
+        assert_eq!(late(0, ms(9000)), Some(1500), "not for ever");
+        assert_eq!(late(400, ms(0)), Some(400), "silence has come");
+        assert_eq!(late(400, None), Some(420), "the end is not known yet");
+        reading.push("so it was. And ").unwrap();
+        assert!(matches!(reading.clause(0), Known::Clause(_)));
+        reading.waiting_since = Some(now);
+        let at = reading.late_at(now, ms(0)).unwrap();
+        assert_eq!((at - now).as_millis(), 500, "what follows a clause may take longer");
+    }
+
+    #[test]
+    fn a_long_text_is_read_no_further_than_its_next_clause() {
+        let mut reading = reading(Policy::sentences());
+        reading.push(&"This is one of very many sentences. ".repeat(10_000)).unwrap();
+        reading.finish();
+        assert!(matches!(reading.clause(0), Known::Clause(_)));
+        assert!(reading.split <= 2 * PIECE_BYTES, "{} bytes were split for the first clause", reading.split);
+        let count = (0..).take_while(|&i| matches!(reading.clause(i), Known::Clause(_))).count();
+        assert_eq!(count, 10_000);
+    }
+
+    #[test]
+    fn clauses_know_their_bytes_and_their_characters() {
+        let mut reading = reading(Policy::sentences());
+        reading.push("Über älteren Öfen wärmt es. Danach ist es kühler.").unwrap();
+        reading.finish();
+        let Known::Clause(second) = ({ (reading.clause(0), reading.clause(1)).1 }) else { panic!("two clauses") };
+        assert_eq!((second.chars.clone(), second.bytes.clone()), (27..49, 31..54));
+    }
+
+    #[test]
+    fn what_was_left_unsaid_is_known() {
+        let mut reading = reading(Policy::sentences());
+        reading.push("The first one is here. The second one is here. The third").unwrap();
+        assert!(matches!(reading.clause(0), Known::Clause(_)));
+        assert_eq!(reading.rest(1), (22, "The second one is here. The third".to_owned()));
+    }
+}

@@ -1,0 +1,350 @@
+//! One speech, pulled. In: text in pieces, a buffer. Out: a block of samples whenever one is asked for, computed then.
+//!
+//! It owns what it works with, so it can be kept, moved to another thread and dropped in any order; its session has its
+//! state back when it is dropped. The decoder's state runs on from clause to clause, so that there is no seam between
+//! them.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::cost::FrameTimes;
+use super::guard::Silence;
+use super::options::Script;
+use super::position::ClauseText;
+use super::reading::Reading;
+use super::session::{Core, Home, give_back};
+use super::speaker::{Speaker, Step, Why};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Lane, Model};
+
+/// Why speech stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// All of the text was spoken.
+    Finished,
+    /// The caller's frame budget was used up before the text was.
+    Budget,
+    /// Somebody cancelled.
+    Cancelled,
+}
+
+/// Stops a speech from any thread: before its next frame, and a prompt in its midst. Clones stop the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Canceller(Arc<AtomicBool>);
+
+impl Canceller {
+    /// Stops it, also before it has begun.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody has.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Next {
+    /// A block was written.
+    Audio(Block),
+    /// The text so far is spoken, or waits for the end of its clause.
+    NeedText {
+        /// When a speaker would not wait any longer, and call [`Speech::flush`]; `None` where no text waits.
+        flush_at: Option<Instant>,
+    },
+    /// Nothing more comes.
+    End(Ending),
+}
+
+/// A block of samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Block {
+    /// Number of its first sample in the speech.
+    pub sample: u64,
+    /// Samples written, `f32` in -1..1 (not clamped), mono, at the model's rate.
+    pub samples: usize,
+    /// A clause begins with its first sample.
+    pub mark: Option<Mark>,
+}
+
+/// Where a clause of the text begins to be heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mark {
+    /// Number of its first sample in the speech.
+    pub sample: u64,
+    /// Characters (Unicode scalar values) of the text pushed.
+    pub chars: Range<usize>,
+    /// Bytes of the same.
+    pub bytes: Range<usize>,
+}
+
+/// What has been spoken so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Blocks made, 80 ms each.
+    pub frames: u64,
+    /// Clauses begun.
+    pub clauses: usize,
+    /// Clauses that went astray, each time.
+    pub astray: usize,
+    /// `None` while it goes on.
+    pub ending: Option<Ending>,
+    /// Clauses whose first frame would have been the end (Voxtral specification section 4.3).
+    pub ends_withheld: u64,
+}
+
+/// The clause that is heard in the block made last.
+#[derive(Debug)]
+struct Heard {
+    number: usize,
+    text: Arc<ClauseText>,
+    expected: u64,
+    samples: u64,
+    over: bool,
+}
+
+/// Speech as it is asked for. As an iterator it gives blocks; it ends where text is needed, and goes on after a push.
+pub struct Speech {
+    model: Model,
+    home: Home,
+    /// `None` only while it is dropped.
+    core: Option<Box<Core>>,
+    speaker: Speaker,
+    canceller: Canceller,
+    silence: Silence,
+    lane: Lane,
+    heard: Option<Heard>,
+    /// The next block begins the clause in `heard`.
+    mark_due: bool,
+    samples: u64,
+    astray: usize,
+    ends_withheld: u64,
+    /// When the first block was given out; its text was begun before.
+    begun: Instant,
+    playing_since: Option<Instant>,
+    unsaid_told: bool,
+    codec_time: Duration,
+}
+
+impl Speech {
+    /// Most bytes of text that may wait to be spoken.
+    pub const MAX_WAITING_BYTES: usize = Reading::MAX_WAITING_BYTES;
+
+    pub(super) fn new(model: Model, home: Home, mut core: Box<Core>, script: Script, lane: Lane) -> Self {
+        let canceller = Canceller::default();
+        let cancelled = canceller.clone();
+        core.generator.set_abort(Arc::new(move || cancelled.is_cancelled()));
+        core.codec.reset();
+        Self {
+            silence: Silence::new(&script.guards),
+            speaker: Speaker::new(model.speller(), script),
+            ends_withheld: core.generator.ends_withheld(),
+            model,
+            home,
+            core: Some(core),
+            canceller,
+            lane,
+            heard: None,
+            mark_due: false,
+            samples: 0,
+            astray: 0,
+            begun: Instant::now(),
+            playing_since: None,
+            unsaid_told: false,
+            codec_time: Duration::ZERO,
+        }
+    }
+
+    /// Adds text; words and sentences may be cut up anywhere.
+    ///
+    /// Errors: `Ended` after [`Speech::finish`], `Busy` where more than [`Speech::MAX_WAITING_BYTES`] would wait.
+    pub fn push(&mut self, text: &str) -> Result<()> {
+        self.speaker.push(text)
+    }
+
+    /// The text is complete.
+    pub fn finish(&mut self) {
+        self.speaker.finish();
+    }
+
+    /// Speaks what has been pushed so far without waiting for the end of the sentence.
+    pub fn flush(&mut self) {
+        self.speaker.flush();
+    }
+
+    /// Stops this speech from any thread.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// Samples per block.
+    pub fn samples_per_block(&self) -> usize {
+        self.model.info().samples_per_frame
+    }
+
+    /// Characters of the text that have been spoken with the blocks given out so far.
+    pub fn position(&self) -> usize {
+        self.heard.as_ref().map_or(0, |heard| {
+            let length = heard.over.then_some(heard.samples);
+            heard.text.position(heard.samples, length, heard.expected)
+        })
+    }
+
+    /// How it stands.
+    pub fn summary(&self) -> Summary {
+        let withheld = self.core.as_ref().map_or(self.ends_withheld, |core| core.generator.ends_withheld());
+        Summary {
+            frames: self.speaker.frames(),
+            clauses: self.speaker.clauses(),
+            astray: self.astray,
+            ending: self.speaker.ending(),
+            ends_withheld: withheld - self.ends_withheld,
+        }
+    }
+
+    /// Times of the last block's frame.
+    #[doc(hidden)]
+    pub fn times(&self) -> FrameTimes {
+        let times = self.core.as_ref().map_or(FrameTimes::default(), |core| core.generator.times());
+        FrameTimes { codec: self.codec_time, ..times }
+    }
+
+    /// A complete text has nothing in it that can be spoken.
+    pub(super) fn has_nothing_to_say(&mut self) -> bool {
+        self.speaker.has_nothing_to_say()
+    }
+
+    /// Computes the next block into `pcm`, which has [`Speech::samples_per_block`] samples.
+    ///
+    /// Errors: `OutOfBudget` where the caller's budget left something unsaid (the message says what; every block before
+    /// it is good) or a clause does not fit the context; `BadOption` for another buffer, `Backend`. After an error it
+    /// has ended.
+    pub fn next_into(&mut self, pcm: &mut [f32]) -> Result<Next> {
+        if pcm.len() != self.samples_per_block() {
+            let message = format!("a block has {} samples: give a buffer of that size", self.samples_per_block());
+            return Err(Error::new(ErrorKind::BadOption, message));
+        }
+        loop {
+            if self.canceller.is_cancelled() {
+                self.speaker.end(Ending::Cancelled);
+            }
+            match self.step(pcm)? {
+                Some(next) => return Ok(next),
+                None => continue,
+            }
+        }
+    }
+
+    /// When what was given out so far has been played, if it is played as it comes.
+    fn dry_at(&self) -> Instant {
+        let seconds = self.samples as f64 / f64::from(self.model.info().sample_rate_hz.max(1));
+        self.playing_since.map_or(self.begun, |since| since + Duration::from_secs_f64(seconds))
+    }
+
+    fn step(&mut self, pcm: &mut [f32]) -> Result<Option<Next>> {
+        let dry_at = self.dry_at();
+        let Some(core) = &mut self.core else { return Ok(Some(Next::End(Ending::Cancelled))) };
+        let turn = self.model.turns().take(self.lane, dry_at);
+        let step = match self.speaker.step(&mut core.generator) {
+            Err(e) if e.kind() == ErrorKind::Cancelled && self.canceller.is_cancelled() => {
+                return Ok(Some(Next::End(Ending::Cancelled)));
+            }
+            step => step?,
+        };
+        if let Step::Frame(frame) = &step {
+            let started = Instant::now();
+            core.codec.decode(std::slice::from_ref(frame), pcm, self.model.pool());
+            self.codec_time = started.elapsed();
+        }
+        drop(turn);
+        Ok(match step {
+            Step::Working => None,
+            Step::Clause { number, text, expected_frames } => {
+                let expected = expected_frames as u64 * pcm.len() as u64;
+                self.heard = Some(Heard { number, text, expected, samples: 0, over: false });
+                self.mark_due = true;
+                self.silence.begin();
+                None
+            }
+            Step::Frame(_) => Some(Next::Audio(self.block(pcm))),
+            Step::ClauseEnd(why) => {
+                self.clause_ends(why);
+                None
+            }
+            Step::NeedText => {
+                let now = Instant::now();
+                let ahead = dry_at.saturating_duration_since(now);
+                Some(Next::NeedText { flush_at: self.speaker.late_at(now, Some(ahead)) })
+            }
+            Step::Ended(Ending::Budget) if !std::mem::replace(&mut self.unsaid_told, true) => {
+                return Err(self.speaker.unsaid());
+            }
+            Step::Ended(ending) => Some(Next::End(ending)),
+        })
+    }
+
+    fn block(&mut self, pcm: &[f32]) -> Block {
+        let sample = self.samples;
+        self.samples += pcm.len() as u64;
+        self.playing_since.get_or_insert_with(Instant::now);
+        let due = std::mem::take(&mut self.mark_due);
+        let mut mark = None;
+        if let Some(heard) = &mut self.heard {
+            heard.samples += pcm.len() as u64;
+            let text = &heard.text;
+            mark = due.then(|| Mark { sample, chars: text.chars.clone(), bytes: text.bytes.clone() });
+            if let Some(frames) = self.silence.hears(pcm) {
+                let why = self.speaker.fell_silent(heard.number, frames);
+                self.clause_ends(why);
+            }
+        }
+        Block { sample, samples: pcm.len(), mark }
+    }
+
+    fn clause_ends(&mut self, why: Why) {
+        if let Some(heard) = &mut self.heard {
+            heard.over = true;
+        }
+        if let Why::Astray { trip, retried } = why {
+            self.astray += 1;
+            let what = if retried { "it is spoken once more" } else { "it is left there" };
+            log::warn!("a clause went astray ({trip:?}): {what}");
+        }
+    }
+}
+
+impl std::fmt::Debug for Speech {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Speech").field("summary", &self.summary()).finish_non_exhaustive() // not the rules of its text
+    }
+}
+
+impl Drop for Speech {
+    fn drop(&mut self) {
+        if let Some(core) = self.core.take() {
+            give_back(&self.home, core);
+        }
+    }
+}
+
+impl Iterator for Speech {
+    type Item = Result<Vec<f32>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut pcm = vec![0.0; self.samples_per_block()];
+        match self.next_into(&mut pcm) {
+            Ok(Next::Audio(_)) => Some(Ok(pcm)),
+            Ok(Next::NeedText { .. } | Next::End(_)) => None,
+            Err(e) => Some(Err(e)),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Prints what a program of another crate speaks.
+
+fn main() -> syrinx::Result<()> {
+    let pack = std::env::args().nth(1).unwrap_or_default();
+    println!("{}", dependent::speak::line(pack.as_ref())?);
+    Ok(())
+}
