@@ -18,8 +18,9 @@ fn reader(language: &str) -> &'static Normaliser {
     &ALL.iter().find(|(tag, _)| *tag == language).expect("there are rules for it").1
 }
 
-/// Spacing and hyphens are style.
+/// Spacing, hyphens, an accent of stress and the older spelling of the Arabic hundred are style.
 fn sounds(text: &str) -> String {
+    let text = text.replace("één", "een").replace("مائة", "مئة").replace("مائ", "مئ");
     text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect()
 }
 

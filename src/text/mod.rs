@@ -12,7 +12,7 @@ use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 
 use crate::error::{Error, ErrorKind, Result};
 use clause::{Clause, ClauseEnd, Clauses, Policy};
-use normalise::{ClauseWords, Normaliser, Spoken};
+use normalise::{ClauseWords, Normaliser, RulesError, Spoken};
 pub use unspoken::nothing_to_say;
 
 /// Spells text as a pack's model wants it.
@@ -38,13 +38,14 @@ impl Speller {
             Normalise::None => None,
             Normalise::Language(tag) => Some(tag.as_str()),
         };
-        let rules = Normaliser::for_language(language.or(own).unwrap_or("en"))
-            .map_err(|e| Error::new(ErrorKind::Unsupported, e.message.clone()).with_source(e))?;
-        Ok(Self {
-            clause_words: rules.clause_words(),
-            normaliser: own.is_some().then_some(rules),
-            letter_case: text.letter_case,
-        })
+        let unsupported = |e: RulesError| Error::new(ErrorKind::Unsupported, e.message.clone()).with_source(e);
+        let tag = language.or(own).unwrap_or("en");
+        let normaliser = own.map(|_| Normaliser::for_language(tag)).transpose().map_err(unsupported)?;
+        let clause_words = match &normaliser {
+            Some(normaliser) => normaliser.clause_words(),
+            None => Normaliser::clause_words_of(tag).map_err(unsupported)?,
+        };
+        Ok(Self { normaliser, clause_words, letter_case: text.letter_case })
     }
 
     /// One clause as the model reads it, with the source character of every byte.

@@ -24,7 +24,8 @@ mod track;
 mod verbs;
 mod words;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use rules::{ClauseWords, RulesError};
 
@@ -50,6 +51,10 @@ const LANGUAGES: &[(&str, &str, &str)] = &[
     ("hi", include_str!("rules/hi.toml"), include_str!("rules/spellout/hi.txt")),
     ("sv", include_str!("rules/sv.toml"), include_str!("rules/spellout/sv.txt")),
 ];
+/// Rules that were compiled in this process, by tag: it takes some tens of milliseconds, so it is done once, and for no
+/// language that nobody asks for.
+static COMPILED: Mutex<BTreeMap<String, Normaliser>> = Mutex::new(BTreeMap::new());
+
 /// A text settles after one pass, an odd one after two or three.
 const SETTLING_PASSES: usize = 4;
 
@@ -92,6 +97,28 @@ impl Spoken {
     }
 }
 
+/// What is built in of a language.
+struct BuiltIn<'t> {
+    language: &'static str,
+    /// Where its rules know it.
+    region: Option<&'t str>,
+    rules: &'static str,
+    spellout: &'static str,
+}
+
+impl<'t> BuiltIn<'t> {
+    fn find(tag: &'t str) -> Result<Self, RulesError> {
+        let (language, region) = tag.split_once('-').map_or((tag, None), |(language, region)| (language, Some(region)));
+        let Some(&(language, rules, spellout)) = LANGUAGES.iter().find(|(known, ..)| *known == language) else {
+            let known = Normaliser::languages().join(", ");
+            let message = format!("there are no rules for the language {language}: use one of {known}");
+            return Err(RulesError::new(0, message));
+        };
+        let region = region.filter(|region| rules.contains(&format!("[regions.{region}]")));
+        Ok(Self { language, region, rules, spellout })
+    }
+}
+
 /// Reads numbers, dates, prices, abbreviations and the like as words.
 #[derive(Debug, Clone)]
 pub struct Normaliser {
@@ -102,23 +129,33 @@ pub struct Normaliser {
 impl Normaliser {
     /// The rules for English that are built in.
     pub fn english() -> Result<Normaliser, RulesError> {
-        Normaliser::from_rules(ENGLISH)
+        Normaliser::for_language("en")
     }
 
-    /// The built-in rules of a language, a BCP 47 tag such as `en` or `en-US`. Errors: [`RulesError`] for a language without any.
-    pub fn for_language(language: &str) -> Result<Normaliser, RulesError> {
-        let (language, region) = match language.split_once('-') {
-            Some((language, region)) => (language, Some(region)),
-            None => (language, None),
-        };
-        let Some((_, rules, spellout)) = LANGUAGES.iter().find(|(tag, ..)| *tag == language) else {
-            let known = Normaliser::languages().join(", ");
-            return Err(RulesError::new(
-                0,
-                format!("there are no rules for the language {language}: use one of {known}"),
-            ));
-        };
-        Normaliser::compile(rules, spellout, region)
+    /// The built-in rules of a language, a BCP 47 tag such as `en` or `en-US`. Errors: [`RulesError`] for a language
+    /// without any.
+    pub fn for_language(tag: &str) -> Result<Normaliser, RulesError> {
+        let BuiltIn { language, region, rules, spellout } = BuiltIn::find(tag)?;
+        let key = region.map_or(language.to_owned(), |region| format!("{language}-{region}"));
+        let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(normaliser) = compiled.get(&key) {
+            return Ok(normaliser.clone());
+        }
+        let normaliser = Normaliser::compile(rules, spellout, region)?;
+        compiled.insert(key, normaliser.clone());
+        Ok(normaliser)
+    }
+
+    /// What the clause splitter needs to know of a language; compiles nothing. Errors: as
+    /// [`for_language`](Self::for_language).
+    pub fn clause_words_of(tag: &str) -> Result<Arc<ClauseWords>, RulesError> {
+        let BuiltIn { rules, spellout, .. } = BuiltIn::find(tag)?;
+        Rules::clause_words(rules, spellout).map(Arc::new)
+    }
+
+    /// Tags of the languages whose rules have been compiled in this process.
+    pub fn compiled() -> Vec<String> {
+        COMPILED.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// Languages with built-in rules.

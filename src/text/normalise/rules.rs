@@ -95,6 +95,41 @@ struct File {
     rules: Vec<RuleEntry>,
 }
 
+fn line_of(source: &str, byte: usize) -> usize {
+    1 + source.bytes().take(byte).filter(|&b| b == b'\n').count()
+}
+
+impl File {
+    fn parse(source: &str) -> Result<File, RulesError> {
+        toml::from_str(source).map_err(|e| {
+            let at = e.span().map_or(0, |span| line_of(source, span.start));
+            RulesError::new(at, e.message())
+        })
+    }
+
+    fn numbers(&mut self, spellout: &str) -> Result<Box<dyn Numbers>, RulesError> {
+        match (self.number.take(), self.spellout.take()) {
+            (Some(words), _) => Ok(Box::new(words)),
+            (None, Some(words)) => match Spelled::new(words, spellout) {
+                Ok(spelled) => Ok(Box::new(spelled)),
+                Err(e) => Err(RulesError::new(0, e)),
+            },
+            (None, None) => Err(RulesError::new(0, "there is neither `number` nor `spellout`")),
+        }
+    }
+
+    fn clause_words(&self, number: &dyn Numbers) -> ClauseWords {
+        let cues = self.clause_cues.iter().filter_map(|name| self.lists.get(name)).flatten();
+        ClauseWords {
+            openers: self.clause_openers.clone(),
+            ties: self.clause_ties.clone(),
+            number_words: number.words(),
+            cues: cues.map(|word| word.to_lowercase()).chain(self.words.two_sided()).collect(),
+            ..self.words.clause_words()
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleEntry {
@@ -250,19 +285,20 @@ impl Rules {
         self.ordinal_stop && self.months.keys().any(|month| month.to_lowercase() == word.to_lowercase())
     }
 
+    /// What the clause splitter needs of a file, without compiling its patterns.
+    pub fn clause_words(source: &str, spellout: &str) -> Result<ClauseWords, RulesError> {
+        let mut file = File::parse(source)?;
+        let number = file.numbers(spellout)?;
+        Ok(file.clause_words(number.as_ref()))
+    }
+
     /// `region` as in `en-US`; one that the file does not name is read as the language itself.
     /// `spellout`: the language's rules for numbers, where it isn't English.
     pub fn parse(source: &str, spellout: &str, region: Option<&str>) -> Result<Rules, RulesError> {
-        let line = |byte: usize| 1 + source.bytes().take(byte).filter(|&b| b == b'\n').count();
-        let mut file: File = toml::from_str(source).map_err(|e| {
-            let at = e.span().map_or(0, |span| line(span.start));
-            RulesError::new(at, e.message())
-        })?;
-        let mut number: Box<dyn Numbers> = match (file.number.take(), file.spellout.take()) {
-            (Some(words), _) => Box::new(words),
-            (None, Some(words)) => Box::new(Spelled::new(words, spellout).map_err(|e| RulesError::new(0, e))?),
-            (None, None) => return Err(RulesError::new(0, "there is neither `number` nor `spellout`")),
-        };
+        let line = |byte: usize| line_of(source, byte);
+        let mut file = File::parse(source)?;
+        let mut number = file.numbers(spellout)?;
+        let clause = Arc::new(file.clause_words(number.as_ref()));
         if let Some(other) = region.and_then(|region| file.regions.remove(region)) {
             number.set_and(other.and);
             for forms in file.units.values_mut().flatten() {
@@ -333,20 +369,7 @@ impl Rules {
             .filter(|c| !c.is_ascii())
             .collect();
         Ok(Rules {
-            clause: Arc::new(ClauseWords {
-                openers: file.clause_openers,
-                ties: file.clause_ties,
-                number_words: number.words(),
-                cues: file
-                    .clause_cues
-                    .iter()
-                    .filter_map(|name| file.lists.get(name))
-                    .flatten()
-                    .map(|w| w.to_lowercase())
-                    .chain(file.words.two_sided())
-                    .collect(),
-                ..file.words.clause_words()
-            }),
+            clause,
             number,
             letters: letters(&file.letters),
             letter_names: file.letter_names,
