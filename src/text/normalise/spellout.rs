@@ -105,7 +105,7 @@ impl Spellout {
         let rules = self.sets.get(set)?;
         let mut at = rules.iter().rposition(|rule| rule.base <= number)?;
         let rule = &rules[at];
-        if rule.splits && rule.base % rule.divisor != 0 && number % rule.divisor == 0 {
+        if rule.splits && rule.base % rule.divisor != 0 && number.is_multiple_of(rule.divisor) {
             at = at.checked_sub(1)?;
         }
         self.rule(set, at, number, depth, out)
@@ -132,7 +132,7 @@ impl Spellout {
                     continue;
                 }
                 Piece::Optional(inner) => {
-                    if number % divisor != 0 {
+                    if !number.is_multiple_of(divisor) {
                         self.say(inner, own, number, divisor, depth, out)?;
                     }
                     continue;
