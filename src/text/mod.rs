@@ -12,7 +12,7 @@ use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 
 use crate::error::{Error, ErrorKind, Result};
 use clause::{Clause, ClauseEnd, Clauses, Policy};
-use normalise::{ClauseWords, Normaliser, Spoken};
+use normalise::{ClauseWords, Normaliser, RulesError, Spoken};
 pub use unspoken::nothing_to_say;
 
 /// Spells text as a pack's model wants it.
@@ -25,18 +25,27 @@ pub struct Speller {
 }
 
 impl Speller {
-    /// Errors: `BadOption`, never with the rules that are built in.
+    /// As the pack says. Errors: `Unsupported`, for a language without rules.
     pub fn new(text: &Text) -> Result<Self> {
-        let english =
-            Normaliser::english().map_err(|e| Error::new(ErrorKind::BadOption, e.to_string()).with_source(e))?;
-        Ok(Self {
-            clause_words: english.clause_words(),
-            normaliser: match text.normalise {
-                Normalise::None => None,
-                Normalise::En => Some(english),
-            },
-            letter_case: text.letter_case,
-        })
+        Self::for_language(text, None)
+    }
+
+    /// In a language other than the pack's: a BCP 47 tag such as `de` or `en-US`. A model that reads text as people write
+    /// it keeps doing so; its clauses are cut by that language's words. Errors: `Unsupported`, for a language without
+    /// rules.
+    pub fn for_language(text: &Text, language: Option<&str>) -> Result<Self> {
+        let own = match &text.normalise {
+            Normalise::None => None,
+            Normalise::Language(tag) => Some(tag.as_str()),
+        };
+        let unsupported = |e: RulesError| Error::new(ErrorKind::Unsupported, e.message.clone()).with_source(e);
+        let tag = language.or(own).unwrap_or("en");
+        let normaliser = own.map(|_| Normaliser::for_language(tag)).transpose().map_err(unsupported)?;
+        let clause_words = match &normaliser {
+            Some(normaliser) => normaliser.clause_words(),
+            None => Normaliser::clause_words_of(tag).map_err(unsupported)?,
+        };
+        Ok(Self { normaliser, clause_words, letter_case: text.letter_case })
     }
 
     /// One clause as the model reads it, with the source character of every byte.
@@ -48,7 +57,7 @@ impl Speller {
             (Some(normaliser), ClauseEnd::Sentence | ClauseEnd::Final) => normaliser.speak(&clause.text),
         };
         if self.letter_case == LetterCase::Lower {
-            // Only ASCII, which keeps every byte in its place; the normaliser leaves nothing else.
+            // Only ASCII, which keeps every byte in its place.
             spoken.text.make_ascii_lowercase();
         }
         spoken

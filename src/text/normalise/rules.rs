@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::number::NumberWords;
+use super::numbers::{NumberFile, Numbers, Spelled};
 use super::pattern::{Pattern, Patterns};
 use super::template::Template;
 use super::words::Words;
@@ -47,18 +48,33 @@ impl std::error::Error for RulesError {}
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    number: NumberWords,
+    /// English, or the words around a language's spell-out rules.
+    number: Option<NumberWords>,
+    spellout: Option<NumberFile>,
+    /// Letters of the language beside `a` to `z`, and ranges of them; others are folded.
+    #[serde(default)]
+    letters: Vec<String>,
+    /// Names of letters, where the language's own script has none for them.
+    #[serde(default)]
+    letter_names: HashMap<char, String>,
+    /// Characters that mean another one.
+    #[serde(default)]
+    means: HashMap<char, String>,
+    #[serde(default)]
     words: Words,
     /// Said between two figures that a hyphen joins.
     range: String,
     /// Said for a slash between two words.
     either: String,
     months: Vec<Vec<String>>,
+    #[serde(default)]
     weekdays: Vec<Vec<String>>,
-    units: HashMap<String, [String; 2]>,
+    units: HashMap<String, Vec<String>>,
     currencies: HashMap<String, Currency>,
+    #[serde(default)]
     magnitudes: HashMap<String, String>,
     symbols: HashMap<char, String>,
+    #[serde(default)]
     symbols_before_figures: HashMap<char, String>,
     address: Address,
     /// A figure with a stop is an ordinal: "3. Mai".
@@ -74,9 +90,45 @@ struct File {
     /// Lists of words that a number is said of.
     #[serde(default)]
     clause_cues: Vec<String>,
+    #[serde(default)]
     lists: BTreeMap<String, Vec<String>>,
     patterns: BTreeMap<String, String>,
     rules: Vec<RuleEntry>,
+}
+
+fn line_of(source: &str, byte: usize) -> usize {
+    1 + source.bytes().take(byte).filter(|&b| b == b'\n').count()
+}
+
+impl File {
+    fn parse(source: &str) -> Result<File, RulesError> {
+        toml::from_str(source).map_err(|e| {
+            let at = e.span().map_or(0, |span| line_of(source, span.start));
+            RulesError::new(at, e.message())
+        })
+    }
+
+    fn numbers(&mut self, spellout: &str) -> Result<Box<dyn Numbers>, RulesError> {
+        match (self.number.take(), self.spellout.take()) {
+            (Some(words), _) => Ok(Box::new(words)),
+            (None, Some(words)) => match Spelled::new(words, spellout) {
+                Ok(spelled) => Ok(Box::new(spelled)),
+                Err(e) => Err(RulesError::new(0, e)),
+            },
+            (None, None) => Err(RulesError::new(0, "there is neither `number` nor `spellout`")),
+        }
+    }
+
+    fn clause_words(&self, number: &dyn Numbers) -> ClauseWords {
+        let cues = self.clause_cues.iter().filter_map(|name| self.lists.get(name)).flatten();
+        ClauseWords {
+            openers: self.clause_openers.clone(),
+            ties: self.clause_ties.clone(),
+            number_words: number.words(),
+            cues: cues.map(|word| word.to_lowercase()).chain(self.words.two_sided()).collect(),
+            ..self.words.clause_words()
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -98,8 +150,9 @@ struct RuleEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Currency {
-    pub unit: [String; 2],
-    pub cent: Option<[String; 2]>,
+    /// The form for one, for many, and the gender.
+    pub unit: Vec<String>,
+    pub cent: Option<Vec<String>>,
 }
 
 /// What a region says otherwise.
@@ -119,10 +172,15 @@ pub(super) struct Region {
 pub(super) struct Address {
     pub symbols: HashMap<char, String>,
     pub spelled: HashSet<String>,
+    /// Parts with a reading of their own: "gmail".
+    #[serde(default)]
+    pub words: HashMap<String, String>,
 }
 
 #[derive(Debug)]
 pub(super) struct Rule {
+    /// In the rules file.
+    pub line: usize,
     pattern: Pattern,
     pub say: Template,
     /// The word before must be one of these; a small-letter entry matches any case.
@@ -186,13 +244,17 @@ impl ClauseWords {
 
 #[derive(Debug)]
 pub(super) struct Rules {
-    pub number: NumberWords,
+    pub number: Box<dyn Numbers>,
+    letters: Vec<(char, char)>,
+    pub letter_names: HashMap<char, String>,
+    pub means: HashMap<char, String>,
     pub words: Words,
     pub range: String,
     pub either: String,
     pub months: HashMap<String, String>,
     pub weekdays: HashMap<String, String>,
-    pub units: HashMap<String, [String; 2]>,
+    /// The form for one, for many, and the gender.
+    pub units: HashMap<String, Vec<String>>,
     pub currencies: HashMap<String, Currency>,
     pub magnitudes: HashMap<String, String>,
     pub symbols: HashMap<char, String>,
@@ -215,20 +277,38 @@ impl Rules {
         self.set.matching(text)
     }
 
+    /// Whether the language writes this letter or mark, small or capital.
+    pub fn keeps(&self, c: char) -> bool {
+        let within = |c: char| self.letters.iter().any(|&(first, last)| (first..=last).contains(&c));
+        within(c) || c.to_lowercase().next().is_some_and(within)
+    }
+
+    /// Whether a figure with a stop may be an ordinal.
+    pub fn has_ordinal_stop(&self) -> bool {
+        self.ordinal_stop
+    }
+
     /// Whether a figure with a stop before this word is an ordinal: "3. Mai".
     pub fn is_month(&self, word: &str) -> bool {
-        self.ordinal_stop && self.months.contains_key(word)
+        self.ordinal_stop && self.months.keys().any(|month| month.to_lowercase() == word.to_lowercase())
+    }
+
+    /// What the clause splitter needs of a file, without compiling its patterns.
+    pub fn clause_words(source: &str, spellout: &str) -> Result<ClauseWords, RulesError> {
+        let mut file = File::parse(source)?;
+        let number = file.numbers(spellout)?;
+        Ok(file.clause_words(number.as_ref()))
     }
 
     /// `region` as in `en-US`; one that the file does not name is read as the language itself.
-    pub fn parse(source: &str, region: Option<&str>) -> Result<Rules, RulesError> {
-        let line = |byte: usize| 1 + source.bytes().take(byte).filter(|&b| b == b'\n').count();
-        let mut file: File = toml::from_str(source).map_err(|e| {
-            let at = e.span().map_or(0, |span| line(span.start));
-            RulesError::new(at, e.message())
-        })?;
+    /// `spellout`: the language's rules for numbers, where it isn't English.
+    pub fn parse(source: &str, spellout: &str, region: Option<&str>) -> Result<Rules, RulesError> {
+        let line = |byte: usize| line_of(source, byte);
+        let mut file = File::parse(source)?;
+        let mut number = file.numbers(spellout)?;
+        let clause = Arc::new(file.clause_words(number.as_ref()));
         if let Some(other) = region.and_then(|region| file.regions.remove(region)) {
-            file.number.set_and(other.and);
+            number.set_and(other.and);
             for forms in file.units.values_mut().flatten() {
                 for (from, to) in &other.spelling {
                     *forms = forms.replace(from, to);
@@ -273,6 +353,7 @@ impl Rules {
                 None => None,
             };
             rules.push(Rule {
+                line: line(entry.pattern.span().start),
                 say: Template::parse(&entry.say, &groups).map_err(fault)?,
                 pattern,
                 after,
@@ -294,20 +375,11 @@ impl Rules {
             .filter(|c| !c.is_ascii())
             .collect();
         Ok(Rules {
-            clause: Arc::new(ClauseWords {
-                openers: file.clause_openers,
-                ties: file.clause_ties,
-                number_words: file.number.words(),
-                cues: file
-                    .clause_cues
-                    .iter()
-                    .filter_map(|name| file.lists.get(name))
-                    .flatten()
-                    .map(|w| w.to_lowercase())
-                    .collect(),
-                ..file.words.clause_words()
-            }),
-            number: file.number,
+            clause,
+            number,
+            letters: letters(&file.letters),
+            letter_names: file.letter_names,
+            means: file.means,
             words: file.words,
             range: file.range,
             either: file.either,
@@ -326,6 +398,19 @@ impl Rules {
             set,
         })
     }
+}
+
+/// Single letters and ranges of them, written `a-z`.
+fn letters(entries: &[String]) -> Vec<(char, char)> {
+    let mut ranges = Vec::new();
+    for entry in entries {
+        let chars: Vec<char> = entry.chars().collect();
+        match chars.as_slice() {
+            &[first, '-', last] => ranges.push((first, last)),
+            chars => ranges.extend(chars.iter().map(|&c| (c, c))),
+        }
+    }
+    ranges
 }
 
 /// Every spelling, and for months the number with and without a leading zero, to the full name.
@@ -396,10 +481,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pattern_of_english_can_be_compiled() {
-        for region in [None, Some("US"), Some("GB")] {
-            let rules = Rules::parse(super::super::ENGLISH, region).unwrap();
-            assert!(rules.rules.iter().all(Rule::compiles));
+    fn every_pattern_of_every_language_can_be_compiled() {
+        for (language, rules, spellout) in super::super::LANGUAGES {
+            for region in [None, Some("US"), Some("GB")] {
+                let rules = Rules::parse(rules, spellout, region).unwrap();
+                assert!(rules.rules.iter().all(Rule::compiles), "{language}");
+            }
         }
     }
 }
