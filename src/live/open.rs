@@ -221,10 +221,11 @@ impl Live {
         self.shared.speak(options.lane, self.model.script(options, self.session.guards)?, text)
     }
 
-    /// Computes a voice's prefix in the background, so that the first text in it starts sooner. Errors:
-    /// `UnknownVoice`, `Busy` where too many wait.
+    /// Computes a voice's prefix in the background, so that the first text in it starts sooner.
+    /// Errors: `UnknownVoice`.
     pub fn warm(&self, voice: Option<&str>) -> Result<()> {
-        self.shared.warm(self.model.voices().get(voice)?)
+        self.shared.warm(self.model.voices().get(voice)?);
+        Ok(())
     }
 
     /// Plays a prepared phrase from the next period on, over whatever is spoken. `duck`: the gain of the speech below;

@@ -25,8 +25,6 @@ use crate::speak::{ClauseText, Lane, Script, Why, check_waiting};
 
 /// Utterances that may be open at a time.
 const MAX_UTTERANCES: usize = 4096;
-/// Voices that may wait to be prepared.
-const MAX_WARM: usize = 64;
 /// How soon the generator looks again at what only the ear can settle.
 const SETTLE: Duration = Duration::from_millis(2);
 /// Longer than anybody waits.
@@ -190,17 +188,13 @@ impl Shared {
         self.lock().position(id)
     }
 
-    /// Has a voice prepared. Errors: `Busy` where too many wait.
-    pub fn warm(&self, voice: &Arc<Voice>) -> Result<()> {
+    /// Has a voice prepared, once for all who ask before it is.
+    pub fn warm(&self, voice: &Arc<Voice>) {
         let mut state = self.lock();
         if !state.warm.iter().any(|waiting| Arc::ptr_eq(waiting, voice)) {
-            if state.warm.len() >= MAX_WARM {
-                return Err(Error::new(ErrorKind::Busy, "too many voices wait to be prepared: try later"));
-            }
             state.warm.push_back(voice.clone());
+            self.changed.notify_all();
         }
-        self.changed.notify_all();
-        Ok(())
     }
 
     pub fn underruns(&self) -> u64 {
