@@ -212,13 +212,13 @@ impl Live {
     /// Errors: `UnknownVoice`, `BadOption`; `Busy` where too many are open; `Backend` where the model has failed for
     /// good.
     pub fn utterance(&self, options: &SpeakOptions) -> Result<Utterance> {
-        self.shared.open(options.lane, self.model.script(options, self.session.guards)?)
+        Utterance::open(&self.shared, options.lane, self.model.script(options, self.session.guards)?)
     }
 
     /// Speaks a whole text, by whole sentences, as there is nothing to be waited for: the samples of
     /// [`crate::Session::speak`]. Errors: as [`Live::utterance`] and [`Utterance::push`].
     pub fn speak(&self, text: &str, options: &SpeakOptions) -> Result<Utterance> {
-        self.shared.speak(options.lane, self.model.script(options, self.session.guards)?, text)
+        Utterance::speak(&self.shared, options.lane, self.model.script(options, self.session.guards)?, text)
     }
 
     /// Computes a voice's prefix in the background, so that the first text in it starts sooner.
