@@ -7,6 +7,7 @@ mod support;
 
 use std::io::Write;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use live::*;
 use support::{command, success};
@@ -179,8 +180,33 @@ fn the_program_speaks_a_long_file_to_its_last_word() {
     assert!(from_file == expected);
 }
 
+/// Counts what llama.cpp says of computations that did not end: errors, and what is no error to anybody.
+struct Failures {
+    errors: AtomicUsize,
+    others: AtomicUsize,
+}
+
+static FAILURES: Failures = Failures { errors: AtomicUsize::new(0), others: AtomicUsize::new(0) };
+
+impl log::Log for Failures {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.target() == "llama.cpp" && record.args().to_string().contains("failed") {
+            let count = if record.level() == log::Level::Error { &self.errors } else { &self.others };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 #[test]
-fn a_prompt_is_aborted_in_its_midst() {
+fn a_prompt_is_aborted_in_its_midst_which_is_no_error_to_anybody() {
+    log::set_logger(&FAILURES).unwrap();
+    log::set_max_level(log::LevelFilter::Debug);
     let mut session = WREN.session(SessionOptions::default()).unwrap();
     for _ in 0..3 {
         let mut speech = session.speak(&sentence(&mut Random(1), 190), &options()).unwrap();
@@ -197,6 +223,8 @@ fn a_prompt_is_aborted_in_its_midst() {
     let text = "After that it speaks as ever.";
     let after: Vec<f32> = session.speak(text, &options()).unwrap().flat_map(Result::unwrap).collect();
     assert!(after == pulled(text), "nothing is left of what was aborted");
+    assert!(FAILURES.others.load(Ordering::Relaxed) > 0, "no prompt was stopped in its midst");
+    assert_eq!(FAILURES.errors.load(Ordering::Relaxed), 0, "what was asked for is logged as an error");
 }
 
 #[test]
