@@ -76,7 +76,7 @@ fn in_pieces(text: &str, random: &mut Random) -> Vec<f32> {
         let hungry = matches!(next, Next::NeedText { .. });
         if hungry && rest.is_empty() {
             speech.finish();
-        } else if hungry || random.below(20) == 0 {
+        } else if !rest.is_empty() && (hungry || random.below(20) == 0) {
             let size = (1 + random.below(60)).min(rest.len());
             speech.push(&rest[..size]).unwrap();
             rest = &rest[size..];
