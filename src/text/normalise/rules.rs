@@ -12,6 +12,7 @@ use super::number::NumberWords;
 use super::numbers::{NumberFile, Numbers, Spelled};
 use super::template::Template;
 use super::words::Words;
+use crate::text::heteronyms::{self, Heteronyms};
 
 /// Patterns may refer to patterns, this deep.
 const PATTERN_DEPTH: usize = 6;
@@ -84,6 +85,11 @@ struct File {
     /// Words for words, each a pattern and for the verb `look`.
     #[serde(default)]
     tables: BTreeMap<String, HashMap<String, String>>,
+    #[serde(default)]
+    heteronyms: Vec<heteronyms::Entry>,
+    /// Words that do not count as neighbours of a heteronym.
+    #[serde(default)]
+    heteronyms_pass: Vec<String>,
     clause_openers: HashSet<String>,
     clause_ties: HashSet<String>,
     /// Lists of words that a number is said of.
@@ -255,6 +261,7 @@ pub(super) struct Rules {
     ordinal_stop: bool,
     pub tables: BTreeMap<String, HashMap<String, String>>,
     pub clause: Arc<ClauseWords>,
+    pub heteronyms: Heteronyms,
     /// Characters beyond ASCII that some rule reads.
     pub read: HashSet<char>,
     /// In the order in which they are tried.
@@ -368,7 +375,9 @@ impl Rules {
             .chain(file.symbols_before_figures.keys().copied())
             .filter(|c| !c.is_ascii())
             .collect();
+        let heteronyms = Heteronyms::new(file.heteronyms, file.heteronyms_pass, &file.lists);
         Ok(Rules {
+            heteronyms: heteronyms.map_err(|e| RulesError::new(0, e))?,
             clause,
             number,
             letters: letters(&file.letters),

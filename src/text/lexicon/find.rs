@@ -1,0 +1,94 @@
+//! Finding a lexicon's words in a text. In: characters, and a place among them. Out: the longest entry that is written there.
+
+use std::collections::HashMap;
+
+use super::{Entry, Lexicon, MOST_CHARS};
+use crate::text::normalise::Spoken;
+
+/// Entries that begin with the same word.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    /// How long they are, the longest first.
+    lengths: Vec<usize>,
+    /// By what they are written as, in small letters.
+    entries: HashMap<String, Vec<Entry>>,
+}
+
+impl Start {
+    pub fn add(&mut self, folded: String, entry: Entry) {
+        let length = folded.chars().count();
+        if let Err(at) = self.lengths.binary_search_by(|known| length.cmp(known)) {
+            self.lengths.insert(at, length);
+        }
+        self.entries.entry(folded).or_default().push(entry);
+    }
+
+    pub fn find(&self, text: &[char], at: usize) -> Option<(&Entry, usize)> {
+        self.lengths.iter().find_map(|&length| {
+            let written = text.get(at..at + length)?;
+            let within = |i: usize| text.get(i).is_some_and(|c| c.is_alphanumeric());
+            if within(at + length) && within(at + length - 1) {
+                return None; // in the midst of a word
+            }
+            let folded: String = written.iter().copied().map(fold).collect();
+            let entries = self.entries.get(&folded)?;
+            let exact = entries.iter().find(|entry| entry.written.chars().eq(written.iter().copied()));
+            let small = || entries.iter().find(|entry| !entry.written.contains(char::is_uppercase));
+            Some((exact.or_else(small)?, length))
+        })
+    }
+}
+
+/// One form for all cases and blanks.
+pub(super) fn fold(c: char) -> char {
+    match c {
+        '’' => '\'',
+        _ if c.is_whitespace() => ' ',
+        _ => c.to_lowercase().next().unwrap_or(c),
+    }
+}
+
+/// The word that begins at a character, or the sign there, in small letters. `None` within a word, and for a blank.
+pub(super) fn token(text: &[char], at: usize) -> Option<String> {
+    let first = *text.get(at)?;
+    if first.is_whitespace() {
+        return None;
+    }
+    if !first.is_alphanumeric() {
+        return Some(first.to_string());
+    }
+    if at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|c| c.is_alphanumeric()) {
+        return None;
+    }
+    let word = text.iter().skip(at).take(MOST_CHARS + 1).take_while(|c| c.is_alphanumeric());
+    Some(word.copied().map(fold).collect())
+}
+
+impl Lexicon {
+    /// The text with the aliases of its words in their place, each letter with the character that it came from. The first
+    /// of several lexicons that has a word decides. `None` where nothing is replaced.
+    pub(crate) fn respell(lexicons: &[&Lexicon], text: &str) -> Option<Spoken> {
+        let chars: Vec<char> = text.chars().collect();
+        let mut respelled = Spoken { text: String::with_capacity(text.len()), source: Vec::new() };
+        let mut replaced = false;
+        let mut at = 0;
+        while let Some(&c) = chars.get(at) {
+            let here = u32::try_from(at).unwrap_or(u32::MAX);
+            let found = lexicons.iter().find_map(|lexicon| lexicon.find(&chars, at));
+            match found.and_then(|(entry, length)| Some((entry.alias.as_deref()?, length))) {
+                Some((alias, length)) => {
+                    respelled.text.push_str(alias);
+                    replaced = true;
+                    at += length;
+                }
+                None => {
+                    respelled.text.push(c);
+                    at += 1;
+                }
+            }
+            respelled.source.resize(respelled.text.len(), here);
+        }
+        respelled.source.push(u32::try_from(chars.len()).unwrap_or(u32::MAX));
+        replaced.then_some(respelled)
+    }
+}
