@@ -16,6 +16,7 @@ mod finish;
 mod markup;
 mod number;
 mod numbers;
+mod pattern;
 mod rules;
 mod scan;
 mod spellout;

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use regex::{Captures, Regex, RegexSet};
+use regex::Captures;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::number::NumberWords;
 use super::numbers::{NumberFile, Numbers, Spelled};
+use super::pattern::{Pattern, Patterns};
 use super::template::Template;
 use super::words::Words;
 use crate::text::heteronyms::{self, Heteronyms};
@@ -186,14 +187,14 @@ pub(super) struct Address {
 pub(super) struct Rule {
     /// In the rules file.
     pub line: usize,
-    pattern: Regex,
+    pattern: Pattern,
     pub say: Template,
     /// The word before must be one of these; a small-letter entry matches any case.
     pub after: Option<Vec<String>>,
     /// Must match the end of the text before, the start of the text after, mustn't match that.
-    before: Option<Regex>,
-    then: Option<Regex>,
-    unless: Option<Regex>,
+    before: Option<Pattern>,
+    then: Option<Pattern>,
+    unless: Option<Pattern>,
     /// A hyphen between this and another figure means "to".
     pub range: bool,
     /// The match may end in an abbreviation, whose stop is not the end of a sentence.
@@ -201,6 +202,13 @@ pub(super) struct Rule {
 }
 
 impl Rule {
+    /// Whether its patterns are within the bounds of the `regex` crate, which finds their groups.
+    #[cfg(test)]
+    pub fn compiles(&self) -> bool {
+        let around = [&self.before, &self.then, &self.unless];
+        self.pattern.compiles() && around.iter().all(|pattern| pattern.as_ref().is_none_or(Pattern::compiles))
+    }
+
     pub fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
         self.pattern.captures(text)
     }
@@ -267,13 +275,13 @@ pub(super) struct Rules {
     /// In the order in which they are tried.
     pub rules: Vec<Rule>,
     /// The patterns of all rules at once: few of them begin like a given text.
-    set: RegexSet,
+    set: Patterns,
 }
 
 impl Rules {
     /// The rules that match the start of a text, in their order.
     pub fn candidates(&self, text: &str) -> Vec<usize> {
-        self.set.matches(text).into_iter().collect()
+        self.set.matching(text)
     }
 
     /// Whether the language writes this letter or mark, small or capital.
@@ -329,23 +337,21 @@ impl Rules {
         patterns.insert("month".into(), format!("(?i-u:{})", any_of(file.months.iter().flatten())));
         patterns.insert("weekday".into(), any_of(file.weekdays.iter().flatten()));
 
-        let mut rules = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
         let here = |entry: &&RuleEntry| entry.region.is_none() || entry.region.as_deref() == region;
-        let mut all = Vec::new();
         for entry in file.rules.iter().filter(here) {
             let fault = |message: String| RulesError::new(line(entry.pattern.span().start), message);
             let pattern = expand(entry.pattern.get_ref(), &patterns, PATTERN_DEPTH).map_err(fault)?;
             let pattern = format!(r"\A(?:{pattern})");
-            let regex = Regex::new(&pattern).map_err(|e| fault(e.to_string()))?;
-            all.push(pattern);
+            let (pattern, groups) = Pattern::with_groups(pattern).map_err(fault)?;
+            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
             let around = |pattern: &Option<String>, frame: fn(String) -> String| match pattern {
                 Some(pattern) => {
                     let pattern = expand(pattern, &patterns, PATTERN_DEPTH).map_err(fault)?;
-                    Regex::new(&frame(pattern)).map(Some).map_err(|e| fault(e.to_string()))
+                    Pattern::new(frame(pattern)).map(Some).map_err(fault)
                 }
                 None => Ok(None),
             };
-            let groups: Vec<&str> = regex.capture_names().flatten().collect();
             let after = match &entry.after {
                 Some(name) => match file.lists.get(name) {
                     Some(list) => Some(list.clone()),
@@ -356,7 +362,7 @@ impl Rules {
             rules.push(Rule {
                 line: line(entry.pattern.span().start),
                 say: Template::parse(&entry.say, &groups).map_err(fault)?,
-                pattern: regex,
+                pattern,
                 after,
                 before: around(&entry.before, |p| format!("(?:{p})$"))?,
                 then: around(&entry.then, |p| format!("^(?:{p})"))?,
@@ -365,7 +371,7 @@ impl Rules {
                 stop: entry.stop,
             });
         }
-        let set = RegexSet::new(&all).map_err(|e| RulesError::new(0, e.to_string()))?;
+        let set = Patterns::new(rules.iter().map(|rule| &rule.pattern)).map_err(|e| RulesError::new(0, e))?;
         let read = file
             .units
             .keys()
@@ -434,25 +440,27 @@ fn names(table: &[Vec<String>], numbered: bool) -> HashMap<String, String> {
 
 /// A pattern for any of the words, the longest first, each ending where a word ends.
 fn any_of<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
-    let mut words: Vec<&String> = words.into_iter().collect();
-    words.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
-    let alternatives: Vec<String> = words
-        .into_iter()
-        .map(|word| {
-            let end = match word.ends_with(|c: char| c.is_ascii_alphanumeric()) {
-                true => r"(?-u:\b)",
-                false => "",
-            };
-            format!("{}{end}", regex::escape(word))
-        })
-        .collect();
-    format!("(?:{})", alternatives.join("|"))
+    alternatives(words.into_iter().map(|word| (word, false)))
 }
 
 /// As [`any_of`], with words of two letters or more in any case: `KM/H`.
-fn any_case<'a>(words: impl Iterator<Item = &'a String> + Clone) -> String {
-    let long = words.clone().filter(|word| word.len() > 1 && word.is_ascii());
-    format!("(?:{}|(?i-u:{}))", any_of(words), any_of(long))
+fn any_case<'a>(words: impl Iterator<Item = &'a String>) -> String {
+    alternatives(words.map(|word| (word, word.len() > 1 && word.is_ascii())))
+}
+
+/// Of words, each with whether its letters may be of any case. Words of one kind that follow each other share what surrounds
+/// them: an automaton of `(?:km|kg)\b` is half that of `km\b|kg\b`.
+fn alternatives<'a>(words: impl Iterator<Item = (&'a String, bool)>) -> String {
+    let mut words: Vec<(&String, bool)> = words.collect();
+    words.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
+    let kind = |(word, any_case): &(&String, bool)| (word.ends_with(|c: char| c.is_ascii_alphanumeric()), *any_case);
+    let runs = words.chunk_by(|a, b| kind(a) == kind(b)).map(|run| {
+        let (ends, any_case) = kind(&run[0]);
+        let of: Vec<String> = run.iter().map(|(word, _)| regex::escape(word)).collect();
+        let case = if any_case { "i-u" } else { "" };
+        format!("(?{case}:{}){}", of.join("|"), if ends { r"(?-u:\b)" } else { "" })
+    });
+    format!("(?:{})", runs.collect::<Vec<_>>().join("|"))
 }
 
 /// Puts named patterns in place of `{name}`; a repetition such as `{2,3}` is left alone.
@@ -475,4 +483,17 @@ fn expand(pattern: &str, patterns: &BTreeMap<String, String>, depth: usize) -> R
     }
     out.push_str(rest);
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_of_english_can_be_compiled() {
+        for region in [None, Some("US"), Some("GB")] {
+            let rules = Rules::parse(super::super::ENGLISH, "", region).unwrap();
+            assert!(rules.rules.iter().all(Rule::compiles));
+        }
+    }
 }
