@@ -470,6 +470,7 @@ impl State {
                     }
                     entry.mailbox.put(Event::Clause { chars });
                 }
+                Heard::Mark(name) => entry.mailbox.put(Event::Mark { name }),
                 Heard::Ends(chars) => entry.position = entry.position.max(chars),
             }
         };

@@ -8,6 +8,7 @@
 mod cost;
 mod generator;
 mod guard;
+mod markup;
 mod options;
 mod phrase;
 mod position;

@@ -10,6 +10,7 @@
 //! A word in small letters is found in any case, one with capitals only as it is written. The longest of several words
 //! goes first, and of the same word the first line.
 
+pub mod compact;
 mod find;
 mod pls;
 
@@ -17,6 +18,8 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use super::phones::Phones;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,6 +37,7 @@ pub struct Lexicon(Arc<Words>);
 #[derive(Debug, Default)]
 struct Words {
     name: String,
+    identity: String,
     language: Option<String>,
     /// By the first word, or sign, of what is written.
     starts: HashMap<String, Start>,
@@ -74,7 +78,8 @@ impl Lexicon {
     /// Reads the text of a file; `name` stands in errors. Errors: `BadOption` with the line.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut words = Words { name: name.to_owned(), ..Words::default() };
+        let identity = Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let mut words = Words { name: name.to_owned(), identity, ..Words::default() };
         let entries = match text.trim_start().starts_with('<') {
             true => pls::read(text, &mut words.language),
             false => columns(text),
@@ -83,6 +88,11 @@ impl Lexicon {
             words.add(entry).map_err(|(line, what)| fault(name, line, &what))?;
         }
         Ok(Self(Arc::new(words)))
+    }
+
+    /// The same for the same text.
+    pub fn identity(&self) -> &str {
+        &self.0.identity
     }
 
     /// Number of words.
@@ -115,6 +125,10 @@ impl Lexicon {
     pub fn phones(&self, word: &str) -> Option<&Phones> {
         let chars: Vec<char> = word.chars().collect();
         self.find(&chars, 0).filter(|(_, length)| *length == chars.len())?.0.phones.as_ref()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.0.starts.values().flat_map(Start::entries)
     }
 
     /// The entry for what begins at a character, and how many it has.

@@ -2,10 +2,12 @@
 //! (`veil`, [`clause`], [`normalise`]), with words said as the caller (`lexicon`) or their neighbours (`heteronyms`) ask.
 
 pub mod clause;
+mod explain;
 mod heteronyms;
 pub mod lexicon;
 pub mod normalise;
 pub mod phones;
+pub(crate) mod ssml;
 mod unspoken;
 mod veil;
 
@@ -15,9 +17,11 @@ use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 
 use crate::error::{Error, ErrorKind, Result};
 use clause::{Clause, ClauseEnd, Clauses, Policy};
+pub use explain::Said;
 pub use heteronyms::Sound;
 pub use lexicon::Lexicon;
 use normalise::{ClauseWords, Normaliser, RulesError, Spoken};
+pub use ssml::Ssml;
 pub use unspoken::nothing_to_say;
 
 /// Spells text as a pack's model wants it.
@@ -70,10 +74,15 @@ impl Speller {
 
     /// The same with the words of a lexicon, which is asked before those that are there. Errors: `Unsupported`, with the
     /// line, for words that are given in phones alone: no pack reads phones yet.
-    pub fn with_lexicon(mut self, lexicon: &Lexicon) -> Result<Self> {
+    pub fn with_lexicon(self, lexicon: &Lexicon) -> Result<Self> {
         lexicon.check_without_phones()?;
+        Ok(self.with_phones(lexicon))
+    }
+
+    /// As [`with_lexicon`](Self::with_lexicon), for whoever only looks: words in phones are left as they are written.
+    pub fn with_phones(mut self, lexicon: &Lexicon) -> Self {
         self.lexicons.insert(0, lexicon.clone());
-        Ok(self)
+        self
     }
 
     /// A BCP 47 tag.
@@ -81,13 +90,15 @@ impl Speller {
         &self.language
     }
 
+    /// Those for the language.
+    fn lexicons(&self) -> impl Iterator<Item = &Lexicon> {
+        self.lexicons.iter().filter(|lexicon| lexicon.is_for(&self.language))
+    }
+
     /// One clause as the model reads it, with the source character of every byte.
     pub fn spell(&self, clause: &Clause) -> Spoken {
-        let lexicons: Vec<&Lexicon> = self.lexicons.iter().filter(|own| own.is_for(&self.language)).collect();
-        let respelled = match lexicons.is_empty() {
-            true => None,
-            false => Lexicon::respell(&lexicons, &clause.text),
-        };
+        let lexicons: Vec<&Lexicon> = self.lexicons().collect();
+        let respelled = Lexicon::respell(&lexicons, &clause.text);
         let text = respelled.as_ref().map_or(clause.text.as_str(), |respelled| &respelled.text);
         let mut spoken = match (&self.normaliser, clause.kind) {
             (None, _) => Spoken::verbatim(text),
@@ -106,6 +117,11 @@ impl Speller {
             spoken.text.make_ascii_lowercase();
         }
         spoken
+    }
+
+    /// What a splitter needs to know of the language.
+    pub fn clause_words(&self) -> Arc<ClauseWords> {
+        self.clause_words.clone()
     }
 
     /// Splits text that comes in pieces.

@@ -18,6 +18,7 @@ mod number;
 mod numbers;
 mod pattern;
 mod rules;
+mod say_as;
 mod scan;
 mod spellout;
 mod template;

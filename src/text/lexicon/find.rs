@@ -1,6 +1,7 @@
 //! Finding a lexicon's words in a text. In: characters, and a place among them. Out: the longest entry that is written there.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::{Entry, Lexicon, MOST_CHARS};
 use crate::text::normalise::Spoken;
@@ -21,6 +22,10 @@ impl Start {
             self.lengths.insert(at, length);
         }
         self.entries.entry(folded).or_default().push(entry);
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().flatten()
     }
 
     pub fn find(&self, text: &[char], at: usize) -> Option<(&Entry, usize)> {
@@ -65,30 +70,49 @@ pub(super) fn token(text: &[char], at: usize) -> Option<String> {
 }
 
 impl Lexicon {
-    /// The text with the aliases of its words in their place, each letter with the character that it came from. The first
-    /// of several lexicons that has a word decides. `None` where nothing is replaced.
-    pub(crate) fn respell(lexicons: &[&Lexicon], text: &str) -> Option<Spoken> {
-        let chars: Vec<char> = text.chars().collect();
-        let mut respelled = Spoken { text: String::with_capacity(text.len()), source: Vec::new() };
-        let mut replaced = false;
-        let mut at = 0;
-        while let Some(&c) = chars.get(at) {
-            let here = u32::try_from(at).unwrap_or(u32::MAX);
-            let found = lexicons.iter().find_map(|lexicon| lexicon.find(&chars, at));
-            match found.and_then(|(entry, length)| Some((entry.alias.as_deref()?, length))) {
-                Some((alias, length)) => {
-                    respelled.text.push_str(alias);
-                    replaced = true;
-                    at += length;
-                }
-                None => {
-                    respelled.text.push(c);
-                    at += 1;
-                }
-            }
-            respelled.source.resize(respelled.text.len(), here);
+    /// The words of a text that a lexicon has: characters, entry and the lexicon's name. The first of several lexicons that
+    /// has a word decides.
+    pub(in crate::text) fn all<'l>(lexicons: &[&'l Lexicon], text: &str) -> Vec<(Range<usize>, &'l Entry, &'l str)> {
+        if lexicons.is_empty() {
+            return Vec::new();
         }
-        respelled.source.push(u32::try_from(chars.len()).unwrap_or(u32::MAX));
-        replaced.then_some(respelled)
+        let chars: Vec<char> = text.chars().collect();
+        let mut all = Vec::new();
+        let mut at = 0;
+        while at < chars.len() {
+            let found = lexicons.iter().find_map(|lexicon| {
+                let (entry, length) = lexicon.find(&chars, at)?;
+                Some((at..at + length, entry, lexicon.0.name.as_str()))
+            });
+            at = found.as_ref().map_or(at + 1, |(range, ..)| range.end);
+            all.extend(found);
+        }
+        all
+    }
+
+    /// The text with the aliases of its words in their place, each letter with the character that it came from. `None`
+    /// where nothing is replaced.
+    pub(in crate::text) fn respell(lexicons: &[&Lexicon], text: &str) -> Option<Spoken> {
+        let found = Lexicon::all(lexicons, text);
+        let mut aliases =
+            found.iter().filter_map(|(range, entry, _)| Some((range, entry.alias.as_deref()?))).peekable();
+        aliases.peek()?;
+        let mut respelled = Spoken { text: String::with_capacity(text.len()), source: Vec::new() };
+        let mut passed = 0;
+        for (at, c) in text.chars().enumerate() {
+            if at < passed {
+                continue;
+            }
+            match aliases.next_if(|(range, _)| range.start == at) {
+                Some((range, alias)) => {
+                    respelled.text.push_str(alias);
+                    passed = range.end;
+                }
+                None => respelled.text.push(c),
+            }
+            respelled.source.resize(respelled.text.len(), u32::try_from(at).unwrap_or(u32::MAX));
+        }
+        respelled.source.push(u32::try_from(text.chars().count()).unwrap_or(u32::MAX));
+        Some(respelled)
     }
 }
