@@ -10,7 +10,7 @@ LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
 .PHONY: say test check-features voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 \
-	test-old-x86 scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
+	test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -59,7 +59,11 @@ target/train/ready: models/train/requirements.txt
 	target/train/bin/pip install -q --no-deps -r models/train/requirements-judges.txt
 	@touch $@
 
-# What is heard, for ten thousand random orders of calls: half an hour, for the night.
+# What takes a night: what is heard for ten thousand random orders of calls; an hour of text from a file and by the library;
+# texts of up to 5,000 characters live, which take their time.
+night: scripts
+	SYRINX_NIGHT=1 cargo test --release --test one_way
+
 scripts: setup
 	SYRINX_SCRIPTS=10000 cargo test --release --lib -- live::tests::scripts --nocapture
 

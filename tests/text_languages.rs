@@ -166,9 +166,9 @@ fn hundreds_of_figures_in_one_word_come_in_pieces() {
 
 #[test]
 fn every_language_reads_every_block_of_unicode() {
-    for block in 0..0x1100u32 {
-        // A block's letters begin somewhere in its first half.
-        let some = (0..256).step_by(9).filter_map(|i| char::from_u32(block * 256 + i));
+    // The planes in between are empty.
+    for block in (0..0x320u32).chain(0xe00..0xe02) {
+        let some = (0..256).step_by(17).filter_map(|i| char::from_u32(block * 256 + i));
         let text: String = some.flat_map(|c| [c, 'a', c, '1', ' ']).collect();
         for (language, reader) in ALL.iter() {
             let spoken = reader.speak(&text);

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use ringbuf::HeapProd;
 use ringbuf::traits::{Observer, Producer};
 
+use super::books::{Job, Starved};
 use super::pace::Governor;
 use super::packet::{Packet, Part, Signs};
-use super::shared::{Job, Shared, Starved, Turn};
+use super::shared::{Shared, Turn};
 use crate::board::system::touch_heap;
 use crate::error::{ErrorKind, Result};
 use crate::ring::gate::Gate;

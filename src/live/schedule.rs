@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::event::{Event, Mailbox};
 use super::lane::{Arrival, Lanes};
 use super::ledger::Met;
-use super::utterance::{Event, Mailbox};
 use crate::speak::{Lane, Script};
 
 /// An utterance that is open.

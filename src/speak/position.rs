@@ -84,6 +84,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_expected_of_a_clause_is_counted_in_characters_in_every_script() {
+        let spoken = |text: &str| ClauseText { spoken: Spoken::verbatim(text), ..clause() }.spoken_chars();
+        assert_eq!([spoken("abcdef"), spoken("नमस्ते"), spoken("مرحبا!")], [6, 6, 6]);
+    }
+
+    #[test]
     fn a_clause_without_an_end_is_never_complete() {
         let position = |heard| clause().position(heard, None, 200);
         assert_eq!([100, 200, 9999].map(position), [25, 29, 29]);

@@ -13,7 +13,6 @@ use super::options::Script;
 use super::position::ClauseText;
 use super::reading::{Known, Reading};
 use super::source::{FrameSource, Request};
-use super::speech::Ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Solver;
 use crate::frame::Frame;
@@ -72,6 +71,18 @@ struct Begun {
     clause: usize,
     noise: u64,
     frames: u64,
+}
+
+/// Why speech stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// All of the text was spoken.
+    Finished,
+    /// The caller's frame budget was used up before the text was.
+    Budget,
+    /// Somebody cancelled.
+    Cancelled,
 }
 
 #[derive(Debug)]

@@ -9,27 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::core::{Core, Home, give_back};
 use super::cost::FrameTimes;
 use super::guard::Silence;
 use super::options::Script;
 use super::position::ClauseText;
 use super::reading::Reading;
-use super::session::{Core, Home, give_back};
-use super::speaker::{Speaker, Step, Why};
+use super::speaker::{Ending, Speaker, Step, Why};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Lane, Model};
-
-/// Why speech stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ending {
-    /// All of the text was spoken.
-    Finished,
-    /// The caller's frame budget was used up before the text was.
-    Budget,
-    /// Somebody cancelled.
-    Cancelled,
-}
 
 /// Stops a speech from any thread: before its next frame, and a prompt in its midst. Clones stop the same one.
 #[derive(Clone, Debug, Default)]

@@ -353,10 +353,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pattern_of_english_can_be_compiled() {
-        for region in [None, Some("US"), Some("GB")] {
-            let rules = Rules::parse(super::super::ENGLISH, "", region).unwrap();
-            assert!(rules.rules.iter().all(Rule::compiles));
+    fn every_pattern_of_every_language_can_be_compiled() {
+        for (language, rules, spellout) in super::super::LANGUAGES {
+            for region in [None, Some("US"), Some("GB")] {
+                let rules = Rules::parse(rules, spellout, region).unwrap();
+                assert!(rules.rules.iter().all(Rule::compiles), "{language}");
+            }
         }
     }
 }
