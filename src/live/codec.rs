@@ -288,7 +288,7 @@ impl<D: Decode> CodecThread<D> {
         self.writer.release();
         self.send(ticket, &tail);
         let samples = u64::from(ms) * u64::from(self.rate_hz) / 1000;
-        let silence = vec![0.0; usize::try_from(samples).unwrap_or(usize::MAX).saturating_sub(tail.len())];
+        let silence = vec![0.0; usize::try_from(samples).unwrap_or_default()];
         self.send(ticket, &silence);
         Ok(())
     }

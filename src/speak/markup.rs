@@ -11,6 +11,9 @@ use crate::text::clause::Clause;
 use crate::text::normalise::Spoken;
 use crate::text::ssml::{Document, Item, Place, Ssml};
 
+/// Of a pause that is there for its marks alone: something of it must be heard for them to be reached.
+const LEAST_MS: u32 = 1;
+
 #[derive(Debug)]
 pub(super) struct Markup {
     document: Document,
@@ -79,7 +82,7 @@ impl Markup {
 
     /// A clause of the splitter with its places in the document. One of which nothing is said may still hold marks.
     pub fn place(&mut self, spelled: Option<ClauseText>, clause: &Clause) -> Option<ClauseText> {
-        let mut text = spelled.unwrap_or_else(|| silence(0, 0));
+        let mut text = spelled.unwrap_or_else(|| silence(LEAST_MS, 0));
         let source = &text.spoken.source;
         while self.marks.front().is_some_and(|&(at, _)| at < clause.end) {
             let Some((at, name)) = self.marks.pop_front() else { break };
@@ -116,7 +119,7 @@ impl Markup {
 
     /// Marks that no clause has taken.
     pub fn last_marks(&mut self) -> Option<ClauseText> {
-        (!self.marks.is_empty()).then(|| self.pause(0))
+        (!self.marks.is_empty()).then(|| self.pause(LEAST_MS))
     }
 }
 
