@@ -141,7 +141,7 @@ count-accept: setup
 compare: build $(PACK)/pack.toml
 	benches/compare.sh $(PACK)
 
-# Ten minutes of each fuzz target: the reader of GGUF files and that of voice files.
+# Ten minutes of each fuzz target: the reader of GGUF files, that of voice files, and the reading of text.
 FUZZ_SECONDS ?= 600
 fuzz: setup
 	quant/fuzz/run.sh $(FUZZ_SECONDS)

@@ -240,3 +240,21 @@ fn a_dash_is_standard_input_and_a_figure_below_zero_is_text() {
     assert!(!expected.is_empty() && say(&["-f", "-"], "-5 degrees") == expected);
     assert!(say(&["-5 degrees"], "") == expected);
 }
+
+#[test]
+fn read_shows_each_word_with_its_place_and_what_read_it() {
+    let output = success(&["read", "-5 km to Max", "--json"]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<&str> = words.iter().filter_map(|word| word["said"].as_str()).collect();
+    assert_eq!(said, ["minus", "five", "kilometres", "to", "Max."]);
+    assert!(words[1]["by"].as_str().unwrap().starts_with("en.toml:") && words[4]["by"] == "");
+    let refused = command(&["read", "Hej", "--language", "xx"]).output().unwrap();
+    assert!(!refused.status.success() && said_of(&refused).contains("xx"));
+    let pause = success(&["read", "<speak>a<break/>b</speak>", "--ssml"]);
+    assert!(String::from_utf8(pause.stdout).unwrap().contains("pause 400 ms"));
+}
+
+fn said_of(output: &Output) -> String {
+    said(output).join("\n")
+}

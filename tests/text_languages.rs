@@ -164,7 +164,30 @@ fn hundreds_of_figures_in_one_word_come_in_pieces() {
     assert_eq!(pieces.iter().map(|piece| piece.text.as_str()).collect::<String>(), text);
 }
 
+#[test]
+fn every_language_reads_every_block_of_unicode() {
+    // The planes in between are empty.
+    for block in (0..0x320u32).chain(0xe00..0xe02) {
+        let some = (0..256).step_by(17).filter_map(|i| char::from_u32(block * 256 + i));
+        let text: String = some.flat_map(|c| [c, 'a', c, '1', ' ']).collect();
+        for (language, reader) in ALL.iter() {
+            let spoken = reader.speak(&text);
+            assert!(spoken.source.is_sorted() && spoken.source.len() == spoken.text.len() + 1, "{language}: {text:?}");
+            assert!(!spoken.text.contains(|c: char| c.is_ascii_digit() || c.is_control()), "{language}: {spoken:?}");
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn reading_twice_changes_nothing(text in "[ -~\n\u{a0}-\u{17f}\u{600}-\u{66f}\u{900}-\u{97f}]{0,60}") {
+        for (language, reader) in ALL.iter() {
+            let once = reader.speak(&text).text;
+            let twice = reader.speak(&once).text;
+            prop_assert_eq!(&twice, &once, "{}: {:?}", language, text);
+        }
+    }
+
     #[test]
     fn every_language_reads_any_text(text in any::<String>()) {
         let length = text.chars().count() as u32;

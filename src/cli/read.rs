@@ -1,10 +1,15 @@
 //! `syrinx read`: how a text is read. In: a text and a language. Out: a line for each word: what is said, what it was
-//! read from, and the line of the rules that read it; so that a wrong reading can be reported, and mended.
+//! read from, and the line of the rules or of the lexicon that read it; so that a wrong reading can be reported, and
+//! mended.
+
+use std::path::PathBuf;
 
 use serde_json::json;
-use syrinx::lab::text::normalise::Normaliser;
-use syrinx::{Error, ErrorKind, Result};
+use syrinx::Result;
+use syrinx::lab::text::{Lexicon, Speller};
+use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 
+use super::arguments::SsmlMode;
 use super::output::outln;
 
 #[derive(Debug, clap::Args)]
@@ -14,6 +19,12 @@ pub struct Read {
     /// Language of the text, as `de` or `en-US`.
     #[arg(long, default_value = "en", value_name = "TAG")]
     language: String,
+    /// How words are said: a file in W3C's PLS format, or of two columns.
+    #[arg(long, value_name = "FILE")]
+    lexicon: Option<PathBuf>,
+    /// The text is SSML; `--ssml=lenient` passes over what cannot be heard.
+    #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
+    ssml: Option<SsmlMode>,
     /// One JSON object in each line.
     #[arg(long)]
     json: bool,
@@ -21,21 +32,28 @@ pub struct Read {
 
 impl Read {
     pub fn run(self) -> Result<()> {
-        let normaliser = Normaliser::for_language(&self.language)
-            .map_err(|e| Error::new(ErrorKind::Unsupported, e.message.clone()).with_source(e))?;
-        let file = self.language.split('-').next().unwrap_or_default();
-        for word in normaliser.explain(&self.text) {
-            let written: String = self.text.chars().skip(word.start).take(word.end - word.start).collect();
+        let text = Text { normalise: Normalise::Language(self.language.clone()), letter_case: LetterCase::Keep };
+        let mut speller = Speller::new(&text)?;
+        if let Some(path) = &self.lexicon {
+            // Phones are shown, though no model is there that reads them.
+            speller = speller.with_phones(&Lexicon::open(path)?);
+        }
+        for word in speller.explain(&self.text, self.ssml.map(Into::into))? {
+            let written: String = self.text.chars().skip(word.chars.start).take(word.chars.len()).collect();
             let written = written.trim();
-            let rule = word.rule.map(|line| format!("{file}.toml:{line}"));
-            let line = match self.json {
-                true => json!({
-                    "said": word.said, "written": written, "start": word.start, "end": word.end, "rule": rule,
-                })
-                .to_string(),
-                false => format!("{:24} {:24} {}", word.said, written, rule.unwrap_or_default()).trim_end().to_owned(),
-            };
-            outln!("{line}")?;
+            match self.json {
+                true => outln!(
+                    "{}",
+                    json!({
+                        "said": word.said, "written": written, "start": word.chars.start, "end": word.chars.end,
+                        "by": word.by, "phones": word.phones,
+                    })
+                )?,
+                false => {
+                    let line = format!("{:24} {:24} {:16} {}", word.said, written, word.by, word.phones);
+                    outln!("{}", line.trim_end())?;
+                }
+            }
         }
         Ok(())
     }

@@ -168,6 +168,7 @@ impl Books {
                     }
                     entry.mailbox.put(Event::Clause { chars });
                 }
+                Heard::Mark(name) => entry.mailbox.put(Event::Mark { name }),
                 Heard::Ends(chars) => entry.position = entry.position.max(chars),
             }
         };

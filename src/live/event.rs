@@ -23,6 +23,11 @@ pub enum Event {
         /// Characters of the text.
         chars: Range<usize>,
     },
+    /// One of the text's own marks was reached (SSML's `mark`).
+    Mark {
+        /// As it is called there.
+        name: String,
+    },
     /// Samples ran out at about this character; silence was heard instead.
     Underrun {
         /// Characters heard.

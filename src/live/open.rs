@@ -188,8 +188,7 @@ impl Live {
             packets: packets_in,
             codec,
         };
-        let speller = model.speller().clone();
-        let generator = GeneratorThread::new(source, open_source, out, speller, governor, frame_seconds, others);
+        let generator = GeneratorThread::new(source, open_source, out, governor, frame_seconds, others);
         live.spawn("syrinx-generator", move || generator.run())?;
         let heat = options.cooling.map(Heat::new);
         let watch = WatchThread::new(shared, sink, open_sink, signs, options.stuck_ms.unwrap_or(STUCK_MS), heat);
@@ -212,13 +211,13 @@ impl Live {
     /// Errors: `UnknownVoice`, `BadOption`; `Busy` where too many are open; `Backend` where the model has failed for
     /// good.
     pub fn utterance(&self, options: &SpeakOptions) -> Result<Utterance> {
-        Utterance::open(&self.shared, options.lane, self.model.script(options, self.session.guards)?)
+        Utterance::open(&self.shared, options.lane, self.model.script(options, &self.session)?)
     }
 
     /// Speaks a whole text, by whole sentences, as there is nothing to be waited for: the samples of
     /// [`crate::Session::speak`]. Errors: as [`Live::utterance`] and [`Utterance::push`].
     pub fn speak(&self, text: &str, options: &SpeakOptions) -> Result<Utterance> {
-        Utterance::speak(&self.shared, options.lane, self.model.script(options, self.session.guards)?, text)
+        Utterance::speak(&self.shared, options.lane, self.model.script(options, &self.session)?, text)
     }
 
     /// Computes a voice's prefix in the background, so that the first text in it starts sooner.

@@ -196,6 +196,8 @@ mod tests {
             clause_frames: 1,
             max_frames: 1,
             policy: Policy::default(),
+            speller: Arc::new(crate::text::Speller::new(&Default::default()).unwrap()),
+            ssml: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod core;
 mod cost;
 mod generator;
 mod guard;
+mod markup;
 mod options;
 mod phrase;
 mod position;

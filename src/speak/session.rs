@@ -71,9 +71,9 @@ impl Session {
 
     /// Begins a speech whose text is pushed, in pieces of any size; nothing is computed before a block is asked for.
     ///
-    /// Errors: `UnknownVoice`, `BadOption`; `Busy` while another speech of this session lives.
+    /// Errors: `UnknownVoice`, `BadOption`, `Unsupported`; `Busy` while another speech of this session lives.
     pub fn speech(&mut self, options: &SpeakOptions) -> Result<Speech> {
-        let script = self.model.script(options, self.options.guards)?;
+        let script = self.model.script(options, &self.options)?;
         let core = self.take()?;
         Ok(Speech::new(self.model.clone(), self.home.clone(), core, script, options.lane))
     }

@@ -45,8 +45,10 @@ impl FrameSource for Five {
 #[test]
 fn a_budget_counts_what_is_heard_however_often_a_clause_is_begun_anew() {
     let (_folder, model) = tiny(Recipe::Q8);
-    let script = model.script(&SpeakOptions::default().max_frames(12u64).whole_sentences(true), None).unwrap();
-    let mut speaker = Speaker::new(model.speller(), script);
+    let script = model
+        .script(&SpeakOptions::default().max_frames(12u64).whole_sentences(true), &SessionOptions::default())
+        .unwrap();
+    let mut speaker = Speaker::new(script);
     speaker.push("The first one is here. The second one is here. The third one is here.").unwrap();
     speaker.finish();
     let mut source = Five::default();

@@ -18,6 +18,7 @@ mod number;
 mod numbers;
 mod pattern;
 mod rules;
+mod say_as;
 mod scan;
 mod spellout;
 mod template;
@@ -26,6 +27,7 @@ mod verbs;
 mod words;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use rules::{ClauseWords, RulesError};
@@ -36,6 +38,7 @@ use rules::Rules;
 use scan::Origins;
 use track::Track;
 
+use super::heteronyms::Sound;
 use super::veil::{BLOT, Veil};
 
 const ENGLISH: &str = include_str!("rules/en.toml");
@@ -88,7 +91,7 @@ impl Spoken {
     }
 
     /// The same reading with its map led through `source`, from whose text it was read.
-    fn seen_through(mut self, source: &Spoken) -> Spoken {
+    pub(super) fn seen_through(mut self, source: &Spoken) -> Spoken {
         let starts: Vec<usize> = source.text.char_indices().map(|(i, _)| i).chain([source.text.len()]).collect();
         for at in &mut self.source {
             let byte = usize::try_from(*at).ok().and_then(|i| starts.get(i).copied());
@@ -212,6 +215,16 @@ impl Normaliser {
         }
         words.retain(|word| !word.said.is_empty());
         words
+    }
+
+    /// A reading with words in place of those that sound otherwise than they are spelled here: "red" for "read".
+    pub fn respell(&self, spoken: Spoken) -> Spoken {
+        self.rules.heteronyms.respell(spoken)
+    }
+
+    /// Words of a reading whose sound goes by their neighbours: byte ranges and sounds.
+    pub fn heteronyms(&self, text: &str) -> Vec<(Range<usize>, &Sound)> {
+        self.rules.heteronyms.find(text)
     }
 
     /// What the clause splitter needs to know of this language.

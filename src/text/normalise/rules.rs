@@ -1,18 +1,19 @@
 //! A rules file comes in; compiled patterns, word lists and tables go out.
 
+mod file;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use regex::Captures;
-use serde::Deserialize;
-use toml::Spanned;
 
-use super::number::NumberWords;
-use super::numbers::{NumberFile, Numbers, Spelled};
+use super::numbers::Numbers;
 use super::pattern::{Pattern, Patterns};
 use super::template::Template;
 use super::words::Words;
+use crate::text::heteronyms::Heteronyms;
+use file::{Address, Currency, File, RuleEntry, line_of};
 
 /// Patterns may refer to patterns, this deep.
 const PATTERN_DEPTH: usize = 6;
@@ -44,138 +45,6 @@ impl fmt::Display for RulesError {
 }
 
 impl std::error::Error for RulesError {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    /// English, or the words around a language's spell-out rules.
-    number: Option<NumberWords>,
-    spellout: Option<NumberFile>,
-    /// Letters of the language beside `a` to `z`, and ranges of them; others are folded.
-    #[serde(default)]
-    letters: Vec<String>,
-    /// Names of letters, where the language's own script has none for them.
-    #[serde(default)]
-    letter_names: HashMap<char, String>,
-    /// Characters that mean another one.
-    #[serde(default)]
-    means: HashMap<char, String>,
-    #[serde(default)]
-    words: Words,
-    /// Said between two figures that a hyphen joins.
-    range: String,
-    /// Said for a slash between two words.
-    either: String,
-    months: Vec<Vec<String>>,
-    #[serde(default)]
-    weekdays: Vec<Vec<String>>,
-    units: HashMap<String, Vec<String>>,
-    currencies: HashMap<String, Currency>,
-    #[serde(default)]
-    magnitudes: HashMap<String, String>,
-    symbols: HashMap<char, String>,
-    #[serde(default)]
-    symbols_before_figures: HashMap<char, String>,
-    address: Address,
-    /// A figure with a stop is an ordinal: "3. Mai".
-    #[serde(default)]
-    ordinal_stop: bool,
-    #[serde(default)]
-    regions: BTreeMap<String, Region>,
-    /// Words for words, each a pattern and for the verb `look`.
-    #[serde(default)]
-    tables: BTreeMap<String, HashMap<String, String>>,
-    clause_openers: HashSet<String>,
-    clause_ties: HashSet<String>,
-    /// Lists of words that a number is said of.
-    #[serde(default)]
-    clause_cues: Vec<String>,
-    #[serde(default)]
-    lists: BTreeMap<String, Vec<String>>,
-    patterns: BTreeMap<String, String>,
-    rules: Vec<RuleEntry>,
-}
-
-fn line_of(source: &str, byte: usize) -> usize {
-    1 + source.bytes().take(byte).filter(|&b| b == b'\n').count()
-}
-
-impl File {
-    fn parse(source: &str) -> Result<File, RulesError> {
-        toml::from_str(source).map_err(|e| {
-            let at = e.span().map_or(0, |span| line_of(source, span.start));
-            RulesError::new(at, e.message())
-        })
-    }
-
-    fn numbers(&mut self, spellout: &str) -> Result<Box<dyn Numbers>, RulesError> {
-        match (self.number.take(), self.spellout.take()) {
-            (Some(words), _) => Ok(Box::new(words)),
-            (None, Some(words)) => match Spelled::new(words, spellout) {
-                Ok(spelled) => Ok(Box::new(spelled)),
-                Err(e) => Err(RulesError::new(0, e)),
-            },
-            (None, None) => Err(RulesError::new(0, "there is neither `number` nor `spellout`")),
-        }
-    }
-
-    fn clause_words(&self, number: &dyn Numbers) -> ClauseWords {
-        let cues = self.clause_cues.iter().filter_map(|name| self.lists.get(name)).flatten();
-        ClauseWords {
-            openers: self.clause_openers.clone(),
-            ties: self.clause_ties.clone(),
-            number_words: number.words(),
-            cues: cues.map(|word| word.to_lowercase()).chain(self.words.two_sided()).collect(),
-            ..self.words.clause_words()
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleEntry {
-    pattern: Spanned<String>,
-    say: String,
-    after: Option<String>,
-    before: Option<String>,
-    then: Option<String>,
-    unless: Option<String>,
-    region: Option<String>,
-    #[serde(default)]
-    range: bool,
-    #[serde(default)]
-    stop: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Currency {
-    /// The form for one, for many, and the gender.
-    pub unit: Vec<String>,
-    pub cent: Option<Vec<String>>,
-}
-
-/// What a region says otherwise.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Region {
-    /// Said after hundreds, in place of the language's word.
-    and: Option<String>,
-    /// Endings and parts of unit names that are spelled otherwise.
-    #[serde(default)]
-    spelling: BTreeMap<String, String>,
-}
-
-/// How web and mail addresses are read.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Address {
-    pub symbols: HashMap<char, String>,
-    pub spelled: HashSet<String>,
-    /// Parts with a reading of their own: "gmail".
-    #[serde(default)]
-    pub words: HashMap<String, String>,
-}
 
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -263,6 +132,7 @@ pub(super) struct Rules {
     ordinal_stop: bool,
     pub tables: BTreeMap<String, HashMap<String, String>>,
     pub clause: Arc<ClauseWords>,
+    pub heteronyms: Heteronyms,
     /// Characters beyond ASCII that some rule reads.
     pub read: HashSet<char>,
     /// In the order in which they are tried.
@@ -374,7 +244,9 @@ impl Rules {
             .chain(file.symbols_before_figures.keys().copied())
             .filter(|c| !c.is_ascii())
             .collect();
+        let heteronyms = Heteronyms::new(file.heteronyms, file.heteronyms_pass, &file.lists);
         Ok(Rules {
+            heteronyms: heteronyms.map_err(|e| RulesError::new(0, e))?,
             clause,
             number,
             letters: letters(&file.letters),

@@ -7,7 +7,7 @@ use super::rules::{Rule, Rules};
 use super::track::{Track, is_letter};
 
 /// A rule sees this much text. It bounds the work per word; addresses longer than this are read in two parts.
-const WINDOW_BYTES: usize = 256;
+const WINDOW_BYTES: usize = 128;
 /// How far back a rule looks.
 const PRECEDING_BYTES: usize = 64;
 
