@@ -9,8 +9,8 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test check-features voice-eval test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 \
-	test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
+.PHONY: say test install-c test-c-valgrind check-features voice-eval test-sink test-rtsan count count-accept compare cross \
+	test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -102,8 +102,9 @@ PORTABLE = SYRINX_PORTABLE=1 CARGO_TARGET_DIR=target/portable
 # Debian packages: for amd64 or whatever this machine is, and for arm64 where a cross build is there (boards/deb/README.md).
 ARM64 = $(firstword $(wildcard target/cross-armv8-a/aarch64-unknown-linux-gnu/release/syrinx))
 deb: setup
-	$(PORTABLE) cargo build --release
+	$(PORTABLE) cargo build --release -p syrinx -p syrinx-c
 	boards/deb/build.sh $$(dpkg --print-architecture) target/portable/release/syrinx
+	boards/deb/build_c.sh $$(dpkg --print-architecture) target/portable/release
 	@if [ -n "$(ARM64)" ]; then boards/deb/build.sh arm64 $(ARM64); \
 	else echo "no cross build: no package for arm64"; fi
 
@@ -111,6 +112,18 @@ test-deb: deb $(PACK)/pack.toml
 	@boards/setup.sh debootstrap
 	boards/deb/check.sh target/deb/syrinx_*_$$(dpkg --print-architecture).deb $(PACK)
 	@if [ -n "$(ARM64)" ]; then boards/deb/check_arm64.sh target/deb/syrinx_*_arm64.deb $(PACK); fi
+
+# The library for C (src/c/README.md), for this machine's processor.
+PREFIX ?= /usr/local
+install-c: setup
+	cargo build --release -p syrinx-c
+	src/c/install.sh target/release $(PREFIX)
+
+# A hundred sentences and every misuse under valgrind, which knows no AVX-512.
+test-c-valgrind: setup
+	@boards/setup.sh valgrind
+	$(PORTABLE) cargo build --release -p syrinx-c
+	src/c/tests/valgrind.sh target/portable/release models/wren-en
 
 build: setup
 	cargo build --release

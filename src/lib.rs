@@ -19,9 +19,10 @@
 //!
 //! - [`Model`] (with [`ModelOptions`], [`ModelInfo`]): weights, opened once, shared by whoever has a clone.
 //! - [`Session`] ([`SessionOptions`]): what one speaker at a time needs beside them.
-//! - [`Speech`] ([`SpeakOptions`], [`Next`], [`Block`], [`Mark`], [`Ending`], [`Canceller`]): text in, samples out, no
-//!   device.
+//! - [`Speech`] ([`SpeakOptions`], [`Next`], [`Block`], [`Mark`], [`Word`], [`Ending`], [`Canceller`]): text in, samples
+//!   out, no device. [`to_i16`] makes integers of them as the program does.
 //! - [`Live`] ([`LiveOptions`]), [`Utterance`], [`Event`], [`Lane`]: sound at once, cancel within a period, what was heard.
+//!   [`Renderer`]: the same where an audio callback of the caller's asks for samples.
 //! - [`Phrase`]: sound made in advance. [`Sink`], [`DeviceChoice`]: where sound goes.
 //! - [`Error`], [`ErrorKind`], [`Result`]: what went wrong, and what the caller can do.
 //! - [`options`]: what options, events and sinks are made of.
@@ -109,11 +110,14 @@ mod speak;
 mod text;
 mod write;
 
+pub use device::wav::to_i16;
 pub use device::{DeviceChoice, Sink};
 pub use error::{Error, ErrorKind, Result};
-pub use live::{Event, Live, LiveOptions, Utterance};
+pub use live::{Event, Live, LiveOptions, Renderer, Utterance};
 pub use model::{Model, ModelInfo, ModelOptions};
-pub use speak::{Block, Canceller, Ending, Lane, Mark, Next, Phrase, Session, SessionOptions, SpeakOptions, Speech};
+pub use speak::{
+    Block, Canceller, Ending, Lane, Mark, Next, Phrase, Session, SessionOptions, SpeakOptions, Speech, Word,
+};
 
 /// What options, events and sinks are made of.
 pub mod options {

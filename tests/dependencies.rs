@@ -58,6 +58,13 @@ fn no_crate_of_the_program_speaks_to_a_network() {
 }
 
 #[test]
+fn no_crate_of_the_library_for_c_does() {
+    let c = tree(&["-p", "syrinx-c"]);
+    assert!(c.contains("cpal"), "no whole tree: {c:?}");
+    assert_eq!(among(&c, &NETWORK), [""; 0]);
+}
+
+#[test]
 fn a_crate_that_does_would_be_found() {
     let found = names("syrinx v0.1.0 (/a/b)\nserde v1.0.0\nureq v3.0.0\n    rustls v0.23.0 (*)\nhyperfine v1.0.0\n");
     assert_eq!(among(&found, &NETWORK), ["rustls", "ureq"]);

@@ -1,5 +1,5 @@
-//! Promise: who links Syrinx gets its kernels in llama.cpp, and so its samples: a crate outside the workspace, a C program
-//! with its static library, one that loads its shared one.
+//! Promise: who links Syrinx gets its kernels in llama.cpp, and so its samples: the program, a crate outside the workspace.
+//! C programs are in `src/c/tests/c.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,9 +10,6 @@ use syrinx::lab::device::wav::to_i16;
 #[path = "dependent/src/speak.rs"]
 mod speak;
 mod support;
-
-/// What must be linked with a static library of Rust, C++ and ALSA.
-const SYSTEM_LIBRARIES: [&str; 5] = ["-lstdc++", "-lasound", "-lpthread", "-ldl", "-lm"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dependent")
@@ -29,7 +26,7 @@ fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The crate, built: the folder of its program and libraries. With the versions, the profile and the folder of this build, so
+/// The crate, built: the folder of its program. With the versions, the profile and the folder of this build, so
 /// that nothing but the two crates that are outside a registry is compiled again.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
@@ -46,14 +43,6 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
 /// What this test, a program of the workspace, speaks.
 static EXPECTED: LazyLock<String> = LazyLock::new(|| speak::line(&pack()).unwrap());
 
-/// A C program, compiled with `more`, speaks as this one does.
-#[track_caller]
-fn check_c(name: &str, more: &[&str]) {
-    let program = BUILT.join(name);
-    run(Command::new("cc").arg(folder().join("main.c")).arg("-o").arg(&program).args(more));
-    assert_eq!(run(Command::new(&program).arg(pack())), *EXPECTED);
-}
-
 #[test]
 fn the_program_speaks_the_samples_of_the_library() {
     let (pack, folder) = (pack(), tempfile::tempdir().unwrap());
@@ -68,25 +57,4 @@ fn the_program_speaks_the_samples_of_the_library() {
 #[test]
 fn a_crate_outside_the_workspace_speaks_with_the_same_kernels_and_samples() {
     assert_eq!(run(Command::new(BUILT.join("dependent")).arg(pack())), *EXPECTED);
-}
-
-#[test]
-fn a_c_program_speaks_with_the_static_library() {
-    let library = BUILT.join("libdependent.a");
-    check_c("dependent-static", &[&[library.to_str().unwrap()][..], &SYSTEM_LIBRARIES].concat());
-}
-
-#[test]
-fn a_c_program_speaks_with_the_shared_library() {
-    let library = format!("-DLIBRARY=\"{}\"", BUILT.join("libdependent.so").display());
-    check_c("dependent-shared", &[&library, "-ldl"]);
-}
-
-#[test]
-fn the_shared_library_exports_nothing_of_ours_but_what_it_says() {
-    let symbols = run(Command::new("nm").args(["--dynamic", "--defined-only"]).arg(BUILT.join("libdependent.so")));
-    let names: Vec<&str> = symbols.lines().filter_map(|line| line.split_whitespace().last()).collect();
-    assert!(names.contains(&"dependent_speak"), "{symbols}");
-    let leaked: Vec<_> = names.iter().filter(|name| name.contains("syrinx") || name.contains("__wrap")).collect();
-    assert!(leaked.is_empty(), "{leaked:?}");
 }

@@ -116,6 +116,43 @@ fn the_callback_keeps_the_law_whatever_happens() {
 }
 
 #[test]
+fn what_a_caller_renders_keeps_the_law_and_is_the_speech() {
+    let (_files, model) = tiny();
+    let text = "The quick brown fox jumps over the lazy dog.";
+    let mut session = model.session(unwatched()).unwrap();
+    let pulled: Vec<f32> = session.speak(text, &frames(20)).unwrap().map_while(Result::ok).flatten().collect();
+    let (live, mut renderer) = Live::open_rendered(&model, options().start_frames(20usize), RATE_HZ).unwrap();
+    let utterance = speak(&live, text, 20);
+    let mut heard = Vec::new();
+    let mut period = vec![1.0; 2 * PERIOD + 1];
+    let mut ended = false;
+    while !ended {
+        under_the_law(|| renderer.render(&mut period, 2));
+        assert_eq!(period[2 * PERIOD], 0.0, "a group of channels that is not complete");
+        assert!(period[..2 * PERIOD].chunks(2).all(|both| both[0] == both[1]));
+        heard.extend(period[..2 * PERIOD].iter().step_by(2));
+        std::thread::sleep(Duration::from_millis(1));
+        ended = utterance.next_event(Duration::ZERO).is_some_and(|event| event.is_last());
+    }
+    let (pulled, heard) = (from_first_sound(&pulled), from_first_sound(&heard));
+    assert!(heard[..pulled.len()] == pulled[..]);
+    speak(&live, text, 20);
+    drop(live);
+    period.fill(1.0);
+    under_the_law(|| renderer.render(&mut period, 2));
+    assert!(period.iter().all(|&x| x == 0.0), "live speech is gone");
+}
+
+#[test]
+fn a_rate_that_no_device_has_is_refused() {
+    let (_files, model) = tiny();
+    for rate_hz in [0, 7_999, u32::MAX] {
+        let refused = Live::open_rendered(&model, options(), rate_hz).unwrap_err();
+        assert_eq!(refused.kind(), syrinx::ErrorKind::BadOption);
+    }
+}
+
+#[test]
 fn a_callback_that_broke_the_law_would_end_the_process() {
     if std::env::var_os(CRIME).is_some() {
         let held = Arc::<Mutex<()>>::default();

@@ -234,3 +234,28 @@ fn the_program_and_the_library_give_the_same_samples() {
     assert_eq!(from_raw, expected);
     assert_eq!(wav_on_stdout, std::fs::read(&out).unwrap());
 }
+
+#[test]
+fn every_word_has_its_time_and_clauses_begin_with_their_marks() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/wren-en");
+    let mut session = Model::open(folder, ModelOptions::default()).unwrap().session(SessionOptions::default()).unwrap();
+    let text = "Turn left in 300 m. Then “keep right” at the café.";
+    let mut speech = session.speak(text, &SpeakOptions::default()).unwrap();
+    let mut block = vec![0.0; speech.samples_per_block()];
+    let (mut marks, mut words, mut samples) = (Vec::new(), Vec::new(), 0);
+    while let Next::Audio(block) = speech.next_into(&mut block).unwrap() {
+        samples += block.samples as u64;
+        marks.extend(block.mark);
+        words.extend(speech.take_words());
+    }
+    words.extend(speech.take_words());
+    assert!(speech.take_words().is_empty(), "each is given once");
+    assert_eq!(speech.position_bytes(), text.len());
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    assert_eq!(texts, text.split_whitespace().collect::<Vec<_>>());
+    assert!(words.iter().all(|word| text[word.bytes.clone()] == word.text));
+    assert!(words.windows(2).all(|pair| pair[0].samples.end <= pair[1].samples.start), "{words:?}");
+    let starts = |word: &str| words.iter().find(|w| w.text == word).unwrap().samples.start;
+    assert_eq!([starts("Turn"), starts("Then")], [marks[0].sample, marks[1].sample]);
+    assert_eq!(words.last().unwrap().samples.end, samples);
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::write::Beside;
 
-/// `round(clamp(x, -1, 1) * 32767)`.
+/// A sample as a 16-bit integer, as in files and streams: `round(clamp(x, -1, 1) * 32767)`.
 pub fn to_i16(sample: f32) -> i16 {
     (sample.clamp(-1.0, 1.0) * 32767.0).round() as i16
 }

@@ -19,6 +19,7 @@ mod ledger;
 mod open;
 mod pace;
 mod packet;
+mod render;
 mod schedule;
 mod shared;
 #[cfg(test)]
@@ -30,5 +31,6 @@ pub use codec::Preroll;
 pub use event::Event;
 pub use lane::{Arrival, Lanes};
 pub use open::{Live, LiveOptions};
+pub use render::Renderer;
 pub use utterance::Utterance;
 pub use watch::OpenSink;

@@ -92,10 +92,7 @@ impl Markup {
         }
         let start = self.at(clause.start);
         let end = self.at(clause.end.saturating_sub(1).max(clause.start));
-        for char in &mut text.spoken.source {
-            let place = self.at(clause.start + *char as usize);
-            *char = u32::try_from(place.chars.saturating_sub(start.chars)).unwrap_or(u32::MAX);
-        }
+        text.places = (clause.start..clause.end).map(|char| self.at(char)).collect();
         text.chars = start.chars..end.chars + 1;
         text.bytes = start.bytes..end.bytes + 1;
         text.gain = self.gain;
@@ -126,6 +123,8 @@ impl Markup {
 fn silence(ms: u32, chars: usize) -> ClauseText {
     ClauseText {
         spoken: Spoken::verbatim(""),
+        written: String::new(),
+        places: Vec::new(),
         chars: chars..chars,
         bytes: 0..0,
         follows: false,

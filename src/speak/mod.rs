@@ -28,6 +28,7 @@ pub use generator::Generator;
 pub use guard::{Guards, Trip};
 pub use options::{SessionOptions, SpeakOptions};
 pub use phrase::{Phrase, PhraseStore};
+pub use position::Word;
 pub use session::Session;
 pub use source::Request;
 pub use speaker::Ending;

@@ -45,6 +45,8 @@ pub(super) struct Reading {
     /// Text that the splitter has not had, from byte `split` of it on.
     inbox: String,
     split: usize,
+    /// Text that is in no clause yet.
+    written: Written,
     /// The splitter has had some text, or the word that there is no more; the text is complete; the splitter knows that.
     begun: bool,
     finished: bool,
@@ -73,6 +75,7 @@ impl Reading {
             speller: speller.clone(),
             inbox: String::new(),
             split: 0,
+            written: Written::default(),
             begun: false,
             finished: false,
             closed: false,
@@ -98,6 +101,7 @@ impl Reading {
         if !text.is_empty() {
             self.inbox.drain(..std::mem::take(&mut self.split));
             self.inbox.push_str(text);
+            self.written.push(text);
             self.waiting_since.get_or_insert_with(Instant::now);
         }
         Ok(())
@@ -187,6 +191,7 @@ impl Reading {
         match item {
             Item::Text(text, places) => {
                 self.splitter.push(&text);
+                self.written.push(&text);
                 self.with_markup(|markup| markup.add_places(places));
                 return;
             }
@@ -223,9 +228,10 @@ impl Reading {
         let mut found = false;
         for clause in &mut self.splitter {
             found = true;
-            let bytes = self.bytes..self.bytes + clause.text.len();
+            let written = self.written.take(clause.end - clause.start);
+            let bytes = self.bytes..self.bytes + written.len();
             self.bytes = bytes.end;
-            let spelled = spell(&self.speller, &clause, bytes, &mut self.in_sentence);
+            let spelled = spell(&self.speller, &clause, written, bytes, &mut self.in_sentence);
             self.clauses.extend(
                 match &mut self.markup {
                     Some(markup) => markup.place(spelled, &clause),
@@ -274,16 +280,46 @@ pub(crate) fn check_waiting(waiting_bytes: usize, text: &str) -> Result<()> {
     Err(Error::new(ErrorKind::Busy, format!("more than {most} bytes wait to be spoken: push the rest later")))
 }
 
+/// Text as it was pushed, on its way to clauses: in theirs, what is not to be heard is blotted out.
+#[derive(Debug, Default)]
+struct Written {
+    text: String,
+    /// Bytes of it that were taken.
+    taken: usize,
+}
+
+impl Written {
+    fn push(&mut self, text: &str) {
+        self.text.drain(..std::mem::take(&mut self.taken));
+        self.text.push_str(text);
+    }
+
+    /// The next so many characters.
+    fn take(&mut self, chars: usize) -> String {
+        let rest = self.text.get(self.taken..).unwrap_or_default();
+        let bytes = rest.char_indices().nth(chars).map_or(rest.len(), |(byte, _)| byte);
+        let taken = rest.get(..bytes).unwrap_or_default().to_owned();
+        self.taken += bytes;
+        taken
+    }
+}
+
 /// `None` where nothing of the clause can be spoken.
-fn spell(speller: &Speller, clause: &Clause, bytes: Range<usize>, in_sentence: &mut bool) -> Option<ClauseText> {
+fn spell(
+    speller: &Speller,
+    clause: &Clause,
+    written: String,
+    bytes: Range<usize>,
+    in_sentence: &mut bool,
+) -> Option<ClauseText> {
     let spoken = speller.spell(clause);
     if spoken.text.trim().is_empty() {
         return None;
     }
     let open = matches!(clause.kind, ClauseEnd::Phrase | ClauseEnd::Forced);
     let follows = std::mem::replace(in_sentence, open);
-    let chars = clause.start..clause.end;
-    Some(ClauseText { spoken, chars, bytes, follows, pause_ms: None, gain: 1.0, marks: Vec::new() })
+    let (chars, places) = (clause.start..clause.end, Vec::new());
+    Some(ClauseText { spoken, written, places, chars, bytes, follows, pause_ms: None, gain: 1.0, marks: Vec::new() })
 }
 
 #[cfg(test)]
@@ -336,6 +372,21 @@ mod tests {
         reading.finish();
         let Known::Clause(second) = ({ (reading.clause(0), reading.clause(1)).1 }) else { panic!("two clauses") };
         assert_eq!((second.chars.clone(), second.bytes.clone()), (27..49, 31..54));
+    }
+
+    #[test]
+    fn a_clause_behind_one_that_is_partly_blotted_out_knows_its_bytes() {
+        let mut reading = reading(Policy::sentences());
+        reading.push("It is <think>Ö or O</think>warm here. Danach ").unwrap();
+        reading.push("ist es kühler.").unwrap();
+        reading.finish();
+        let texts = [0, 1].map(|number| match reading.clause(number) {
+            Known::Clause(text) => text,
+            _ => panic!("two clauses"),
+        });
+        assert_eq!(texts[0].written, "It is <think>Ö or O</think>warm here.");
+        assert_eq!(texts[1].written, " Danach ist es kühler.");
+        assert_eq!((texts[1].chars.clone(), texts[1].bytes.clone()), (37..59, 38..61));
     }
 
     #[test]

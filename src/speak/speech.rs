@@ -13,7 +13,7 @@ use super::core::{Core, Home, give_back};
 use super::cost::FrameTimes;
 use super::guard::Silence;
 use super::options::Script;
-use super::position::ClauseText;
+use super::position::{ClauseText, Word};
 use super::reading::Reading;
 use super::speaker::{Ending, Speaker, Step, Why};
 use crate::error::{Error, ErrorKind, Result};
@@ -128,6 +128,8 @@ pub struct Speech {
     mark_due: bool,
     /// Samples of a pause that are still to be given out.
     pause_left: u64,
+    /// Of clauses that are complete, and nobody has asked for yet.
+    words: Vec<Word>,
     samples: u64,
     astray: usize,
     ends_withheld: u64,
@@ -159,6 +161,7 @@ impl Speech {
             heard: None,
             mark_due: false,
             pause_left: 0,
+            words: Vec::new(),
             samples: 0,
             astray: 0,
             begun: Instant::now(),
@@ -201,6 +204,18 @@ impl Speech {
             let length = heard.over.then_some(heard.samples);
             heard.text.position(heard.samples, length, heard.expected)
         })
+    }
+
+    /// The same place in bytes of the text.
+    pub fn position_bytes(&self) -> usize {
+        self.heard.as_ref().map_or(0, |heard| heard.text.byte_of(self.position()))
+    }
+
+    /// The words of the clauses that have come to their end since the last call, and when they are heard. A clause is at
+    /// its end when the next block, more text or the end was given out after its last block. The clause that a budget or
+    /// a cancel broke off is not among them: [`Speech::position`] says how far it came.
+    pub fn take_words(&mut self) -> Vec<Word> {
+        std::mem::take(&mut self.words)
     }
 
     /// How it stands.
@@ -362,6 +377,10 @@ impl Speech {
     fn clause_ends(&mut self, why: Why) {
         if let Some(heard) = &mut self.heard {
             heard.over = true;
+            // One that is spoken once more has its words then.
+            if !matches!(why, Why::Astray { retried: true, .. }) {
+                self.words.extend(heard.text.words(heard.start..heard.start + heard.samples));
+            }
         }
         if let Why::Astray { trip, retried } = why {
             self.astray += 1;

@@ -1,7 +1,9 @@
 //! Prints what a program of another crate speaks.
 
+mod speak;
+
 fn main() -> syrinx::Result<()> {
     let pack = std::env::args().nth(1).unwrap_or_default();
-    println!("{}", dependent::speak::line(pack.as_ref())?);
+    println!("{}", speak::line(pack.as_ref())?);
     Ok(())
 }
