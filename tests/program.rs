@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use support::{TinyPack, command, success};
+use support::{TinyPack, command, in_foreground, success};
 use syrinx_quant::Recipe;
 
 fn text(path: &Path) -> &str {
@@ -99,16 +99,7 @@ fn writing(pack: &TinyPack, before: impl FnOnce(&mut Command)) -> (Child, PathBu
     let long = "Turn left in three hundred metres. ".repeat(2_000);
     let mut command = command(&["say", &long, "--pack", text(&dir), "--max-seconds", "1e6", "-o"]);
     command.arg(folder.join("out.wav")).stderr(Stdio::piped());
-    // SAFETY: between fork and exec, calls that are allowed there; they take numbers alone.
-    unsafe {
-        command.pre_exec(|| {
-            // Whoever runs the tests in the background may have had these ignored.
-            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-                libc::signal(signal, libc::SIG_DFL);
-            }
-            Ok(())
-        });
-    }
+    in_foreground(&mut command);
     before(&mut command);
     let mut child = command.spawn().unwrap();
     while names(&folder).is_empty() {
@@ -157,7 +148,7 @@ fn ctrl_c_is_enough_and_what_was_said_is_kept() {
 fn a_closed_terminal_does_not_end_what_was_told_to_outlive_it() {
     let pack = TinyPack::import(Recipe::Q8);
     let (mut child, _) = writing(&pack, |command| {
-        // SAFETY: as in `writing`.
+        // SAFETY: as in `in_foreground`.
         unsafe {
             command.pre_exec(|| {
                 libc::signal(libc::SIGHUP, libc::SIG_IGN);
