@@ -9,8 +9,8 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test install-c test-c-valgrind wheel test-python test-clients check-features voice-eval \
-	test-sink test-rtsan count count-accept compare cross test-aarch64 parity-aarch64 test-old-x86 scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
+.PHONY: say test install-c test-c-valgrind test-clients check-features voice-eval test-sink test-rtsan count count-accept \
+	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -59,7 +59,11 @@ target/train/ready: models/train/requirements.txt
 	target/train/bin/pip install -q --no-deps -r models/train/requirements-judges.txt
 	@touch $@
 
-# What is heard, for ten thousand random orders of calls: half an hour, for the night.
+# What takes a night: what is heard for ten thousand random orders of calls; an hour of text from a file and by the library;
+# texts of up to 5,000 characters live, which take their time.
+night: scripts
+	SYRINX_NIGHT=1 cargo test --release --test one_way
+
 scripts: setup
 	SYRINX_SCRIPTS=10000 cargo test --release --lib -- live::tests::scripts --nocapture
 
@@ -121,21 +125,6 @@ test-c-valgrind: setup
 	$(PORTABLE) cargo build --release -p syrinx-c
 	src/c/tests/valgrind.sh target/portable/release models/wren-en
 
-# Python's wheels (src/python/README.md), in target/wheels: the library, and the voice as data.
-PYTHON = target/python/bin/python
-wheel: setup $(PYTHON)
-	src/python/build.sh $(PYTHON) target/wheels
-
-# What users do: the wheels are installed, and their tests run against the program.
-test-python: wheel build
-	$(PYTHON) -m pip install --quiet --force-reinstall --no-deps target/wheels/syrinx-*.whl target/wheels/syrinx_wren_en-*.whl
-	cd src/python && ../../$(PYTHON) -m pytest -q -p no:cacheprovider
-
-$(PYTHON): src/python/requirements.txt
-	@boards/setup.sh python3-venv
-	python3 -m venv target/python && $(PYTHON) -m pip install --quiet -r $<
-	@touch $@
-
 # The speech service and the clients that people use (src/serve/README.md).
 CLIENTS = target/clients/bin/python
 test-clients: setup $(CLIENTS)
@@ -176,7 +165,7 @@ count-accept: setup
 compare: build $(PACK)/pack.toml
 	benches/compare.sh $(PACK)
 
-# Ten minutes of each fuzz target: the reader of GGUF files and that of voice files.
+# Ten minutes of each fuzz target: the reader of GGUF files, that of voice files, and the reading of text.
 FUZZ_SECONDS ?= 600
 fuzz: setup
 	quant/fuzz/run.sh $(FUZZ_SECONDS)

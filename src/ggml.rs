@@ -8,6 +8,7 @@
 
 pub(crate) mod pages;
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
@@ -282,6 +283,15 @@ impl Drop for Backend {
     }
 }
 
+thread_local! {
+    static IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What ggml says of a failure on this thread is no error from here on, or is again: somebody wants it to stop.
+pub(crate) fn expect_failure(expected: bool) {
+    IS_EXPECTED.set(expected);
+}
+
 /// ggml's and llama.cpp's messages, as log records.
 ///
 /// # Safety
@@ -291,6 +301,7 @@ unsafe extern "C" fn log_line(level: sys::ggml_log_level, text: *const c_char, _
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     let text = text.trim_end();
     let level = match level {
+        sys::GGML_LOG_LEVEL_ERROR if IS_EXPECTED.get() => log::Level::Debug,
         sys::GGML_LOG_LEVEL_ERROR => log::Level::Error,
         sys::GGML_LOG_LEVEL_WARN => log::Level::Debug, // llama.cpp warns of what we do on purpose
         _ => log::Level::Trace,

@@ -128,6 +128,7 @@ pub mod options {
     pub use crate::flow::{FlowEngine, Guided, Method, Quality};
     pub use crate::live::{Arrival, Lanes, OpenSink, Preroll};
     pub use crate::speak::{Guards, Summary, Trip};
+    pub use crate::text::{Lexicon, Said, Ssml};
 }
 
 /// The insides, for this package's own programs, benches and tests. Nothing here is promised to stay.

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use cli::{interrupt, output};
 
 fn main() -> ExitCode {
+    syrinx::lab::board::system::keep_heap();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
         .format_timestamp(None)
         .format_target(false)

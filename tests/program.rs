@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use support::{TinyPack, command, success};
+use support::{TinyPack, command, in_foreground, success};
 use syrinx_quant::Recipe;
 
 fn text(path: &Path) -> &str {
@@ -99,16 +99,7 @@ fn writing(pack: &TinyPack, before: impl FnOnce(&mut Command)) -> (Child, PathBu
     let long = "Turn left in three hundred metres. ".repeat(2_000);
     let mut command = command(&["say", &long, "--pack", text(&dir), "--max-seconds", "1e6", "-o"]);
     command.arg(folder.join("out.wav")).stderr(Stdio::piped());
-    // SAFETY: between fork and exec, calls that are allowed there; they take numbers alone.
-    unsafe {
-        command.pre_exec(|| {
-            // Whoever runs the tests in the background may have had these ignored.
-            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-                libc::signal(signal, libc::SIG_DFL);
-            }
-            Ok(())
-        });
-    }
+    in_foreground(&mut command);
     before(&mut command);
     let mut child = command.spawn().unwrap();
     while names(&folder).is_empty() {
@@ -157,7 +148,7 @@ fn ctrl_c_is_enough_and_what_was_said_is_kept() {
 fn a_closed_terminal_does_not_end_what_was_told_to_outlive_it() {
     let pack = TinyPack::import(Recipe::Q8);
     let (mut child, _) = writing(&pack, |command| {
-        // SAFETY: as in `writing`.
+        // SAFETY: as in `in_foreground`.
         unsafe {
             command.pre_exec(|| {
                 libc::signal(libc::SIGHUP, libc::SIG_IGN);
@@ -239,4 +230,22 @@ fn a_dash_is_standard_input_and_a_figure_below_zero_is_text() {
     let expected = say(&[], "-5 degrees");
     assert!(!expected.is_empty() && say(&["-f", "-"], "-5 degrees") == expected);
     assert!(say(&["-5 degrees"], "") == expected);
+}
+
+#[test]
+fn read_shows_each_word_with_its_place_and_what_read_it() {
+    let output = success(&["read", "-5 km to Max", "--json"]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<&str> = words.iter().filter_map(|word| word["said"].as_str()).collect();
+    assert_eq!(said, ["minus", "five", "kilometres", "to", "Max."]);
+    assert!(words[1]["by"].as_str().unwrap().starts_with("en.toml:") && words[4]["by"] == "");
+    let refused = command(&["read", "Hej", "--language", "xx"]).output().unwrap();
+    assert!(!refused.status.success() && said_of(&refused).contains("xx"));
+    let pause = success(&["read", "<speak>a<break/>b</speak>", "--ssml"]);
+    assert!(String::from_utf8(pause.stdout).unwrap().contains("pause 400 ms"));
+}
+
+fn said_of(output: &Output) -> String {
+    said(output).join("\n")
 }

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use live::*;
-use support::{TinyPack, command, success};
+use support::{TinyPack, command, in_foreground, success};
 use syrinx::DeviceChoice;
 use syrinx::ErrorKind;
 use syrinx::lab::device::DeviceOptions;
@@ -156,6 +156,7 @@ fn stream(files: &TinyPack, arguments: &[&str]) -> Child {
     let pack = files.dir().display().to_string();
     let common = ["say", "--stream", "--device", "null", "--pack", &pack];
     let mut say = command(&[&common, arguments].concat());
+    in_foreground(&mut say);
     say.env("RUST_LOG", "debug").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use support::{TinyPack, success};
 use syrinx::lab::speak::Guards;
+use syrinx::options::{Lexicon, Ssml};
 use syrinx::{Ending, ErrorKind, Model, ModelOptions, Next, Session, SessionOptions, SpeakOptions};
 use syrinx_quant::Recipe;
 
@@ -130,6 +131,73 @@ fn text_in_pieces_gives_the_samples_of_the_whole_text() {
         }
         assert!(samples == whole, "pieces of {length} bytes");
     }
+}
+
+#[test]
+fn a_pause_is_exact_to_the_sample_and_a_mark_stands_where_it_ends() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let mut session = open(&pack, ModelOptions::default());
+    let plain = speak(&mut session, TEXT, &options(1));
+    let document = format!("<speak><break time=\"123ms\"/><mark name=\"go\"/>{TEXT}</speak>");
+    let mut speech = session.speak(&document, &options(1).ssml(Some(Ssml::Strict))).unwrap();
+    let mut pcm = vec![0.0; speech.samples_per_block()];
+    let (mut samples, mut marks) = (Vec::new(), Vec::new());
+    loop {
+        match speech.next_into(&mut pcm) {
+            Ok(Next::Audio(block)) => samples.extend_from_slice(&pcm[..block.samples]),
+            Ok(Next::Mark { name, sample }) => marks.push((name, sample)),
+            _ => break,
+        }
+    }
+    let pause = 123 * 24;
+    assert!(samples.len() == pause + plain.len() && samples[..pause].iter().all(|&x| x == 0.0));
+    assert!(samples[pause..] == plain);
+    assert_eq!(marks, [("go".to_owned(), pause as u64)]);
+}
+
+#[test]
+fn volume_scales_the_samples_and_nothing_else() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let mut session = open(&pack, ModelOptions::default());
+    let plain = speak(&mut session, TEXT, &options(1));
+    let document = format!("<speak><prosody volume=\"-6dB\">{TEXT}</prosody></speak>");
+    let soft = speak(&mut session, &document, &options(1).ssml(Some(Ssml::Strict)));
+    let gain = 10f32.powf(-0.3);
+    assert!(soft.len() == plain.len() && soft.iter().zip(&plain).all(|(soft, plain)| *soft == plain * gain));
+}
+
+#[test]
+fn a_document_is_refused_with_line_and_column() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let mut session = open(&pack, ModelOptions::default());
+    let refused = session.speak("<speak>\n<cow/></speak>", &options(1).ssml(Some(Ssml::Strict))).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::BadText);
+    assert!(refused.message().contains("line 2, column 1"), "{refused}");
+    let mut cut = session.speak("<speak>Hello.", &options(1).ssml(Some(Ssml::Strict))).unwrap();
+    assert!(
+        cut.any(|block| block.is_err_and(|e| e.kind() != ErrorKind::Busy)),
+        "its end is missing, or its budget was used up"
+    );
+}
+
+#[test]
+fn a_lexicon_changes_what_is_spoken_of_a_session_or_a_speech() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let model = Model::open(pack.dir(), ModelOptions::default()).unwrap();
+    let lexicon = Lexicon::parse("world\tplanet\n", "mine").unwrap();
+    let mut plain = open_again(&model);
+    let other = speak(&mut plain, &TEXT.replace("world", "planet"), &options(1));
+    assert!(other != speak(&mut plain, TEXT, &options(1)));
+    assert!(other == speak(&mut plain, TEXT, &options(1).lexicon(Some(lexicon.clone()))), "of the speech");
+    let guards = Guards { most_frames_per_char: 0.0, repetition_frames: 0, silence_frames: 0, ..Guards::default() };
+    drop(plain);
+    let options_of = SessionOptions::default().guards(guards).lexicon(Some(lexicon));
+    assert!(other == speak(&mut model.session(options_of).unwrap(), TEXT, &options(1)), "of the session");
+    let phones = Lexicon::parse("world\t/wɜːld/\n", "mine").unwrap();
+    let refused = open_again(&model).speak(TEXT, &options(1).lexicon(Some(phones))).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    let said = model.read("Hello world.", &SpeakOptions::default()).unwrap();
+    assert_eq!(said.iter().map(|word| word.said.as_str()).collect::<Vec<_>>(), ["Hello", "world."]);
 }
 
 #[test]

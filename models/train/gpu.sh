@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 : "${PARTS:=8}" "${LINES:=1100}" "${SCRIPTS:=4}" "${SCRIPT_LINES:=6000}" "${VALUES:=36}" "${DEVICE:=cuda}"
 : "${SPEECH_MINUTES:=1.9}" "${SIDE_MINUTES:=6}" "${CODEC_MINUTES:=2.5}" "${LANGUAGE_BATCH:=0}" "${CODEC_BATCH:=32}" "${HOURS:=12}"
-: "${FIRST:=0}" "${PHONES:=0.67}" "${PYTHON:=python3}"
+: "${VERSION:=0.3.0}" "${FIRST:=0}" "${PHONES:=0.67}" "${PYTHON:=python3}"
 
 wren() { "$PYTHON" -m wren "$@"; }
 on_device() { wren --device "$DEVICE" "$@"; }
@@ -52,7 +52,7 @@ EOF
     all_of "${jobs[@]}"
     on_device drawn --hours "$HOURS"
     on_device codec --minutes "$CODEC_MINUTES" --decay "$CODEC_MINUTES" --batch "$CODEC_BATCH" >>"$results/codec.log"
-    wren export --half
+    wren export "$VERSION" --half
     cp "$WREN_HOME"/{log.md,codes.json,acoustics.npz} "$results"
     tar -C "$WREN_HOME/export" -cf - . | split -b 15M - "$results/checkpoint.tar."
 }

@@ -81,19 +81,39 @@ pub struct Defaults {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
-    /// `none`, or the language whose numbers, dates and abbreviations are spelled out.
+    /// `none`, or the tag of the language whose numbers, dates and abbreviations are spelled out: `en`, `en-US`.
     #[serde(default)]
     pub normalise: Normalise,
     #[serde(default)]
     pub letter_case: LetterCase,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum Normalise {
+    /// The model reads text as people write it.
     #[default]
     None,
-    En,
+    /// A BCP 47 tag. Whether the runtime has rules for it is told when the pack is opened.
+    Language(String),
+}
+
+impl From<String> for Normalise {
+    fn from(tag: String) -> Self {
+        match tag.as_str() {
+            "none" => Self::None,
+            _ => Self::Language(tag),
+        }
+    }
+}
+
+impl From<Normalise> for String {
+    fn from(normalise: Normalise) -> Self {
+        match normalise {
+            Normalise::None => "none".into(),
+            Normalise::Language(tag) => tag,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -208,7 +208,10 @@ fn the_front_page_of_a_checkpoint_reaches_the_pack() {
     let manifest = Manifest::parse(&text).unwrap();
     assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("wren-en", "0.2.0"));
     assert_eq!((manifest.licence.spdx.as_str(), manifest.licence.commercial), ("Apache-2.0", true));
-    assert_eq!((manifest.text.normalise, manifest.text.letter_case), (Normalise::En, LetterCase::Lower));
+    assert_eq!(
+        (manifest.text.normalise, manifest.text.letter_case),
+        (Normalise::Language("en".into()), LetterCase::Lower)
+    );
     assert_eq!((manifest.defaults.frame_budget, manifest.defaults.steps, manifest.defaults.guidance), (500, 7, 1.2));
     assert_eq!(manifest.provenance["hours"].as_float(), Some(12.5));
 

@@ -60,7 +60,11 @@ pub type Abort = Arc<dyn Fn() -> bool + Send + Sync>;
 unsafe extern "C" fn is_aborted(data: *mut std::ffi::c_void) -> bool {
     // SAFETY: as the caller promises.
     let abort = unsafe { &*data.cast::<Abort>() };
-    abort()
+    let aborts = abort();
+    if aborts {
+        ggml::expect_failure(true); // the thread that asks is the one that reports
+    }
+    aborts
 }
 
 #[derive(Clone, Debug)]
@@ -265,6 +269,7 @@ impl Context {
         // SAFETY: every array has at least `n_tokens` entries (`count <= BATCH`, `rows` checked above) and lives until
         // the call returns, which copies them; every row's one sequence id is SEQUENCE.
         let code = unsafe { sys::llama_decode(self.raw.as_ptr(), batch) };
+        ggml::expect_failure(false);
         match code {
             0 => Ok(()),
             2 => Err(Error::new(ErrorKind::Cancelled, "the prompt was aborted, as asked for")),

@@ -44,15 +44,21 @@ pub fn lock_memory() -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, "memory can be locked on Linux alone: leave the option out"))
 }
 
-/// Has the allocator keep all heap that is given back, for the whole process: a program's decision, not a library's.
-/// Blocks that come and go, as llama.cpp's do, then find room that is there: without a page fault in the middle of
-/// speech, and without the heap growing by a page whenever their order leaves a gap.
+/// Has the allocator keep what is given back of the heap, and return large blocks to the system, for the whole process: a
+/// program's decision, not a library's. Blocks that come and go while somebody speaks, as llama.cpp's do, then find room
+/// that is there: without a page fault in the middle of speech, and without the heap growing by a page whenever their
+/// order leaves a gap. A session's cache goes when the session does; unasked, glibc keeps whatever it has seen once.
 ///
 /// With glibc; elsewhere nothing is done.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn keep_heap() {
-    // SAFETY: the call sets a number in the allocator, under its lock.
-    unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX) };
+    /// A smaller cache than this is not worth a call of the system.
+    const LARGE_BYTES: libc::c_int = 1 << 20;
+    // SAFETY: each call sets a number in the allocator, under its lock.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+    }
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
@@ -60,7 +66,7 @@ pub fn keep_heap() {}
 
 /// Touches so much of the calling thread's heap, so that it is there where the allocator keeps it ([`keep_heap`]).
 pub fn touch_heap(bytes: usize) {
-    /// Below the size from which a block is mapped on its own, and returned to the system when it is given back.
+    /// Far below the size from which a block is returned to the system when it is given back.
     const BLOCK_BYTES: usize = 64 << 10;
     let blocks = (0..bytes.div_ceil(BLOCK_BYTES)).map(|_| vec![1u8; BLOCK_BYTES]);
     drop(std::hint::black_box(blocks.collect::<Vec<_>>()));

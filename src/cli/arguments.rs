@@ -9,6 +9,7 @@ use syrinx::lab::board::{Machine, Profile, system};
 use syrinx::lab::flow::FlowEngine;
 use syrinx::lab::kernel::allowed_threads;
 use syrinx::lab::pack::{OpenOptions, Pack};
+use syrinx::options::{Lexicon, Ssml};
 use syrinx::{Error, ErrorKind, Model, ModelOptions, Result, SessionOptions, SpeakOptions};
 
 /// Which pack, and how strictly it is opened.
@@ -59,6 +60,41 @@ pub struct SpeechArguments {
     /// Cut the speech after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     max_seconds: Option<f64>,
+    /// Language of the text, as `de` or `en-US`. Without it: the pack's.
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+    /// Whether numbers, dates and the like are read by rules. Without it: as the pack says.
+    #[arg(long, value_enum)]
+    normalise: Option<Rules>,
+    /// How words are said: a file in W3C's PLS format, or of two columns.
+    #[arg(long, value_name = "FILE")]
+    lexicon: Option<PathBuf>,
+    /// The text is SSML; `--ssml=lenient` passes over what cannot be heard.
+    #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
+    ssml: Option<SsmlMode>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rules {
+    /// By the rules of the language.
+    Auto,
+    /// As it is written: the model reads it.
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum SsmlMode {
+    Strict,
+    Lenient,
+}
+
+impl From<SsmlMode> for Ssml {
+    fn from(mode: SsmlMode) -> Self {
+        match mode {
+            SsmlMode::Strict => Self::Strict,
+            SsmlMode::Lenient => Self::Lenient,
+        }
+    }
 }
 
 /// How the machine is used.
@@ -148,7 +184,12 @@ impl SpeechArguments {
             }
             frames => frames.map(|frames| frames as u64),
         };
-        Ok(self.solver.options().voice(self.voice.clone()).seed(self.seed).max_frames(max_frames))
+        let options = self.solver.options().voice(self.voice.clone()).seed(self.seed).max_frames(max_frames);
+        Ok(options
+            .language(self.language.clone())
+            .normalise(self.normalise.map(|rules| rules == Rules::Auto))
+            .lexicon(self.lexicon.as_deref().map(Lexicon::open).transpose()?)
+            .ssml(self.ssml.map(Ssml::from)))
     }
 }
 

@@ -8,6 +8,7 @@ mod lab;
 pub mod output;
 mod pack;
 mod play;
+mod read;
 mod say;
 mod solver;
 mod voices;
@@ -31,6 +32,8 @@ pub struct Arguments {
 enum Command {
     /// Speak text: to a WAV file, to standard output, to the sound device.
     Say(say::Say),
+    /// Show how a text is read: word by word, what it was read from and by which rule.
+    Read(read::Read),
     /// List the voices of a pack.
     Voices(voices::Voices),
     /// List the sound devices.
@@ -61,7 +64,7 @@ fn spoken_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
         let mut bytes = argument.as_encoded_bytes().iter();
         bytes.next() == Some(&b'-') && bytes.next().is_some_and(|byte| byte.is_ascii_digit() || *byte == b' ')
     };
-    if arguments.get(1).is_some_and(|command| command == "say")
+    if arguments.get(1).is_some_and(|command| command == "say" || command == "read")
         && !arguments.iter().any(|argument| argument == "--")
         && let Some(at) = arguments.iter().position(is_text)
     {
@@ -74,6 +77,7 @@ fn spoken_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
 pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Say(command) => command.run(),
+        Command::Read(command) => command.run(),
         Command::Voices(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Pack(command) => command.run(),

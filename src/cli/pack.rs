@@ -1,10 +1,12 @@
 //! `syrinx pack`: a checkpoint, or nothing but a size and a seed, becomes a pack; or its recipes are compared.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use syrinx::lab::text::Lexicon;
+use syrinx::lab::text::lexicon::compact::{Compact, compact};
 use syrinx::{Error, ErrorKind, Result};
 use syrinx_quant::import::{ImportOptions, import};
 use syrinx_quant::pack::{Progress, Written};
@@ -23,6 +25,9 @@ pub struct Pack {
     /// Random weights of a given size instead: for speed and memory, not for listening.
     #[arg(long, value_enum, group = "source", conflicts_with = "report")]
     synthetic: Option<SyntheticSize>,
+    /// A lexicon of words in phones instead, to be made compact: `--to` is a file then.
+    #[arg(long, value_name = "FILE", group = "source", conflicts_with = "report")]
+    lexicon: Option<PathBuf>,
     /// Folder of the new pack.
     #[arg(long, value_name = "DIR", required_unless_present = "report", conflicts_with = "report")]
     to: Option<PathBuf>,
@@ -74,6 +79,10 @@ impl Pack {
         let Some(to) = self.to else {
             return Err(Error::new(ErrorKind::BadOption, "pack needs --to DIR, or --from DIR and --report"));
         };
+        if let Some(lexicon) = &self.lexicon {
+            bar.bar.finish_and_clear();
+            return write_lexicon(lexicon, &to);
+        }
         let overwrite = self.overwrite;
         let folder = to.clone();
         let written = match (self.from, self.synthetic) {
@@ -91,6 +100,19 @@ impl Pack {
         summary(&folder, &written);
         Ok(())
     }
+}
+
+/// A lexicon in compact form, there whole or not at all.
+fn write_lexicon(from: &Path, to: &Path) -> Result<()> {
+    let file = compact(&Lexicon::open(from)?)?;
+    let io = |e| Error::io("write", to, e);
+    let beside = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut partial = tempfile::NamedTempFile::new_in(beside).map_err(io)?;
+    partial.write_all(&file).map_err(io)?;
+    partial.persist(to).map_err(|e| io(e.error))?;
+    let words = Compact::open(file.as_slice())?.len();
+    errln!("{}: {words} words, {:.2} MB", to.display(), file.len() as f64 / 1e6);
+    Ok(())
 }
 
 fn summary(to: &std::path::Path, written: &Written) {

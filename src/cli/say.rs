@@ -65,7 +65,8 @@ impl Say {
 
         let progress = Progress::new();
         let mut block = vec![0.0; model.info().samples_per_frame];
-        let frame = Duration::from_secs_f64(block.len() as f64 / f64::from(rate));
+        let seconds = |samples: u64| Duration::from_secs_f64(samples as f64 / f64::from(rate));
+        let mut samples = 0;
         let started = Instant::now();
         let mut first = None;
         let mut speech = session.speak(&text, &options)?;
@@ -74,11 +75,13 @@ impl Say {
                 break Ok(());
             }
             match speech.next_into(&mut block) {
-                Ok(Next::Audio(_)) => {
+                Ok(Next::Audio(made)) => {
                     first.get_or_insert_with(|| started.elapsed());
-                    sink.write(&block)?;
-                    progress.show(frame * speech.summary().frames as u32);
+                    sink.write(block.get(..made.samples).unwrap_or_default())?;
+                    samples += made.samples as u64;
+                    progress.show(seconds(samples));
                 }
+                Ok(Next::Mark { name, sample }) => log::info!("mark {name} at {:.3} s", seconds(sample).as_secs_f64()),
                 Ok(_) => break Ok(()),
                 Err(e) => break Err(e),
             }
@@ -88,10 +91,10 @@ impl Say {
             return Ok(());
         }
         let summary = speech.summary();
-        if summary.frames > 0 {
+        if samples > 0 {
             sink.finish()?; // what was made is kept, also where the rest failed
         }
-        let audio = frame * summary.frames as u32;
+        let audio = seconds(samples);
         match outcome {
             // As it was asked for; what was left unsaid is said.
             Err(e) if e.kind() == ErrorKind::OutOfBudget && options.max_frames.is_some() => {

@@ -9,7 +9,7 @@ use syrinx_quant::shape::Codec;
 
 use crate::error::Result;
 use crate::kernel::{Matrix, Pool};
-use crate::net::attention::{Heads, KeyValues, attend};
+use crate::net::attention::{Heads, attend};
 use crate::net::{Block, BlockScratch, RmsNorm, Sizes};
 
 /// Weights of a layer.
@@ -31,9 +31,8 @@ pub(super) struct CodecLayer {
 pub(super) struct Window {
     /// Positions in the window so far, at most the layer's `window`.
     past: usize,
-    /// `[past + n][kv width]`: the window, then the positions of this call.
-    keys: Vec<f32>,
-    values: Vec<f32>,
+    /// `[past + n][2 * kv width]`, a key and its value side by side: the window, then the positions of this call.
+    key_values: Vec<f32>,
 }
 
 /// Buffers shared by all layers, for `capacity` positions.
@@ -82,8 +81,7 @@ impl CodecLayer {
 
     /// State for calls of at most `capacity` positions.
     pub fn window(&self, capacity: usize) -> Window {
-        let room = (self.window + capacity) * self.heads.kv_width();
-        Window { past: 0, keys: vec![0.0; room], values: vec![0.0; room] }
+        Window { past: 0, key_values: vec![0.0; (self.window + capacity) * 2 * self.heads.kv_width()] }
     }
 
     pub fn bytes(&self) -> usize {
@@ -98,13 +96,11 @@ impl CodecLayer {
         let count = scratch.normed.count();
         let qkv = &mut qkv[..count * (q + 2 * kv)];
         self.qkv.mul(&mut scratch.normed, qkv, pool);
-        let keys = window.keys[window.past * kv..].chunks_exact_mut(kv);
-        let values = window.values[window.past * kv..].chunks_exact_mut(kv);
-        for ((qkv, key), value) in qkv.chunks_exact_mut(q + 2 * kv).zip(keys).zip(values) {
-            key.copy_from_slice(&qkv[q..q + kv]);
-            value.copy_from_slice(&qkv[q + kv..]);
+        let new = window.key_values[window.past * 2 * kv..].chunks_exact_mut(2 * kv);
+        for (qkv, key_value) in qkv.chunks_exact_mut(q + 2 * kv).zip(new) {
+            key_value.copy_from_slice(&qkv[q..]);
             self.query_norm.apply_in_place(&mut qkv[..q]);
-            self.key_norm.apply_in_place(key);
+            self.key_norm.apply_in_place(&mut key_value[..kv]);
         }
 
         self.block.finish(stream, scratch, pool, |_, attended| {
@@ -112,17 +108,15 @@ impl CodecLayer {
             for (i, (qkv, out)) in qkv.chunks_exact(q + 2 * kv).zip(attended.chunks_exact_mut(q)).enumerate() {
                 let at = window.past + i;
                 let first = at.saturating_sub(self.window);
-                let seen = first * kv..(at + 1) * kv;
-                let past = KeyValues { keys: &window.keys[seen.clone()], values: &window.values[seen], stride: kv };
+                let seen = &window.key_values[first * 2 * kv..(at + 1) * 2 * kv];
                 let slope = |head: usize| (-8.0 * head as f32 / self.heads.count as f32).exp2();
-                attend(&self.heads, &qkv[..q], past, slope, &mut scores[..=at - first], out);
+                attend(&self.heads, &qkv[..q], seen, slope, &mut scores[..=at - first], out);
             }
         });
 
         let end = window.past + count;
         let keep = end.min(self.window);
-        window.keys.copy_within((end - keep) * kv..end * kv, 0);
-        window.values.copy_within((end - keep) * kv..end * kv, 0);
+        window.key_values.copy_within((end - keep) * 2 * kv..end * 2 * kv, 0);
         window.past = keep;
     }
 }

@@ -17,8 +17,8 @@ use std::arch::x86_64::*;
 use half::f16;
 use llama_cpp_sys_2::{GGML_TYPE_F16, GGML_TYPE_F32, ggml_tensor};
 
-use super::extra::Share;
 use super::ops::exp;
+use super::share::Share;
 
 /// Query heads that go through the cache together.
 const HEADS: usize = 4;

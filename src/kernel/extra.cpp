@@ -11,7 +11,7 @@
 #include "traits.h"
 
 extern "C" {
-// `Share` in extra.rs.
+// `Share` in share.rs.
 struct syrinx_share {
     int               thread;
     int               threads;
@@ -32,7 +32,7 @@ struct Kernel : ggml::cpu::tensor_traits {
     explicit Kernel(syrinx_kernel run) : run(run) {}
 
     // What ggml plans for its own way holds the rounded activations too, and that way stands in where ours declines: so the plan
-    // stays ggml's, and `Share::work` in extra.rs looks whether there is room.
+    // stays ggml's, and `Share::work` in share.rs looks whether there is room.
     bool work_size(int, const ggml_tensor *, size_t &) override { return false; }
 
     bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {

@@ -39,6 +39,8 @@ mod pool;
 mod product;
 mod rows;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod share;
 #[cfg(test)]
 mod tests;
 mod throughput;

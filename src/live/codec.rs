@@ -79,6 +79,8 @@ pub(super) struct CodecThread<D> {
     control: Arc<Control>,
     signs: Arc<Signs>,
     pcm: Vec<f32>,
+    /// How much louder the present clause is than the model makes it.
+    gain: f32,
     /// Samples to have before the present clause may be heard; `None` since it may.
     held_for: Option<u64>,
     /// Where it runs while the board is hot, and, meanwhile, where it ran before.
@@ -115,6 +117,7 @@ impl<D: Decode> CodecThread<D> {
             control,
             signs,
             pcm: vec![0.0; samples],
+            gain: 1.0,
             held_for: None,
             spare_cores,
             usual_cores: None,
@@ -151,13 +154,15 @@ impl<D: Decode> CodecThread<D> {
             return Ok(());
         }
         match part {
-            Part::Clause { start_frames, fresh } => {
+            Part::Clause { start_frames, fresh, gain } => {
                 if fresh {
                     self.begin_anew(ticket)?;
                 }
+                self.gain = gain;
                 self.begin_clause(ticket, start_frames);
             }
             Part::Frame(frame) => return self.frame(ticket, &frame),
+            Part::Pause { ms } => return self.pause(ticket, ms),
             Part::ClauseEnd => {
                 self.writer.hold();
                 self.writer.close();
@@ -248,6 +253,9 @@ impl<D: Decode> CodecThread<D> {
         }
         self.codec.decode(frame, &mut self.pcm);
         let astray = self.silence.hears(&self.pcm);
+        if self.gain != 1.0 {
+            self.pcm.iter_mut().for_each(|sample| *sample *= self.gain);
+        }
         let samples = self.rate.convert(&self.pcm)?;
         let mut at = 0;
         let tickets = self.control.gate().tickets();
@@ -269,6 +277,19 @@ impl<D: Decode> CodecThread<D> {
             self.writer.close();
             self.shared.astray(ticket, frames);
         }
+        Ok(())
+    }
+
+    /// Silence, exact to the device's sample: what the converter holds back of the words before comes first.
+    fn pause(&mut self, ticket: u64, ms: u32) -> Result<()> {
+        let tail = self.rate.flush()?;
+        self.rate.reset();
+        self.held_for = None;
+        self.writer.release();
+        self.send(ticket, &tail);
+        let samples = u64::from(ms) * u64::from(self.rate_hz) / 1000;
+        let silence = vec![0.0; usize::try_from(samples).unwrap_or_default()];
+        self.send(ticket, &silence);
         Ok(())
     }
 

@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 use ringbuf::HeapProd;
 use ringbuf::traits::{Observer, Producer};
 
+use super::books::{Job, Starved};
 use super::pace::Governor;
 use super::packet::{Packet, Part, Signs};
-use super::shared::{Job, Shared, Starved, Turn};
+use super::shared::{Shared, Turn};
 use crate::board::system::touch_heap;
 use crate::error::{ErrorKind, Result};
 use crate::ring::gate::Gate;
 use crate::speak::{Ending, FrameSource, Script, Speaker, Step};
-use crate::text::Speller;
 
 /// How long a full ring is left alone.
 const FULL: Duration = Duration::from_millis(5);
@@ -38,7 +38,6 @@ pub(super) struct GeneratorThread<S> {
     source: Option<S>,
     open: OpenSource<S>,
     out: Out,
-    speller: Arc<Speller>,
     governor: Governor,
     /// Seconds of a frame.
     frame_seconds: f32,
@@ -64,13 +63,12 @@ impl<S: FrameSource> GeneratorThread<S> {
         source: S,
         open: OpenSource<S>,
         out: Out,
-        speller: Arc<Speller>,
         governor: Governor,
         frame_seconds: f32,
         others: Others,
     ) -> Self {
         let (source, speakers, current, last_ticket) = (Some(source), HashMap::new(), None, 0);
-        Self { source, open, out, speller, governor, frame_seconds, others, speakers, current, last_ticket }
+        Self { source, open, out, governor, frame_seconds, others, speakers, current, last_ticket }
     }
 
     /// Works until the schedule closes. A panic of the model fails what is open, and the model is opened again.
@@ -155,13 +153,13 @@ impl<S: FrameSource> GeneratorThread<S> {
                 let samples = expected_frames as f32 * self.frame_seconds * self.out.signs.device_hz() as f32;
                 let unread = speaker.waiting_bytes();
                 match self.out.shared.begin_clause(job, number, &text, samples as u64, unread) {
-                    Some(ticket) => self.frames(job, ticket, expected_frames, fresh, source)?,
+                    Some(ticket) => self.frames(job, ticket, expected_frames, fresh, text.gain, source)?,
                     None => self.current = None,
                 }
             }
             Step::NeedText => return Ok(true),
             Step::Ended(ending) => self.ended(job, ending),
-            Step::Working | Step::Frame(_) | Step::ClauseEnd(_) => {}
+            Step::Working | Step::Frame(_) | Step::Pause(_) | Step::ClauseEnd(_) => {}
         }
         Ok(false)
     }
@@ -175,7 +173,7 @@ impl<S: FrameSource> GeneratorThread<S> {
             self.speakers.retain(|&id, _| shared.is_open(id));
             self.governor.begin();
         }
-        let make = || Speaker::new(&self.speller, Script::clone(&job.script));
+        let make = || Speaker::new(Script::clone(&job.script));
         let speaker = self.speakers.entry(job.id).or_insert_with(make);
         speaker.forget(job.oldest);
         if !job.text.is_empty() {
@@ -200,7 +198,15 @@ impl<S: FrameSource> GeneratorThread<S> {
     }
 
     /// Makes the frames of a clause, as long as its ticket says that they are wanted.
-    fn frames(&mut self, job: &Job, ticket: u64, expected: usize, fresh: bool, source: &mut S) -> Result<()> {
+    fn frames(
+        &mut self,
+        job: &Job,
+        ticket: u64,
+        expected: usize,
+        fresh: bool,
+        gain: f32,
+        source: &mut S,
+    ) -> Result<()> {
         let Self { out, governor, others, speakers, frame_seconds, .. } = self;
         let Some(speaker) = speakers.get_mut(&job.id) else { return Ok(()) };
         out.signs.ticket.store(ticket, Ordering::Release);
@@ -210,7 +216,7 @@ impl<S: FrameSource> GeneratorThread<S> {
         speaker.set_solver(terms.solver);
         let ahead = out.shared.ahead().unwrap_or_default() as f32 / out.signs.device_hz().max(1) as f32;
         let mut dry_at = Instant::now() + Duration::from_secs_f32(ahead);
-        out.send(ticket, Part::Clause { start_frames: terms.start_frames, fresh });
+        out.send(ticket, Part::Clause { start_frames: terms.start_frames, fresh, gain });
         while out.gate.tickets().is_open(ticket) {
             let begun = Instant::now();
             let turn = others.as_ref().map(|model| model.turns().take(job.lane, dry_at));
@@ -227,6 +233,7 @@ impl<S: FrameSource> GeneratorThread<S> {
                     dry_at += Duration::from_secs_f32(*frame_seconds);
                     out.send(ticket, Part::Frame(frame));
                 }
+                Ok(Step::Pause(ms)) => out.send(ticket, Part::Pause { ms }),
                 Ok(Step::ClauseEnd(why)) => {
                     out.send(ticket, Part::ClauseEnd);
                     out.shared.tell_why(job.id, why);

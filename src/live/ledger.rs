@@ -31,6 +31,8 @@ struct Line {
     /// The listener was told of it.
     announced: bool,
     cut: bool,
+    /// Marks of its text that the listener was told of.
+    marks_told: usize,
 }
 
 /// What has come of a clause of an utterance.
@@ -38,6 +40,8 @@ struct Line {
 pub(super) enum Heard {
     /// Its first sample was heard; it has these characters.
     Begins(Range<usize>),
+    /// One of the caller's marks was reached.
+    Mark(String),
     /// Nothing more of it will be heard; so many characters of the utterance were.
     Ends(usize),
 }
@@ -64,8 +68,8 @@ impl Ledger {
         }
         self.last_ticket = ticket;
         self.gate.tickets().issue(ticket);
-        let (announced, cut, text) = (false, false, text.clone());
-        self.lines.push_back(Line { ticket, utterance, clause, text, expected, announced, cut });
+        let (announced, cut, text, marks_told) = (false, false, text.clone(), 0);
+        self.lines.push_back(Line { ticket, utterance, clause, text, expected, announced, cut, marks_told });
         Some(ticket)
     }
 
@@ -154,9 +158,15 @@ impl Ledger {
             let played = gate.tickets().played(line.ticket);
             if !line.announced && played.begins.is_some_and(|begins| begins < heard) {
                 line.announced = true;
-                tell(line.utterance, Heard::Begins(line.text.chars.clone()));
+                if line.text.pause_ms.is_none() {
+                    tell(line.utterance, Heard::Begins(line.text.chars.clone()));
+                }
             }
             let over = played.ends().is_some_and(|ends| ends <= heard);
+            while let Some(name) = line.next_mark(played, heard, over) {
+                line.marks_told += 1;
+                tell(line.utterance, Heard::Mark(name));
+            }
             if over {
                 tell(line.utterance, Heard::Ends(line.position(played, heard).unwrap_or(line.text.chars.start)));
             }
@@ -195,6 +205,15 @@ impl Clause<'_> {
 }
 
 impl Line {
+    /// The next mark that has been reached.
+    fn next_mark(&self, played: Played, heard: u64, over: bool) -> Option<String> {
+        let (byte, name) = self.text.marks.get(self.marks_told)?;
+        let reached = played.begins.is_some_and(|begins| {
+            begins < heard && begins + self.text.mark_at(*byte, played.length, self.expected) <= heard
+        });
+        (reached || over).then(|| name.clone())
+    }
+
     /// Characters that have been spoken with so many samples heard. `None` where nothing of it was.
     fn position(&self, played: Played, heard: u64) -> Option<usize> {
         let begins = played.begins.filter(|&begins| begins < heard)?;

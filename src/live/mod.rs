@@ -9,7 +9,9 @@
 //! a line in the ledger that says how much of it was heard. Whoever takes something back names clauses; what is not
 //! named goes on.
 
+mod books;
 mod codec;
+mod event;
 mod generator;
 mod heat;
 mod lane;
@@ -26,8 +28,9 @@ mod utterance;
 mod watch;
 
 pub use codec::Preroll;
+pub use event::Event;
 pub use lane::{Arrival, Lanes};
 pub use open::{Live, LiveOptions};
 pub use render::Renderer;
-pub use utterance::{Event, Utterance};
+pub use utterance::Utterance;
 pub use watch::OpenSink;

@@ -188,8 +188,7 @@ impl Live {
             packets: packets_in,
             codec,
         };
-        let speller = model.speller().clone();
-        let generator = GeneratorThread::new(source, open_source, out, speller, governor, frame_seconds, others);
+        let generator = GeneratorThread::new(source, open_source, out, governor, frame_seconds, others);
         live.spawn("syrinx-generator", move || generator.run())?;
         let heat = options.cooling.map(Heat::new);
         let watch = WatchThread::new(shared, sink, open_sink, signs, options.stuck_ms.unwrap_or(STUCK_MS), heat);
@@ -212,19 +211,20 @@ impl Live {
     /// Errors: `UnknownVoice`, `BadOption`; `Busy` where too many are open; `Backend` where the model has failed for
     /// good.
     pub fn utterance(&self, options: &SpeakOptions) -> Result<Utterance> {
-        self.shared.open(options.lane, self.model.script(options, self.session.guards)?)
+        Utterance::open(&self.shared, options.lane, self.model.script(options, &self.session)?)
     }
 
     /// Speaks a whole text, by whole sentences, as there is nothing to be waited for: the samples of
     /// [`crate::Session::speak`]. Errors: as [`Live::utterance`] and [`Utterance::push`].
     pub fn speak(&self, text: &str, options: &SpeakOptions) -> Result<Utterance> {
-        self.shared.speak(options.lane, self.model.script(options, self.session.guards)?, text)
+        Utterance::speak(&self.shared, options.lane, self.model.script(options, &self.session)?, text)
     }
 
-    /// Computes a voice's prefix in the background, so that the first text in it starts sooner. Errors:
-    /// `UnknownVoice`, `Busy` where too many wait.
+    /// Computes a voice's prefix in the background, so that the first text in it starts sooner.
+    /// Errors: `UnknownVoice`.
     pub fn warm(&self, voice: Option<&str>) -> Result<()> {
-        self.shared.warm(self.model.voices().get(voice)?)
+        self.shared.warm(self.model.voices().get(voice)?);
+        Ok(())
     }
 
     /// Plays a prepared phrase from the next period on, over whatever is spoken. `duck`: the gain of the speech below;

@@ -1,7 +1,7 @@
 //! Keeping up. In: how long frames took, how hot the board is. Out: how many frames of a clause to have before it is
 //! begun, and, if it is allowed, a cheaper way to make them.
 
-use super::utterance::Event;
+use super::event::Event;
 use crate::board::Rung;
 use crate::flow::{Quality, Solver};
 

@@ -16,12 +16,17 @@ pub(super) struct Packet {
 #[derive(Debug)]
 pub(super) enum Part {
     /// A clause begins. It is held until `start_frames` of it are there. `fresh`: nothing of what was spoken before is
-    /// to be heard in it.
+    /// to be heard in it. Its samples are louder by the factor `gain`.
     Clause {
         start_frames: usize,
         fresh: bool,
+        gain: f32,
     },
     Frame(Frame),
+    /// Silence, instead of frames.
+    Pause {
+        ms: u32,
+    },
     ClauseEnd,
     /// The utterance is complete with this clause.
     End,

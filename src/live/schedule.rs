@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::event::{Event, Mailbox};
 use super::lane::{Arrival, Lanes};
 use super::ledger::Met;
-use super::utterance::{Event, Mailbox};
 use crate::speak::{Lane, Script};
 
 /// An utterance that is open.
@@ -196,6 +196,8 @@ mod tests {
             clause_frames: 1,
             max_frames: 1,
             policy: Policy::default(),
+            speller: Arc::new(crate::text::Speller::new(&Default::default()).unwrap()),
+            ssml: None,
         }
     }
 

@@ -10,14 +10,13 @@
 //! utterance, a higher lane those of lower ones, a lost device all. Whoever is still wanted goes on at the first clause
 //! that was not heard whole.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::lane::{Arrival, Lanes};
-use super::ledger::{Heard, Ledger};
-use super::schedule::{Entry, Schedule};
-use super::utterance::{Event, Handle, Utterance};
+use super::books::{Books, Job, Starved};
+use super::event::{Event, Mailbox};
+use super::lane::Lanes;
+use super::schedule::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pack::Voice;
 use crate::ring::gate::Gate;
@@ -25,8 +24,6 @@ use crate::speak::{ClauseText, Lane, Script, Why, check_waiting};
 
 /// Utterances that may be open at a time.
 const MAX_UTTERANCES: usize = 4096;
-/// Voices that may wait to be prepared.
-const MAX_WARM: usize = 64;
 /// How soon the generator looks again at what only the ear can settle.
 const SETTLE: Duration = Duration::from_millis(2);
 /// Longer than anybody waits.
@@ -34,27 +31,11 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    state: Mutex<State>,
+    state: Mutex<Books>,
     /// The generator's thread has something to do.
     changed: Condvar,
     /// Another lane has the ear.
     lane_changed: Condvar,
-}
-
-#[derive(Debug)]
-struct State {
-    schedule: Schedule,
-    ledger: Ledger,
-    /// Voices whose prefix is to be computed.
-    warm: VecDeque<Arc<Voice>>,
-    underruns: u64,
-    /// The lane that is heard, or about to be.
-    lane: Option<Lane>,
-    /// Nothing is generated meanwhile.
-    device_away: bool,
-    closing: bool,
-    /// Why nothing can be spoken any more.
-    broken: Option<String>,
 }
 
 /// What the generator's thread is to do next.
@@ -68,57 +49,20 @@ pub(super) enum Turn {
     Close,
 }
 
-/// An utterance's turn to speak a clause.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub id: u64,
-    pub lane: Lane,
-    pub script: Arc<Script>,
-    /// The clause to go on with, where this number is another than at the last turn.
-    pub clause: usize,
-    pub sent_back: u64,
-    /// That clause has gone astray, after so many frames.
-    pub astray: Option<(usize, u64)>,
-    /// Text that has come since the last turn.
-    pub text: String,
-    pub finished: bool,
-    pub flush: bool,
-    /// Clauses before this one were heard and are not asked for again.
-    pub oldest: usize,
-}
-
-/// An utterance whose known text is used up.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Starved {
-    pub id: u64,
-    pub sent_back: u64,
-    /// When it will not wait any longer.
-    pub until: Option<Instant>,
-}
-
 impl Shared {
     pub fn new(gate: &Arc<Gate>, lanes: Lanes) -> Self {
-        let state = State {
-            schedule: Schedule::new(lanes),
-            ledger: Ledger::new(gate.clone()),
-            warm: VecDeque::new(),
-            underruns: 0,
-            lane: None,
-            device_away: false,
-            closing: false,
-            broken: None,
-        };
+        let state = Books::new(gate, lanes);
         Self { state: Mutex::new(state), changed: Condvar::new(), lane_changed: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Books> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // What callers do.
 
-    /// Opens an utterance. Errors: `Backend` where the model has failed for good, `Busy` for too many.
-    pub fn open(self: &Arc<Self>, lane: Lane, script: Script) -> Result<Utterance> {
+    /// Opens an utterance: its number, and where its events come. Errors: `Backend` where the model has failed for good, `Busy` for too many.
+    pub fn open(&self, lane: Lane, script: Script) -> Result<(u64, Arc<Mailbox>)> {
         let mut state = self.lock();
         if let Some(why) = &state.broken {
             return Err(Error::new(ErrorKind::Backend, format!("nothing can be spoken: {why}: open the device again")));
@@ -127,15 +71,14 @@ impl Shared {
             let message = format!("{MAX_UTTERANCES} utterances are open: finish or cancel some, or try later");
             return Err(Error::new(ErrorKind::Busy, message));
         }
-        let (id, mailbox) = state.schedule.open(lane, script);
-        Ok(Utterance::new(Handle { id, shared: self.clone(), mailbox }))
+        Ok(state.schedule.open(lane, script))
     }
 
     /// Opens an utterance of a complete text. Errors: as [`Shared::open`] and [`Shared::push`].
-    pub fn speak(self: &Arc<Self>, lane: Lane, script: Script, text: &str) -> Result<Utterance> {
-        let utterance = self.open(lane, script)?;
-        self.push(utterance.id(), text, true).inspect_err(|_| self.lock().schedule.withdraw(utterance.id()))?;
-        Ok(utterance)
+    pub fn speak(&self, lane: Lane, script: Script, text: &str) -> Result<(u64, Arc<Mailbox>)> {
+        let (id, mailbox) = self.open(lane, script)?;
+        self.push(id, text, true).inspect_err(|_| self.lock().schedule.withdraw(id))?;
+        Ok((id, mailbox))
     }
 
     /// Adds text; `last`: it is complete now. Errors: `Ended`, `Busy`.
@@ -190,17 +133,13 @@ impl Shared {
         self.lock().position(id)
     }
 
-    /// Has a voice prepared. Errors: `Busy` where too many wait.
-    pub fn warm(&self, voice: &Arc<Voice>) -> Result<()> {
+    /// Has a voice prepared, once for all who ask before it is.
+    pub fn warm(&self, voice: &Arc<Voice>) {
         let mut state = self.lock();
         if !state.warm.iter().any(|waiting| Arc::ptr_eq(waiting, voice)) {
-            if state.warm.len() >= MAX_WARM {
-                return Err(Error::new(ErrorKind::Busy, "too many voices wait to be prepared: try later"));
-            }
             state.warm.push_back(voice.clone());
+            self.changed.notify_all();
         }
-        self.changed.notify_all();
-        Ok(())
     }
 
     pub fn underruns(&self) -> u64 {
@@ -209,7 +148,7 @@ impl Shared {
 
     /// Waits until the lane that is heard is another than `known`, or the time is over; the lane it is then.
     pub fn lane(&self, known: Option<Lane>, timeout: Duration) -> Option<Lane> {
-        let same = |state: &mut State| state.lane == known && !state.closing;
+        let same = |state: &mut Books| state.lane == known && !state.closing;
         let waited = self.lane_changed.wait_timeout_while(self.lock(), timeout, same);
         waited.unwrap_or_else(PoisonError::into_inner).0.lane
     }
@@ -260,7 +199,7 @@ impl Shared {
         unread: usize,
     ) -> Option<u64> {
         let mut state = self.lock();
-        let State { schedule, ledger, device_away: false, closing: false, .. } = &mut *state else { return None };
+        let Books { schedule, ledger, device_away: false, closing: false, .. } = &mut *state else { return None };
         let entry = schedule.entry_mut(job.id).filter(|entry| entry.is_going() && entry.sent_back == job.sent_back)?;
         let ticket = ledger.begin(job.id, clause, text, expected)?;
         (entry.clause, entry.unread) = (clause + 1, unread);
@@ -319,7 +258,7 @@ impl Shared {
     /// A clause sounds as if it had gone astray, after so many frames. What was made behind it is not wanted.
     pub fn astray(&self, ticket: u64, frames: u64) {
         let mut state = self.lock();
-        let State { schedule, ledger, .. } = &mut *state;
+        let Books { schedule, ledger, .. } = &mut *state;
         let Some((id, clause)) = ledger.clause(ticket) else { return };
         let Some(entry) = schedule.entry_mut(id).filter(|entry| entry.is_going()) else { return };
         ledger.cut(id, |later| later.number() > clause);
@@ -371,115 +310,5 @@ impl Shared {
         state.stop(|_| true, why);
         state.report(true);
         self.lane_changed.notify_all();
-    }
-}
-
-impl State {
-    /// An utterance has its first text: lower lanes give way as its policy says.
-    fn arrive(&mut self, lane: Lane) {
-        let arrival = self.schedule.arrival(lane);
-        let heard = self.ledger.heard_now();
-        for id in self.schedule.going(|entry| entry.lane < lane) {
-            let position = self.position(id).unwrap_or(0);
-            let cut = match arrival {
-                Arrival::Interrupt => self.send_back(id, |_| true),
-                Arrival::AfterClause => self.send_back(id, |clause| !clause.is_begun()),
-                Arrival::AfterUtterance if heard == Some(id) => false,
-                Arrival::AfterUtterance => self.send_back(id, |clause| !clause.is_begun()),
-            };
-            if let Some(entry) = self.schedule.entry(id).filter(|entry| cut && entry.started) {
-                entry.mailbox.put(Event::Interrupted { position });
-            }
-        }
-    }
-
-    /// Cuts what is meant of an utterance's clauses and sends it back to the first of them. False where there is none.
-    fn send_back(&mut self, id: u64, meant: impl Fn(&super::ledger::Clause<'_>) -> bool) -> bool {
-        let Some(met) = self.ledger.cut(id, meant) else { return false };
-        if self.schedule.speaking == Some(id) {
-            self.schedule.speaking = None;
-        }
-        if let Some(entry) = self.schedule.entry_mut(id) {
-            entry.send_back(met);
-        }
-        true
-    }
-
-    fn stop(&mut self, which: impl Fn(&Entry) -> bool, why: Option<&str>) {
-        for id in self.schedule.going(which) {
-            self.send_back(id, |_| true);
-            if let Some(entry) = self.schedule.entry_mut(id) {
-                entry.stopped = Some(why.map(str::to_owned));
-                entry.inbox = String::new();
-            }
-        }
-    }
-
-    fn position(&self, id: u64) -> Option<usize> {
-        Some(self.ledger.position(id).max(self.schedule.entry(id)?.position))
-    }
-
-    /// Finds out which clauses were heard whole that were cut meanwhile. True while some are not known.
-    fn settle(&mut self) -> bool {
-        let Self { schedule, ledger, .. } = self;
-        let ids: Vec<u64> = schedule.going(|entry| !entry.unsettled.is_empty());
-        let mut unsettled = false;
-        for id in ids {
-            let Some(entry) = schedule.entry_mut(id) else { continue };
-            entry.settle(|ticket| ledger.settled(ticket));
-            unsettled |= !entry.unsettled.is_empty();
-        }
-        unsettled
-    }
-
-    /// The job of the utterance that has the floor, unless it is starved and nothing has come for it.
-    fn job(&mut self, starved: Option<Starved>) -> Option<Job> {
-        let Self { schedule, ledger, device_away: false, .. } = self else { return None };
-        let id = schedule.next()?;
-        let entry = schedule.entry_mut(id)?;
-        let news = !entry.inbox.is_empty() || entry.finished || entry.flush;
-        if !news && starved.is_some_and(|starved| (starved.id, starved.sent_back) == (id, entry.sent_back)) {
-            return None;
-        }
-        entry.unread += entry.inbox.len();
-        let job = Job {
-            id,
-            lane: entry.lane,
-            script: entry.script.clone(),
-            clause: entry.clause,
-            sent_back: entry.sent_back,
-            astray: entry.astray.take(),
-            text: std::mem::take(&mut entry.inbox),
-            finished: entry.finished,
-            flush: std::mem::take(&mut entry.flush),
-            oldest: ledger.oldest_clause(id).unwrap_or(entry.clause).min(entry.clause),
-        };
-        schedule.speaking = Some(id);
-        Some(job)
-    }
-
-    /// Events for what has been heard. True where another lane has the ear.
-    fn report(&mut self, abandoned: bool) -> bool {
-        let Self { schedule, ledger, .. } = self;
-        let mut tell = |id: u64, heard: Heard| {
-            let Some(entry) = schedule.entry_mut(id) else { return };
-            match heard {
-                Heard::Begins(chars) => {
-                    if !std::mem::replace(&mut entry.started, true) {
-                        entry.mailbox.put(Event::Started);
-                    }
-                    entry.mailbox.put(Event::Clause { chars });
-                }
-                Heard::Ends(chars) => entry.position = entry.position.max(chars),
-            }
-        };
-        match abandoned {
-            true => ledger.abandon(&mut tell),
-            false => ledger.hear(&mut tell),
-        }
-        schedule.clear(|entry| if ledger.holds(entry.id) { None } else { entry.last_event() });
-        let heard = ledger.front().or_else(|| schedule.next());
-        let lane = heard.and_then(|id| schedule.entry(id)).map(|entry| entry.lane);
-        std::mem::replace(&mut self.lane, lane) != lane
     }
 }

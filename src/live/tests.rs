@@ -5,6 +5,7 @@ mod endings;
 mod joins;
 mod lanes;
 mod scripts;
+mod ssml;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};

@@ -1,4 +1,4 @@
-//! Attention of one query. In: its heads, keys and values in rows. Out: for each head the values' mean, weighted by the
+//! Attention of one query. In: its heads, keys and values. Out: for each head the values' mean, weighted by the
 //! softmax of the scores.
 
 use crate::kernel::ops;
@@ -24,42 +24,35 @@ impl Heads {
     }
 }
 
-/// Keys and values that a query sees, the oldest first: one of each every `stride` floats.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyValues<'a> {
-    pub keys: &'a [f32],
-    pub values: &'a [f32],
-    pub stride: usize,
-}
-
 /// No head prefers what is near.
 pub fn level(_: usize) -> f32 {
     0.0
 }
 
-/// Attention over the first `scores.len()` keys. Head h lowers the score of a key by `slope(h)` for each key behind it
-/// (ALiBi; [`level`] for none).
+/// Attention over `scores.len()` keys, the oldest first; `key_values` is `[keys][2 * kv width]`, a key and its value side by
+/// side. Head h lowers the score of a key by `slope(h)` for each key behind it (ALiBi; [`level`] for none).
 pub fn attend(
     heads: &Heads,
     query: &[f32],
-    past: KeyValues<'_>,
+    key_values: &[f32],
     slope: impl Fn(usize) -> f32,
     scores: &mut [f32],
     out: &mut [f32],
 ) {
-    let (dim, group) = (heads.dim, heads.count / heads.kv_count);
+    let (dim, kv, group) = (heads.dim, heads.kv_width(), heads.count / heads.kv_count);
     let scale = 1.0 / (dim as f32).sqrt();
-    let newest = scores.len().saturating_sub(1);
+    let count = scores.len();
     for (head, (query, out)) in query.chunks_exact(dim).zip(out.chunks_exact_mut(dim)).enumerate() {
         let slope = slope(head);
         let at = head / group * dim;
-        for (i, (score, key)) in scores.iter_mut().zip(past.keys.chunks(past.stride)).enumerate() {
-            *score = ops::dot(query, &key[at..][..dim]) * scale - slope * (newest - i) as f32;
+        for (i, (score, key_value)) in scores.iter_mut().zip(key_values.chunks_exact(2 * kv)).enumerate() {
+            let distance = (count - 1 - i) as f32;
+            *score = ops::dot(query, &key_value[at..at + dim]) * scale - slope * distance;
         }
         ops::softmax(scores);
         out.fill(0.0);
-        for (score, value) in scores.iter().zip(past.values.chunks(past.stride)) {
-            ops::add_multiple(out, *score, &value[at..][..dim]);
+        for (score, key_value) in scores.iter().zip(key_values.chunks_exact(2 * kv)) {
+            ops::add_multiple(out, *score, &key_value[kv + at..kv + at + dim]);
         }
     }
 }

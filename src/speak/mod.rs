@@ -4,10 +4,12 @@
 //! whoever holds a [`FrameSource`] (the [`Generator`], but for tests). A [`Speech`] pulls it into a buffer, `live/`
 //! drives it from a thread.
 
+mod core;
 #[allow(missing_docs)]
 mod cost;
 mod generator;
 mod guard;
+mod markup;
 mod options;
 mod phrase;
 mod position;
@@ -29,7 +31,8 @@ pub use phrase::{Phrase, PhraseStore};
 pub use position::Word;
 pub use session::Session;
 pub use source::Request;
-pub use speech::{Block, Canceller, Ending, Mark, Next, Speech, Summary};
+pub use speaker::Ending;
+pub use speech::{Block, Canceller, Mark, Next, Speech, Summary};
 
 pub(crate) use guard::Silence;
 pub(crate) use options::Script;

@@ -11,6 +11,7 @@ use crate::flow::{Guided, Method, Solver};
 use crate::model::{Lane, Model};
 use crate::pack::Voice;
 use crate::text::clause::Policy;
+use crate::text::{Lexicon, Said, Speller, Ssml};
 
 /// How a session uses its model.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +23,14 @@ pub struct SessionOptions {
     pub kv: Option<KvType>,
     /// When a clause has gone astray; `None`: as the pack says.
     pub guards: Option<Guards>,
+    /// How words are said in all of its speeches.
+    pub lexicon: Option<Lexicon>,
 }
 
 impl SessionOptions {
-    crate::setters::setters! { context: Option<usize>, kv: Option<KvType>, guards: Option<Guards> }
+    crate::setters::setters! {
+        context: Option<usize>, kv: Option<KvType>, guards: Option<Guards>, lexicon: Option<Lexicon>,
+    }
 }
 
 /// How a text is spoken. `None` means what the pack says.
@@ -51,12 +56,21 @@ pub struct SpeakOptions {
     pub whole_sentences: Option<bool>,
     /// Who goes first where several want to speak.
     pub lane: Lane,
+    /// Language of the text, a BCP 47 tag such as `de` or `en-US`, by whose rules it is read.
+    pub language: Option<String>,
+    /// Whether numbers, dates and the like are read by rules, or left to the model.
+    pub normalise: Option<bool>,
+    /// How words are said; asked before the session's.
+    pub lexicon: Option<Lexicon>,
+    /// The text is SSML.
+    pub ssml: Option<Ssml>,
 }
 
 impl SpeakOptions {
     crate::setters::setters! {
         voice: Option<String>, seed: Option<u64>, steps: Option<usize>, guidance: Option<f32>, method: Option<Method>,
         guided: Option<Guided>, max_frames: Option<u64>, whole_sentences: Option<bool>, lane: Lane,
+        language: Option<String>, normalise: Option<bool>, lexicon: Option<Lexicon>, ssml: Option<Ssml>,
     }
 
     /// How to solve a frame, for a pack that asks for `default`.
@@ -81,11 +95,15 @@ pub(crate) struct Script {
     pub clause_frames: u64,
     pub max_frames: u64,
     pub policy: Policy,
+    /// How its text is read.
+    pub speller: Arc<Speller>,
+    pub ssml: Option<Ssml>,
 }
 
 impl Model {
-    /// How a speech is to be, with the pack's defaults for what nobody says. Errors: `UnknownVoice`, `BadOption`.
-    pub(crate) fn script(&self, options: &SpeakOptions, guards: Option<Guards>) -> Result<Script> {
+    /// How a speech is to be, with the pack's defaults for what nobody says. Errors: `UnknownVoice`, `BadOption`;
+    /// `Unsupported` for a language without rules, or a lexicon in phones.
+    pub(crate) fn script(&self, options: &SpeakOptions, session: &SessionOptions) -> Result<Script> {
         let manifest = self.pack().manifest();
         let solver = options.solver(Solver::of(&manifest.defaults));
         solver.validate()?;
@@ -95,13 +113,39 @@ impl Model {
         Ok(Script {
             voice: self.voices().get(options.voice.as_deref())?.clone(),
             request: Request { solver, seed: options.seed.unwrap_or(manifest.defaults.seed) },
-            guards: guards.unwrap_or(manifest.guards),
+            guards: session.guards.unwrap_or(manifest.guards),
             clause_frames: u64::from(manifest.defaults.frame_budget),
             max_frames: options.max_frames.unwrap_or(u64::MAX),
             policy: match options.whole_sentences {
                 Some(true) => Policy::sentences(),
                 _ => Policy::default(),
             },
+            speller: self.speller_for(options, session)?,
+            ssml: options.ssml,
         })
+    }
+
+    /// How a text would be read: word by word what the model gets, what that was read from, and by what. Errors: as for
+    /// speech; `BadText` and `Unsupported` of SSML.
+    pub fn read(&self, text: &str, options: &SpeakOptions) -> Result<Vec<Said>> {
+        self.speller_for(options, &SessionOptions::default())?.explain(text, options.ssml)
+    }
+
+    /// The model's own speller where nothing is asked of it.
+    fn speller_for(&self, options: &SpeakOptions, session: &SessionOptions) -> Result<Arc<Speller>> {
+        let own = self.speller();
+        let lexicons = [&session.lexicon, &options.lexicon];
+        let changed = options.language.is_some() || options.normalise.is_some();
+        if !changed && lexicons.iter().all(|lexicon| lexicon.is_none()) {
+            return Ok(own.clone());
+        }
+        let mut speller = match changed {
+            true => own.reading(options.language.as_deref(), options.normalise)?,
+            false => Speller::clone(own),
+        };
+        for lexicon in lexicons.into_iter().flatten() {
+            speller = speller.with_lexicon(lexicon)?;
+        }
+        Ok(Arc::new(speller))
     }
 }

@@ -96,12 +96,14 @@ impl PhraseStore {
         let Solver { method, steps, guidance, guided } = options.solver(Solver::of(&pack.manifest().defaults));
         // Spelled out, so that a kept phrase is found again until what is in it would be another.
         let key = [
-            concat!("syrinx-phrase-1 ", env!("CARGO_PKG_VERSION")).to_owned(),
+            concat!("syrinx-phrase-2 ", env!("CARGO_PKG_VERSION")).to_owned(),
             pack.identity(),
             voice.unwrap_or_default().to_owned(),
             options.seed.unwrap_or(pack.manifest().defaults.seed).to_string(),
             format!("{} {steps} {} {}", method.name(), guidance.to_bits(), guided.name()),
             options.max_frames.map_or_else(String::new, |frames| frames.to_string()),
+            format!("{:?} {:?} {:?}", options.language, options.normalise, options.ssml),
+            options.lexicon.as_ref().map_or_else(String::new, |lexicon| lexicon.identity().to_owned()),
             text.to_owned(),
         ];
         let digest = Sha256::digest(key.join("\0"));

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::text::normalise::Spoken;
+use crate::text::ssml::Place;
 
 /// A word of the text, and when it is heard.
 ///
@@ -25,23 +26,38 @@ pub struct Word {
     pub samples: Range<u64>,
 }
 
-/// A clause as it is spoken and where it was written.
+/// A clause as it is spoken and where it was written; or a pause, in which nothing is.
 #[derive(Debug)]
 pub(crate) struct ClauseText {
     pub spoken: Spoken,
-    /// The same as it was pushed.
+    /// The same as it was pushed, without a document's markup.
     pub written: String,
+    /// Where each of its characters stands in a document with markup; empty where they follow each other.
+    pub places: Vec<Place>,
     /// Characters and bytes of the text pushed.
     pub chars: Range<usize>,
     pub bytes: Range<usize>,
     /// It goes on with the sentence of the clause before.
     pub follows: bool,
+    /// Milliseconds of silence, of a pause.
+    pub pause_ms: Option<u32>,
+    /// Its samples are so much louder than the model's.
+    pub gain: f32,
+    /// The caller's marks, by the byte of the spoken text before which they stand.
+    pub marks: Vec<(usize, String)>,
 }
 
 impl ClauseText {
     /// Characters of the spoken text, by which its frames are estimated.
     pub fn spoken_chars(&self) -> usize {
         self.spoken.text.chars().count()
+    }
+
+    /// Samples of this clause that are heard before one of its marks: exact at both of its ends, else by the share of the
+    /// text. `length`: all its samples, where they are known; else about `expected`.
+    pub fn mark_at(&self, byte: usize, length: Option<u64>, expected: u64) -> u64 {
+        let share = byte as f64 / self.spoken.text.len().max(1) as f64;
+        (share.min(1.0) * length.unwrap_or(expected) as f64).round() as u64
     }
 
     /// Characters of the whole text that have been spoken when `heard` samples of this clause have. `length`: all its
@@ -57,14 +73,31 @@ impl ClauseText {
         let share = (heard as f64 / length.unwrap_or(expected).max(1) as f64).min(1.0);
         let byte = (share * self.spoken.text.len() as f64) as usize;
         let at = self.spoken.source.get(byte).map_or(0, |&at| at as usize);
-        (start + at).min(end.saturating_sub(1).max(start))
+        let place = self.places.get(at).map_or(start + at, |place| place.chars);
+        place.min(end.saturating_sub(1).max(start))
     }
 
     /// The byte of the whole text at which one of the clause's characters begins.
     pub fn byte_of(&self, char: usize) -> usize {
+        if !self.places.is_empty() {
+            let place = self.places.iter().find(|place| place.chars >= char);
+            return place.map_or(self.bytes.end, |place| place.bytes);
+        }
         let within = char.saturating_sub(self.chars.start);
         let byte = self.written.char_indices().nth(within).map_or(self.written.len(), |(byte, _)| byte);
         self.bytes.start + byte
+    }
+
+    /// Where a piece of `written` stands in the whole text: its characters and bytes.
+    fn place(&self, chars: Range<usize>, bytes: Range<usize>) -> (Range<usize>, Range<usize>) {
+        let known = |char: usize| self.places.get(char);
+        match (known(chars.start), known(chars.end.saturating_sub(1))) {
+            (Some(first), Some(last)) => (first.chars..last.chars + 1, first.bytes..last.bytes + 1),
+            _ => (
+                self.chars.start + chars.start..self.chars.start + chars.end,
+                self.bytes.start + bytes.start..self.bytes.start + bytes.end,
+            ),
+        }
     }
 
     /// Its words, where its samples are `samples` of the speech. Those of which nothing is spoken are left out.
@@ -82,12 +115,9 @@ impl ClauseText {
             if spoken.is_empty() {
                 continue;
             }
-            words.push(Word {
-                text: self.written.get(bytes.clone()).unwrap_or_default().to_owned(),
-                chars: self.chars.start + chars.start..self.chars.start + chars.end,
-                bytes: self.bytes.start + bytes.start..self.bytes.start + bytes.end,
-                samples: sample_at(spoken.start)..sample_at(spoken.end),
-            });
+            let text = self.written.get(bytes.clone()).unwrap_or_default().to_owned();
+            let (chars, bytes) = self.place(chars, bytes);
+            words.push(Word { text, chars, bytes, samples: sample_at(spoken.start)..sample_at(spoken.end) });
         }
         if let Some(first) = words.first_mut() {
             first.samples.start = samples.start;
@@ -127,13 +157,36 @@ mod tests {
 
     fn written(text: &str, start: usize) -> ClauseText {
         let (chars, bytes) = (start..start + text.chars().count(), start..start + text.len());
-        ClauseText { spoken: Spoken::verbatim(text), written: text.to_owned(), chars, bytes, follows: false }
+        ClauseText {
+            spoken: Spoken::verbatim(text),
+            written: text.to_owned(),
+            places: Vec::new(),
+            chars,
+            bytes,
+            follows: false,
+            pause_ms: None,
+            gain: 1.0,
+            marks: Vec::new(),
+        }
     }
 
     #[test]
     fn a_clause_counts_from_its_first_sample_to_its_last() {
         let position = |heard| clause().position(heard, Some(100), 200);
         assert_eq!([0, 50, 99, 100, 9999].map(position), [20, 25, 29, 30, 30]);
+    }
+
+    #[test]
+    fn a_mark_is_exact_at_both_ends_of_its_clause() {
+        let at = |byte| clause().mark_at(byte, Some(1001), 7);
+        assert_eq!([0, 5, 10].map(at), [0, 501, 1001]);
+        assert_eq!(clause().mark_at(5, None, 8), 4, "while it is being generated by what is expected");
+    }
+
+    #[test]
+    fn what_is_expected_of_a_clause_is_counted_in_characters_in_every_script() {
+        let spoken = |text: &str| ClauseText { spoken: Spoken::verbatim(text), ..clause() }.spoken_chars();
+        assert_eq!([spoken("abcdef"), spoken("नमस्ते"), spoken("مرحبا!")], [6, 6, 6]);
     }
 
     #[test]

@@ -9,10 +9,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::markup::Markup;
 use super::position::ClauseText;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::Speller;
 use crate::text::clause::{Clause, ClauseEnd, Clauses, Policy};
+use crate::text::ssml::{Item, Ssml};
 
 /// Text that has waited so long for its clause to end is spoken without, where nothing is heard meanwhile: at the
 /// beginning, and later.
@@ -32,6 +34,8 @@ pub(super) enum Known {
     Clause(Arc<ClauseText>),
     NotYet,
     NoMore,
+    /// The document is broken off here.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -56,14 +60,17 @@ pub(super) struct Reading {
     forgotten: usize,
     /// When the oldest text that is in no clause came.
     waiting_since: Option<Instant>,
+    /// Where the text is SSML.
+    markup: Option<Markup>,
 }
 
 impl Reading {
     /// Most bytes of text that may wait to be spoken.
     pub const MAX_WAITING_BYTES: usize = 1 << 20;
 
-    pub fn new(speller: &Arc<Speller>, policy: Policy) -> Self {
+    pub fn new(speller: &Arc<Speller>, policy: Policy, ssml: Option<Ssml>) -> Self {
         Self {
+            markup: ssml.map(|mode| Markup::new(mode, speller)),
             splitter: speller.splitter(policy),
             speller: speller.clone(),
             inbox: String::new(),
@@ -80,12 +87,17 @@ impl Reading {
         }
     }
 
-    /// Adds text. Errors: `Ended` after [`Reading::finish`], `Busy` where too much waits.
+    /// Adds text. Errors: `Ended` after [`Reading::finish`], `Busy` where too much waits; `BadText` and `Unsupported` of
+    /// SSML, with line and column.
     pub fn push(&mut self, text: &str) -> Result<()> {
         if self.finished {
             return Err(Error::new(ErrorKind::Ended, "the text of this speech is complete: begin another"));
         }
         check_waiting(self.waiting_bytes(), text)?;
+        if let Some(markup) = &mut self.markup {
+            self.waiting_since.get_or_insert_with(Instant::now);
+            return markup.push(text);
+        }
         if !text.is_empty() {
             self.inbox.drain(..std::mem::take(&mut self.split));
             self.inbox.push_str(text);
@@ -97,12 +109,21 @@ impl Reading {
 
     /// Bytes that have not been split yet.
     pub fn waiting_bytes(&self) -> usize {
-        self.inbox.len() - self.split
+        self.inbox.len() - self.split + self.markup.as_ref().map_or(0, Markup::waiting_bytes)
     }
 
     /// The text is complete.
     pub fn finish(&mut self) {
-        self.finished = true;
+        if !std::mem::replace(&mut self.finished, true)
+            && let Some(markup) = &mut self.markup
+        {
+            markup.finish();
+        }
+    }
+
+    /// What is wrong with the document, where a clause is [`Known::Broken`].
+    pub fn fault(&mut self) -> Option<Error> {
+        self.markup.as_mut()?.fault.take()
     }
 
     /// What is there is a clause, without the end of its sentence.
@@ -131,7 +152,11 @@ impl Reading {
                 self.collect();
             }
             if self.clauses.len() == known {
-                return if self.finished { Known::NoMore } else { Known::NotYet };
+                return match &self.markup {
+                    Some(markup) if self.finished && markup.fault.is_some() => Known::Broken,
+                    _ if self.finished => Known::NoMore,
+                    _ => Known::NotYet,
+                };
             }
         }
     }
@@ -141,6 +166,10 @@ impl Reading {
     fn feed_splitter(&mut self) -> bool {
         if !std::mem::replace(&mut self.begun, true) && self.finished {
             self.splitter = self.speller.splitter(Policy::sentences());
+        }
+        if let Some(item) = self.markup.as_mut().and_then(Markup::next) {
+            self.take(item);
+            return true;
         }
         let waiting = self.inbox.get(self.split..).unwrap_or_default();
         if waiting.is_empty() {
@@ -157,6 +186,44 @@ impl Reading {
         true
     }
 
+    /// What a document says goes to the splitter, or becomes a clause of its own.
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Text(text, places) => {
+                self.splitter.push(&text);
+                self.written.push(&text);
+                self.with_markup(|markup| markup.add_places(places));
+                return;
+            }
+            Item::Mark(name) => {
+                let at = self.splitter.start() + self.splitter.waiting().chars().count();
+                self.with_markup(|markup| markup.add_mark(at, name));
+                return;
+            }
+            Item::Cut | Item::Break { .. } | Item::Gain(_) | Item::Language(_) => {}
+        }
+        self.splitter.cut();
+        self.collect();
+        match item {
+            Item::Break { ms } => {
+                let pause = self.markup.as_mut().map(|markup| markup.pause(ms));
+                self.clauses.extend(pause.map(Arc::new));
+            }
+            Item::Gain(gain) => self.with_markup(|markup| markup.gain = gain),
+            Item::Language(speller) => {
+                self.splitter.set_words(speller.clause_words());
+                self.speller = speller;
+            }
+            Item::Text(..) | Item::Mark(_) | Item::Cut => {}
+        }
+    }
+
+    fn with_markup(&mut self, change: impl FnOnce(&mut Markup)) {
+        if let Some(markup) = &mut self.markup {
+            change(markup);
+        }
+    }
+
     fn collect(&mut self) {
         let mut found = false;
         for clause in &mut self.splitter {
@@ -164,7 +231,20 @@ impl Reading {
             let written = self.written.take(clause.end - clause.start);
             let bytes = self.bytes..self.bytes + written.len();
             self.bytes = bytes.end;
-            self.clauses.extend(spell(&self.speller, &clause, written, bytes, &mut self.in_sentence).map(Arc::new));
+            let spelled = spell(&self.speller, &clause, written, bytes, &mut self.in_sentence);
+            self.clauses.extend(
+                match &mut self.markup {
+                    Some(markup) => markup.place(spelled, &clause),
+                    None => spelled,
+                }
+                .map(Arc::new),
+            );
+        }
+        // Marks behind the last word have no clause.
+        if self.closed
+            && let Some(last) = self.markup.as_mut().and_then(Markup::last_marks)
+        {
+            self.clauses.push_back(Arc::new(last));
         }
         if found {
             self.waiting_since = self.splitter.is_waiting().then(Instant::now);
@@ -238,7 +318,8 @@ fn spell(
     }
     let open = matches!(clause.kind, ClauseEnd::Phrase | ClauseEnd::Forced);
     let follows = std::mem::replace(in_sentence, open);
-    Some(ClauseText { spoken, written, chars: clause.start..clause.end, bytes, follows })
+    let (chars, places) = (clause.start..clause.end, Vec::new());
+    Some(ClauseText { spoken, written, places, chars, bytes, follows, pause_ms: None, gain: 1.0, marks: Vec::new() })
 }
 
 #[cfg(test)]
@@ -246,7 +327,7 @@ mod tests {
     use super::*;
 
     fn reading(policy: Policy) -> Reading {
-        Reading::new(&Arc::new(Speller::new(&Default::default()).unwrap()), policy)
+        Reading::new(&Arc::new(Speller::new(&Default::default()).unwrap()), policy, None)
     }
 
     #[test]

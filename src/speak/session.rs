@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::core::{Core, Home, give_back};
 use super::cost::FrameBytes;
 use super::generator::Generator;
 use super::options::{SessionOptions, SpeakOptions};
@@ -23,15 +24,6 @@ pub struct Session {
     home: Home,
 }
 
-/// Where the state lives while nobody speaks with it. A speech takes it along, and brings it back when it is dropped.
-pub(super) type Home = Arc<Mutex<Option<Box<Core>>>>;
-
-/// What a speech works with.
-pub(super) struct Core {
-    pub generator: Generator,
-    pub codec: CodecDecoder,
-}
-
 impl Model {
     /// A speaker of its own, over the same weights. Errors: `Busy` where the model has as many as it may,
     /// `OutOfMemory`, `BadOption`, `Backend`.
@@ -44,17 +36,6 @@ impl Model {
     pub fn session_bytes(&self, options: &SessionOptions) -> Result<u64> {
         self.bytes_of_session(options.context, options.kv)
     }
-}
-
-impl std::fmt::Debug for Core {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").finish_non_exhaustive() // not its caches
-    }
-}
-
-/// Brings the state home.
-pub(super) fn give_back(home: &Home, core: Box<Core>) {
-    *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(core);
 }
 
 impl Session {
@@ -90,9 +71,9 @@ impl Session {
 
     /// Begins a speech whose text is pushed, in pieces of any size; nothing is computed before a block is asked for.
     ///
-    /// Errors: `UnknownVoice`, `BadOption`; `Busy` while another speech of this session lives.
+    /// Errors: `UnknownVoice`, `BadOption`, `Unsupported`; `Busy` while another speech of this session lives.
     pub fn speech(&mut self, options: &SpeakOptions) -> Result<Speech> {
-        let script = self.model.script(options, self.options.guards)?;
+        let script = self.model.script(options, &self.options)?;
         let core = self.take()?;
         Ok(Speech::new(self.model.clone(), self.home.clone(), core, script, options.lane))
     }

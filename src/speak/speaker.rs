@@ -13,11 +13,9 @@ use super::options::Script;
 use super::position::ClauseText;
 use super::reading::{Known, Reading};
 use super::source::{FrameSource, Request};
-use super::speech::Ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Solver;
 use crate::frame::Frame;
-use crate::text::Speller;
 
 /// What is added to the seed of a clause that is spoken again.
 const RETRY_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -36,6 +34,8 @@ pub(crate) enum Step {
     /// A piece of its prompt was computed.
     Working,
     Frame(Frame),
+    /// The clause is a pause of so many milliseconds; its end follows.
+    Pause(u32),
     ClauseEnd(Why),
     /// There is no further clause yet.
     NeedText,
@@ -61,6 +61,8 @@ enum Phase {
     Known(Arc<ClauseText>),
     Prompt,
     Frames,
+    /// The pause in hand has been given out.
+    Paused,
 }
 
 /// Where a clause was begun.
@@ -69,6 +71,18 @@ struct Begun {
     clause: usize,
     noise: u64,
     frames: u64,
+}
+
+/// Why speech stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// All of the text was spoken.
+    Finished,
+    /// The caller's frame budget was used up before the text was.
+    Budget,
+    /// Somebody cancelled.
+    Cancelled,
 }
 
 #[derive(Debug)]
@@ -95,9 +109,9 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
-    pub fn new(speller: &Arc<Speller>, script: Script) -> Self {
+    pub fn new(script: Script) -> Self {
         Self {
-            reading: Reading::new(speller, script.policy),
+            reading: Reading::new(&script.speller, script.policy, script.ssml),
             phase: Phase::Between,
             at: 0,
             continues: false,
@@ -233,7 +247,16 @@ impl Speaker {
             return Ok(Step::Ended(ending));
         }
         match std::mem::replace(&mut self.phase, Phase::Between) {
-            Phase::Between => Ok(self.next_clause()),
+            Phase::Between => self.next_clause(),
+            Phase::Known(text) if text.pause_ms.is_some() => {
+                self.phase = Phase::Paused;
+                self.continues = true;
+                Ok(Step::Pause(text.pause_ms.unwrap_or_default()))
+            }
+            Phase::Paused => {
+                self.at += 1;
+                Ok(Step::ClauseEnd(Why::Spoken))
+            }
             Phase::Known(text) => {
                 self.begin_clause(&text, source)?;
                 self.phase = Phase::Prompt;
@@ -244,9 +267,13 @@ impl Speaker {
         }
     }
 
-    fn next_clause(&mut self) -> Step {
-        match self.reading.clause(self.at) {
+    fn next_clause(&mut self) -> Result<Step> {
+        Ok(match self.reading.clause(self.at) {
             Known::NotYet => Step::NeedText,
+            Known::Broken => {
+                let unknown = || Error::new(ErrorKind::BadText, "the SSML is broken off");
+                return Err(self.reading.fault().unwrap_or_else(unknown));
+            }
             Known::NoMore => {
                 self.ending = Some(Ending::Finished);
                 Step::Ended(Ending::Finished)
@@ -257,7 +284,7 @@ impl Speaker {
                 self.phase = Phase::Known(text.clone());
                 Step::Clause { number: self.at, text, expected_frames: expected.ceil() as usize }
             }
-        }
+        })
     }
 
     fn begin_clause(&mut self, text: &ClauseText, source: &mut dyn FrameSource) -> Result<()> {

@@ -9,27 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::core::{Core, Home, give_back};
 use super::cost::FrameTimes;
 use super::guard::Silence;
 use super::options::Script;
 use super::position::{ClauseText, Word};
 use super::reading::Reading;
-use super::session::{Core, Home, give_back};
-use super::speaker::{Speaker, Step, Why};
+use super::speaker::{Ending, Speaker, Step, Why};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Lane, Model};
-
-/// Why speech stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ending {
-    /// All of the text was spoken.
-    Finished,
-    /// The caller's frame budget was used up before the text was.
-    Budget,
-    /// Somebody cancelled.
-    Cancelled,
-}
 
 /// Stops a speech from any thread: before its next frame, and a prompt in its midst. Clones stop the same one.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +41,14 @@ impl Canceller {
 pub enum Next {
     /// A block was written.
     Audio(Block),
+    /// One of the text's own marks (SSML's `mark`) stands before this sample: exactly where it stands between sentences or
+    /// beside a pause, else by the share of the sentence.
+    Mark {
+        /// As it is called there.
+        name: String,
+        /// Number of the sample in the speech; it may have been given out already.
+        sample: u64,
+    },
     /// The text so far is spoken, or waits for the end of its clause.
     NeedText {
         /// When a speaker would not wait any longer, and call [`Speech::flush`]; `None` where no text waits.
@@ -68,7 +64,8 @@ pub enum Next {
 pub struct Block {
     /// Number of its first sample in the speech.
     pub sample: u64,
-    /// Samples written, `f32` in -1..1 (not clamped), mono, at the model's rate.
+    /// Samples written, `f32` in -1..1 (not clamped), mono, at the model's rate: a whole block, or less at the end of a
+    /// pause.
     pub samples: usize,
     /// A clause begins with its first sample.
     pub mark: Option<Mark>,
@@ -107,11 +104,13 @@ pub struct Summary {
 struct Heard {
     number: usize,
     text: Arc<ClauseText>,
-    /// Number of its first sample.
-    first: u64,
     expected: u64,
+    /// Number of its first sample.
+    start: u64,
     samples: u64,
     over: bool,
+    /// Marks of its text that were given out.
+    marks_told: usize,
 }
 
 /// Speech as it is asked for. As an iterator it gives blocks; it ends where text is needed, and goes on after a push.
@@ -127,6 +126,8 @@ pub struct Speech {
     heard: Option<Heard>,
     /// The next block begins the clause in `heard`.
     mark_due: bool,
+    /// Samples of a pause that are still to be given out.
+    pause_left: u64,
     /// Of clauses that are complete, and nobody has asked for yet.
     words: Vec<Word>,
     samples: u64,
@@ -150,7 +151,7 @@ impl Speech {
         core.codec.reset();
         Self {
             silence: Silence::new(&script.guards),
-            speaker: Speaker::new(model.speller(), script),
+            speaker: Speaker::new(script),
             ends_withheld: core.generator.ends_withheld(),
             model,
             home,
@@ -159,6 +160,7 @@ impl Speech {
             lane,
             heard: None,
             mark_due: false,
+            pause_left: 0,
             words: Vec::new(),
             samples: 0,
             astray: 0,
@@ -254,6 +256,12 @@ impl Speech {
             if self.canceller.is_cancelled() {
                 self.speaker.end(Ending::Cancelled);
             }
+            if let Some(mark) = self.next_mark() {
+                return Ok(mark);
+            }
+            if self.pause_left > 0 && !self.canceller.is_cancelled() {
+                return Ok(Next::Audio(self.pause(pcm)));
+            }
             match self.step(pcm)? {
                 Some(next) => return Ok(next),
                 None => continue,
@@ -287,9 +295,17 @@ impl Speech {
             Step::Working => None,
             Step::Clause { number, text, expected_frames } => {
                 let expected = expected_frames as u64 * pcm.len() as u64;
-                self.heard = Some(Heard { number, text, first: self.samples, expected, samples: 0, over: false });
-                self.mark_due = true;
+                self.mark_due = text.pause_ms.is_none();
+                let start = self.samples;
+                // Of a clause that is spoken once more some marks may have been given out.
+                let marks_told =
+                    self.heard.as_ref().filter(|heard| heard.number == number).map_or(0, |heard| heard.marks_told);
+                self.heard = Some(Heard { number, text, expected, start, samples: 0, over: false, marks_told });
                 self.silence.begin();
+                None
+            }
+            Step::Pause(ms) => {
+                self.pause_left = u64::from(ms) * u64::from(self.model.info().sample_rate_hz) / 1000;
                 None
             }
             Step::Frame(_) => Some(Next::Audio(self.block(pcm))),
@@ -309,7 +325,34 @@ impl Speech {
         })
     }
 
-    fn block(&mut self, pcm: &[f32]) -> Block {
+    /// A piece of a pause.
+    fn pause(&mut self, pcm: &mut [f32]) -> Block {
+        let samples = pcm.len().min(usize::try_from(self.pause_left).unwrap_or(usize::MAX));
+        pcm.fill(0.0);
+        self.pause_left -= samples as u64;
+        let sample = self.samples;
+        self.samples += samples as u64;
+        self.playing_since.get_or_insert_with(Instant::now);
+        if let Some(heard) = &mut self.heard {
+            heard.samples += samples as u64;
+        }
+        Block { sample, samples, mark: None }
+    }
+
+    /// The next of the text's own marks that has been reached.
+    fn next_mark(&mut self) -> Option<Next> {
+        let heard = self.heard.as_mut()?;
+        let (byte, name) = heard.text.marks.get(heard.marks_told)?;
+        let length = heard.over.then_some(heard.samples);
+        let within = heard.text.mark_at(*byte, length, heard.expected);
+        if within > heard.samples {
+            return None;
+        }
+        heard.marks_told += 1;
+        Some(Next::Mark { name: name.clone(), sample: heard.start + within })
+    }
+
+    fn block(&mut self, pcm: &mut [f32]) -> Block {
         let sample = self.samples;
         self.samples += pcm.len() as u64;
         self.playing_since.get_or_insert_with(Instant::now);
@@ -319,9 +362,13 @@ impl Speech {
             heard.samples += pcm.len() as u64;
             let text = &heard.text;
             mark = due.then(|| Mark { sample, chars: text.chars.clone(), bytes: text.bytes.clone() });
+            let gain = text.gain;
             if let Some(frames) = self.silence.hears(pcm) {
                 let why = self.speaker.fell_silent(heard.number, frames);
                 self.clause_ends(why);
+            }
+            if gain != 1.0 {
+                pcm.iter_mut().for_each(|sample| *sample *= gain);
             }
         }
         Block { sample, samples: pcm.len(), mark }
@@ -332,7 +379,7 @@ impl Speech {
             heard.over = true;
             // One that is spoken once more has its words then.
             if !matches!(why, Why::Astray { retried: true, .. }) {
-                self.words.extend(heard.text.words(heard.first..heard.first + heard.samples));
+                self.words.extend(heard.text.words(heard.start..heard.start + heard.samples));
             }
         }
         if let Why::Astray { trip, retried } = why {
@@ -362,10 +409,16 @@ impl Iterator for Speech {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut pcm = vec![0.0; self.samples_per_block()];
-        match self.next_into(&mut pcm) {
-            Ok(Next::Audio(_)) => Some(Ok(pcm)),
-            Ok(Next::NeedText { .. } | Next::End(_)) => None,
-            Err(e) => Some(Err(e)),
+        loop {
+            match self.next_into(&mut pcm) {
+                Ok(Next::Audio(block)) => {
+                    pcm.truncate(block.samples);
+                    return Some(Ok(pcm));
+                }
+                Ok(Next::Mark { .. }) => {}
+                Ok(Next::NeedText { .. } | Next::End(_)) => return None,
+                Err(e) => return Some(Err(e)),
+            }
         }
     }
 }

@@ -1,13 +1,77 @@
 //! Promises: a model has as many sessions as it may and as fit beside each other, and each speaks one text at a time.
 
+use std::sync::Arc;
+
 use syrinx_quant::Recipe;
 
-use super::{Session, SessionOptions, SpeakOptions, Speech};
+use super::speaker::{Speaker, Step};
+use super::{FrameSource, Request, Session, SessionOptions, SpeakOptions, Speech};
 use crate::backbone::KvType;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
+use crate::frame::Frame;
 use crate::model::budget::Need;
 use crate::model::tests::{tiny, tiny_pack};
 use crate::model::{Model, ModelOptions};
+use crate::pack::Voice;
+
+/// Clauses of five frames.
+#[derive(Default)]
+struct Five(u16);
+
+impl FrameSource for Five {
+    fn begin(&mut self, _: Request, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn warm(&mut self, _: &Arc<Voice>) -> Result<()> {
+        Ok(())
+    }
+
+    fn start_clause(&mut self, _: &str, _: &Arc<Voice>, _: bool) -> Result<()> {
+        self.0 = 0;
+        Ok(())
+    }
+
+    fn feed(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        self.0 += 1;
+        Ok((self.0 <= 5).then(|| Frame::from_codes(&[self.0 + 1, 3]).expect("two codes")))
+    }
+}
+
+#[test]
+fn a_budget_counts_what_is_heard_however_often_a_clause_is_begun_anew() {
+    let (_folder, model) = tiny(Recipe::Q8);
+    let script = model
+        .script(&SpeakOptions::default().max_frames(12u64).whole_sentences(true), &SessionOptions::default())
+        .unwrap();
+    let mut speaker = Speaker::new(script);
+    speaker.push("The first one is here. The second one is here. The third one is here.").unwrap();
+    speaker.finish();
+    let mut source = Five::default();
+    let mut frames = |speaker: &mut Speaker, most: usize| {
+        let mut made = 0;
+        while made < most {
+            match speaker.step(&mut source).unwrap() {
+                Step::Frame(_) => made += 1,
+                Step::Ended(_) => break,
+                _ => {}
+            }
+        }
+        made
+    };
+    assert_eq!(frames(&mut speaker, 7), 7, "two frames into the second clause");
+    for _ in 0..4 {
+        speaker.restart_at(1);
+        assert_eq!(frames(&mut speaker, 4), 4, "somebody interrupts again");
+    }
+    speaker.restart_at(1);
+    assert_eq!(frames(&mut speaker, usize::MAX), 12 - 5);
+    assert_eq!(speaker.unsaid().kind(), ErrorKind::OutOfBudget);
+}
 
 #[test]
 fn sessions_are_refused_beyond_the_number_that_may_be_open() {

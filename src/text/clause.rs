@@ -159,6 +159,21 @@ impl Clauses {
         self.emit(self.text.len(), ClauseEnd::Final);
     }
 
+    /// What has arrived is complete; what comes next begins a sentence.
+    pub fn cut(&mut self) {
+        if self.supply == Supply::Closed {
+            return;
+        }
+        self.finish();
+        self.supply = Supply::Open;
+        self.veil = Veil::new();
+    }
+
+    /// From here on the text is in another language.
+    pub fn set_words(&mut self, words: Arc<ClauseWords>) {
+        self.lexicon = words;
+    }
+
     /// Gives out what has arrived, up to a word that can end a phrase: for a feeder that is late. A word, number or
     /// abbreviation that may not be complete is kept back.
     pub fn flush_pending(&mut self) {

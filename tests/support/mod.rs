@@ -1,6 +1,6 @@
 //! What several tests need: packs of the tiny checkpoint, the program, and tensors out of safetensors files.
 
-#![allow(dead_code)] // each test binary uses its own part
+#![allow(dead_code, unsafe_code)] // each test binary uses its own part
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -100,6 +100,21 @@ pub fn command(arguments: &[&str]) -> Command {
     }
     command.args(arguments).env_remove("SYRINX_PACK").env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
+}
+
+/// As if it were started in the foreground of a terminal: a shell's background job hands down that it ignores Ctrl-C.
+pub fn in_foreground(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+
+    // SAFETY: between fork and exec, calls that are allowed there; they take numbers alone.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
 }
 
 /// Standard error of a run that must have failed.

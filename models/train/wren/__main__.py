@@ -1,28 +1,44 @@
 """Command line: one command per stage. See README.md for the order."""
 
 import argparse
+from importlib import import_module
 
 from .home import Home
 
 
-def training(stage, batch):
-    stage.add_argument("--minutes", type=float, default=60.0)
-    stage.add_argument(
-        "--decay", type=float, default=0.0, metavar="MINUTES", help="let the learning rate fall over the last minutes"
+class Stages:
+    """Subcommands. Each names its module, which is imported when the stage runs, and the function there."""
+
+    def __init__(self, subparsers):
+        self.subparsers = subparsers
+
+    def add(self, name, what, module, call):
+        """`call(module, home, args)` runs the stage."""
+        stage = self.subparsers.add_parser(name, help=what)
+        stage.set_defaults(run=lambda home, args: call(import_module(f".{module}", __package__), home, args))
+        return stage
+
+    def training(self, name, what, module, batch, *more):
+        """A stage of training; `more` are names of further arguments."""
+        stage = self.add(
+            name, what, module, lambda m, home, a: m.run(home, a.minutes, a.decay, a.batch, *(getattr(a, name) for name in more))
+        )
+        stage.add_argument("--minutes", type=float, default=60.0)
+        stage.add_argument(
+            "--decay", type=float, default=0.0, metavar="MINUTES", help="let the learning rate fall over the last minutes"
+        )
+        stage.add_argument("--batch", type=int, default=batch)
+        return stage
+
+
+def data(stages):
+    stage = stages.add(
+        "teacher", "prepare the teacher's graph and voice styles", "teacher", lambda m, home, a: m.prepare(home, a.styles)
     )
-    stage.add_argument("--batch", type=int, default=batch)
-
-
-def main():
-    parser = argparse.ArgumentParser(prog="wren", description="train a small voice of the Voxtral TTS family")
-    parser.add_argument("--home", help="working folder (default: $WREN_HOME)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
-    stages = parser.add_subparsers(dest="stage", required=True)
-
-    stage = stages.add_parser("teacher", help="prepare the teacher's graph and voice styles")
     stage.add_argument("styles", help="archive made by `npm pack kokoro-js`")
-    stage = stages.add_parser("lines", help="what is to be said, with phonemes")
+    stage = stages.add(
+        "lines", "what is to be said, with phonemes", "corpus", lambda m, home, a: m.lines(home, a.kind, a.part, a.count)
+    )
     stage.add_argument("kind", choices=("corpus", "script", "heldout"))
     stage.add_argument("--part", type=int, default=0)
     stage.add_argument("--count", type=int, default=4000)
@@ -31,50 +47,88 @@ def main():
         ("script", "durations without audio"),
         ("heldout", "the evaluation sentences, spoken"),
     ):
-        stage = stages.add_parser(name, help=what)
+        stage = stages.add(name, what, "corpus", lambda m, home, a: m.run(home, a.stage, a.part, a.minutes))
         stage.add_argument("--part", type=int, default=0)
         stage.add_argument("--minutes", type=float, default=600.0, help="stop after so long")
-    stage = stages.add_parser("codes", help="choose the phone pairs that get a code")
+    stage = stages.add("codes", "choose the phone pairs that get a code", "codes", lambda m, home, a: m.build(home, a.size))
     stage.add_argument("--size", type=int, default=1022)
-    stage = stages.add_parser("acoustics", help="fit what the acoustic values mean")
+    stage = stages.add("acoustics", "fit what the acoustic values mean", "tokens", lambda m, home, a: m.fit(home, a.values))
     stage.add_argument("--values", type=int, default=36, help="of a frame: the voice, two of pitch, the rest of its spectrum")
-    stage = stages.add_parser("tokens", help="encode a part for training")
+    stage = stages.add("tokens", "encode a part for training", "tokens", lambda m, home, a: m.run(home, a.kind, a.part, a.phones))
     stage.add_argument("kind", choices=("corpus", "script", "heldout"))
     stage.add_argument("--part", type=int, default=0)
     stage.add_argument("--phones", type=float, default=0.0, help="share of utterances with words given as phones")
-    training(stages.add_parser("codec", help="train the codec's decoder"), batch=6)
-    training(stages.add_parser("encoder", help="train the codec's encoder, on a finished codec"), batch=12)
-    stage = stages.add_parser("language", help="train backbone and flow head")
-    training(stage, batch=0)
+
+
+def models(stages):
+    stages.training("codec", "train the codec's decoder", "train_codec", 6)
+    stages.training("encoder", "train the codec's encoder, on a finished codec", "encoder", 12)
+    stage = stages.training("language", "train backbone and flow head", "train_language", 0, "spoken")
     stage.add_argument("--spoken", type=float, default=0.3, help="share of utterances with sound")
-    training(stages.add_parser("flow", help="teach a finished flow head the acoustic values that it lacks"), batch=512)
-    stage = stages.add_parser("drawn", help="let the flow colour the corpus, for the codec to learn from")
+    stages.training("flow", "teach a finished flow head the acoustic values that it lacks", "train_flow", 512)
+    stage = stages.add(
+        "drawn", "let the flow colour the corpus, for the codec to learn from", "drawn", lambda m, home, a: m.run(home, a.hours)
+    )
     stage.add_argument("--hours", type=float, default=10.0, help="of the corpus")
-    stage = stages.add_parser("evaluate", help="word error rates; see evaluate.py")
+    stage = stages.add("warm", "go on training from a finished pack", "warm", lambda m, home, a: m.run(home, a.pack))
+    stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
+    stage = stages.add(
+        "export", "write a checkpoint in the Voxtral file format", "export", lambda m, home, a: m.run(home, a.version, a.half)
+    )
+    stage.add_argument("version", help="of the voice, for its front page: 0.3.0")
+    stage.add_argument("--half", action="store_true", help="in F16: half the size")
+
+
+def judges(stages):
+    stage = stages.add(
+        "evaluate", "word error rates; see evaluate.py", "evaluate", lambda m, home, a: m.run(home, a.what, a.count, a.zero, a.show)
+    )
     stage.add_argument("what", choices=("codec", "reading", "swap", "free"))
     stage.add_argument("--count", type=int, default=40)
     stage.add_argument("--zero", action="store_true", help="free: decode with the acoustic part zero")
     stage.add_argument("--show", action="store_true", help="reading, free: print what was said")
-    stage = stages.add_parser("warm", help="go on training from a finished pack")
-    stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
-    stage = stages.add_parser("export", help="write a checkpoint in the Voxtral file format")
-    stage.add_argument("--half", action="store_true", help="in F16: half the size")
-    for name, count, what in (
-        ("voice-eval", 200, "judge a finished pack through the runtime"),
-        ("endings", 1000, "count the sentences of a finished pack that end too early or too late"),
-    ):
-        stage = stages.add_parser(name, help=what)
+
+    def pack(stage, count):
         stage.add_argument("--syrinx", default="../../target/release/syrinx")
         stage.add_argument("--pack", default="../wren-en")
         stage.add_argument("--count", type=int, default=count, help="sentences (voice-eval: of each kind, per voice)")
-        if name == "voice-eval":
-            stage.add_argument("--name", default="pack", help="of this run, for `compare`")
-            stage.add_argument("--sounds", type=int, default=24, help="of a row, which the judges of sound hear")
-            stage.add_argument("--only", action="store_true", help="without the teacher and Piper beside it")
-            stage.add_argument("--say", nargs=argparse.REMAINDER, default=[], metavar="OPTION", help="for `syrinx say`; comes last")
-    stage = stages.add_parser("compare", help="word error of two runs of voice-eval, sentence by sentence")
+
+    stage = stages.add(
+        "voice-eval",
+        "judge a finished pack through the runtime",
+        "voice_eval",
+        lambda m, home, a: m.run(home, a.syrinx, a.pack, a.count, a.threads, a.name, a.say, not a.only, a.sounds),
+    )
+    pack(stage, 200)
+    stage.add_argument("--name", default="pack", help="of this run, for `compare`")
+    stage.add_argument("--sounds", type=int, default=24, help="of a row, which the judges of sound hear")
+    stage.add_argument("--only", action="store_true", help="without the teacher and Piper beside it")
+    stage.add_argument("--say", nargs=argparse.REMAINDER, default=[], metavar="OPTION", help="for `syrinx say`; comes last")
+    stage = stages.add(
+        "endings",
+        "count the sentences of a finished pack that end too early or too late",
+        "voice_eval",
+        lambda m, home, a: m.endings(home, a.syrinx, a.pack, a.count),
+    )
+    pack(stage, 1000)
+    stage = stages.add(
+        "compare",
+        "word error of two runs of voice-eval, sentence by sentence",
+        "voice_eval",
+        lambda m, home, a: m.compare(home, a.before, a.after),
+    )
     stage.add_argument("before")
     stage.add_argument("after")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="wren", description="train a small voice of the Voxtral TTS family")
+    parser.add_argument("--home", help="working folder (default: $WREN_HOME)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
+    stages = Stages(parser.add_subparsers(dest="stage", required=True))
+    for part in (data, models, judges):
+        part(stages)
     args = parser.parse_args()
     home = Home(args.home)
 
@@ -82,80 +136,7 @@ def main():
 
     torch.set_num_threads(args.threads)
     torch.set_default_device(args.device)
-
-    if args.stage == "teacher":
-        from . import teacher
-
-        teacher.prepare(home, args.styles)
-    elif args.stage == "lines":
-        from . import corpus
-
-        corpus.lines(home, args.kind, args.part, args.count)
-    elif args.stage in ("corpus", "script", "heldout"):
-        from . import corpus
-
-        corpus.run(home, args.stage, args.part, args.minutes)
-    elif args.stage == "codes":
-        from . import codes
-
-        codes.build(home, args.size)
-    elif args.stage == "acoustics":
-        from . import tokens
-
-        tokens.fit(home, args.values)
-    elif args.stage == "tokens":
-        from . import tokens
-
-        tokens.run(home, args.kind, args.part, args.phones)
-    elif args.stage == "codec":
-        from . import train_codec
-
-        train_codec.run(home, args.minutes, args.decay, args.batch)
-    elif args.stage == "encoder":
-        from . import encoder
-
-        encoder.run(home, args.minutes, args.decay, args.batch)
-    elif args.stage == "language":
-        from . import train_language
-
-        train_language.run(home, args.minutes, args.decay, args.batch, args.spoken)
-    elif args.stage == "flow":
-        from . import train_flow
-
-        train_flow.run(home, args.minutes, args.decay, args.batch)
-    elif args.stage == "drawn":
-        from . import drawn
-
-        drawn.run(home, args.hours)
-    elif args.stage == "evaluate":
-        from . import evaluate
-
-        if args.what == "free":
-            evaluate.free(home, args.count, args.zero, args.show)
-        elif args.what == "reading":
-            evaluate.reading(home, args.count, args.show)
-        else:
-            getattr(evaluate, args.what)(home, args.count)
-    elif args.stage == "voice-eval":
-        from . import voice_eval
-
-        voice_eval.run(home, args.syrinx, args.pack, args.count, args.threads, args.name, args.say, not args.only, args.sounds)
-    elif args.stage == "compare":
-        from . import voice_eval
-
-        voice_eval.compare(home, args.before, args.after)
-    elif args.stage == "endings":
-        from . import voice_eval
-
-        voice_eval.endings(home, args.syrinx, args.pack, args.count)
-    elif args.stage == "warm":
-        from . import warm
-
-        warm.run(home, args.pack)
-    elif args.stage == "export":
-        from . import export
-
-        export.run(home, args.half)
+    args.run(home, args)
 
 
 if __name__ == "__main__":

@@ -148,3 +148,16 @@ def free(home, count, zero=False, show=False):
         f"length {np.mean(ratio):.2f} of the teacher's, wrong ends {failures}",
         show,
     )
+
+
+def run(home, what, count, zero=False, show=False):
+    """One of the evaluations by its name."""
+    match what:
+        case "free":
+            free(home, count, zero, show)
+        case "reading":
+            reading(home, count, show)
+        case "codec":
+            codec(home, count)
+        case "swap":
+            swap(home, count)

@@ -213,12 +213,12 @@ def tekken(language):
     }
 
 
-def about(facts):
+def about(facts, version):
     """The front page: name, licence, where the voice comes from."""
     lines = [f"{name} = {json.dumps(value)}" for name, value in facts.items()]
     return (
-        """name = "wren"
-version = "0.2.0"
+        f"""name = "wren"
+version = "{version}"
 family = "voxtral-tts"
 languages = ["en"]
 
@@ -265,7 +265,7 @@ def hours(home, stage):
     return round(sum(int(np.load(path)["frame_ends"][-1]) for path in paths) / 45_000, 2)
 
 
-def write(folder, codec, language, code_count, facts, encoder=None, half=False):
+def write(folder, codec, language, code_count, facts, encoder=None, half=False, version="0.0.0"):
     """The checkpoint's files; with `half` in F16, for where every byte must be carried."""
     (folder / "voice_embedding").mkdir(parents=True, exist_ok=True)
     named = tensors(codec, language, encoder)
@@ -277,10 +277,10 @@ def write(folder, codec, language, code_count, facts, encoder=None, half=False):
             {"rows": language.voices[i].detach().float().contiguous()},
             folder / "voice_embedding" / f"{name}.safetensors",
         )
-    (folder / "syrinx.toml").write_text(about(facts))
+    (folder / "syrinx.toml").write_text(about(facts, version))
 
 
-def run(home, half=False):
+def run(home, version, half=False):
     codes = code_table.load(home)
     tables = acoustics.load(home)
     trained, language = Trained(codes, tables), Language(codes, len(VOICES), codec=tables.sizes)
@@ -297,5 +297,5 @@ def run(home, half=False):
     if path.exists():
         listener = Listener(trained.codec.sizes)
         facts["encoder_steps"], encoder = load_average(path, listener), listener.encoder
-    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder, half)
+    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder, half, version)
     home.log(f"export: {facts}")

@@ -9,7 +9,7 @@ use syrinx_quant::shape::Flow;
 use super::TOKENS;
 use crate::error::Result;
 use crate::kernel::{Columns, Matrix, Pool};
-use crate::net::attention::{Heads, KeyValues, attend, level};
+use crate::net::attention::{Heads, attend, level};
 use crate::net::{Block, BlockScratch, Sizes};
 
 /// Weights of a layer.
@@ -140,8 +140,7 @@ impl FlowLayer {
     fn attend(&self, qkv: &Qkv, branch: usize, token: usize, out: &mut [f32]) {
         let (q, kv) = (self.heads.query_width(), self.heads.kv_width());
         let query = &qkv.query[(branch * TOKENS + token) * q..][..q];
-        let keys = &qkv.key_value[branch * TOKENS * 2 * kv..][..TOKENS * 2 * kv];
-        let past = KeyValues { keys, values: &keys[kv..], stride: 2 * kv };
-        attend(&self.heads, query, past, level, &mut [0.0; TOKENS], out);
+        let seen = &qkv.key_value[branch * TOKENS * 2 * kv..][..TOKENS * 2 * kv];
+        attend(&self.heads, query, seen, level, &mut [0.0; TOKENS], out);
     }
 }

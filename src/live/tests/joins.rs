@@ -62,6 +62,20 @@ fn a_voice_that_is_prepared_in_the_midst_of_speech_waits_for_the_end_of_the_clau
 }
 
 #[test]
+fn a_voice_that_is_asked_for_a_thousand_times_while_speech_goes_on_is_prepared_once() {
+    let (stage, log) = logged(options());
+    let utterance = speak(&stage, Lane::Answer, "The slow one is here. The second one is here.");
+    while log.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    for _ in 0..1000 {
+        stage.live.warm(Some("casual_male")).unwrap();
+    }
+    assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+    assert_eq!(log.lock().unwrap().iter().filter(|line| *line == "voice casual_male").count(), 1);
+}
+
+#[test]
 fn a_voice_is_prepared_though_the_clause_was_cancelled() {
     let (stage, log) = logged(options());
     let utterance = speak(&stage, Lane::Answer, "The slow one is here.");

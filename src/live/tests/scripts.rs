@@ -90,7 +90,7 @@ impl Random {
 struct Said {
     handle: Option<Utterance>,
     /// Events are read through it: it counts as no handle.
-    events: Arc<crate::live::utterance::Mailbox>,
+    events: Arc<crate::live::event::Mailbox>,
     number: usize,
     lane: Lane,
     clauses: usize,

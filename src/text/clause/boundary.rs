@@ -10,6 +10,8 @@ use super::ClauseWords;
 const LOOKAHEAD_CHARS: usize = 32;
 /// How many characters back the word before a stop is sought.
 const LOOKBACK_CHARS: usize = 32;
+/// The label of a link is at most this long.
+const LABEL_CHARS: usize = 160;
 
 /// A place where the text may be cut, as a number of characters from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +89,8 @@ impl View<'_> {
 
     fn judge_word(&self, i: usize) -> Result<Break, Wait> {
         let word = self.word_at(i + 1)?;
-        if i == 0 || !self.may_break(i) || self.belongs_together(&self.token_before(i), &word) {
+        let open = word.is_empty() && self.supply == Supply::Late && self.may_go_on(i);
+        if i == 0 || open || !self.may_break(i) || self.belongs_together(&self.token_before(i), &word) {
             return Ok(Break::None);
         }
         Ok(match self.lexicon.openers.contains(&word) {
@@ -103,6 +106,9 @@ impl View<'_> {
         let mut cut = i + 1;
         while self.at(cut)?.is_some_and(is_closer) {
             cut += 1;
+        }
+        if self.is_in_label(i) {
+            return Ok(Break::None); // A link is read in one go.
         }
         let quoted = cut > i + 1;
         let blank = self.at(cut)?.is_none_or(char::is_whitespace);
@@ -129,7 +135,9 @@ impl View<'_> {
     fn stop_ends_sentence(&self, i: usize, cut: usize) -> Result<bool, Wait> {
         let lexicon = self.lexicon;
         let word = self.token_before(i);
-        if word.chars().all(char::is_numeric) && self.words <= 1 {
+        if word.chars().all(char::is_numeric)
+            && (self.words <= 1 || self.begins_line(i.saturating_sub(word.chars().count())))
+        {
             return Ok(false); // The number of a list item.
         }
         if lexicon.titles.contains(&word) {
@@ -146,6 +154,18 @@ impl View<'_> {
         let (next, lines) = self.after_blanks(cut)?;
         let over = next.is_none() && self.supply != Supply::Late;
         Ok(over || lines > 0 || lexicon.starters.contains(&self.word_at(cut)?))
+    }
+
+    /// Whether nothing but blanks stands between a line break and `i`.
+    fn begins_line(&self, i: usize) -> bool {
+        let before = self.text.range(..i.min(self.text.len())).rev().take(LOOKBACK_CHARS);
+        before.copied().find(|c| !matches!(c, ' ' | '\t')) == Some('\n')
+    }
+
+    /// Whether `i` is within the label of a link, or what may become one.
+    fn is_in_label(&self, i: usize) -> bool {
+        let before = self.text.range(..i.min(self.text.len())).rev().take(LABEL_CHARS);
+        before.copied().find(|c| matches!(c, '[' | ']' | '\n')) == Some('[')
     }
 
     /// Whether a phrase may end at `cut`, by the word before it.

@@ -8,7 +8,7 @@ use std::iter::Peekable;
 use std::str::CharIndices;
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{compose, is_combining_mark};
 
 use super::rules::Rules;
 use super::track::Track;
@@ -77,12 +77,18 @@ impl Cleaner<'_> {
 
     fn character(&mut self, c: char, at: u32) {
         match c {
+            _ if self.rules.means.contains_key(&c) => {
+                let meaning = &self.rules.means[&c];
+                self.out.push_str(meaning, at);
+            }
             '"' | '“' | '”' | '„' | '‟' | '«' | '»' | '＂' => self.quote(at),
             '\'' | '‘' | '’' | '‛' | 'ʼ' | '´' | '＇' | '′' => self.out.push('\'', at),
             '″' => self.out.push('″', at),
             '—' | '―' | '⸺' | '⸻' => self.dash(at),
             '™' | '®' | '©' => self.blank(at),
             ' '..='~' => self.out.push(c, at),
+            _ if self.rules.keeps(c) => self.out.push(c, at),
+            _ if is_combining_mark(c) => self.accent(c),
             _ if is_invisible(c) => {}
             _ if self.rules.read.contains(&c) => self.out.push(c, at),
             _ => self.fold(c, at),
@@ -99,7 +105,21 @@ impl Cleaner<'_> {
         self.blank(at);
     }
 
+    /// An accent after its letter makes another letter, where the language has that one.
+    fn accent(&mut self, accent: char) {
+        let Some(last) = self.out.last() else { return };
+        if let Some(letter) = compose(last, accent).filter(|&c| self.rules.keeps(c)) {
+            let at = self.out.at(self.out.text().len());
+            self.out.pop();
+            self.out.push(letter, at);
+        }
+    }
+
     fn fold(&mut self, c: char, at: u32) {
+        if let Some(digit) = digit(c) {
+            self.out.push(digit, at);
+            return;
+        }
         if let Some(letters) = plain_letters(c) {
             self.out.push_str(letters, at);
             return;
@@ -142,6 +162,13 @@ fn is_invisible(c: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Figures of other scripts.
+fn digit(c: char) -> Option<char> {
+    let zero =
+        ['\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}'].into_iter().find(|&zero| (zero..).take(10).any(|d| d == c))?;
+    char::from_digit(u32::from(c) - u32::from(zero), 10)
 }
 
 /// Latin letters that do not decompose.

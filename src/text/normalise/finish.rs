@@ -1,8 +1,9 @@
 //! Words and loose punctuation come in; one space between words and one mark at a time go out.
 //!
-//! The last stage is also the guarantee of the output alphabet: it emits ASCII letters, `' . , ? ! ; : -` and
-//! space, and nothing else passes.
+//! The last stage is also the guarantee of the output alphabet: it emits letters, `' . , ? ! ; : -` and space, and
+//! nothing else passes. Which letters there are was settled before (`clean`): for English those of ASCII.
 
+use super::rules::Rules;
 use super::track::Track;
 
 /// Whether the text ends here or goes on.
@@ -38,13 +39,14 @@ impl Gap {
     /// The mark to write before `next`: dots that trail off into a small letter are a pause.
     fn settle(&self, next: char) -> Option<(char, u32)> {
         match self.mark {
-            Some(('.', at)) if self.stops > 1 && next.is_ascii_lowercase() => Some((',', at)),
+            Some(('.', at)) if self.stops > 1 && next.is_lowercase() => Some((',', at)),
             mark => mark,
         }
     }
 }
 
-pub(super) fn finish(words: &Track, ending: Ending) -> Track {
+pub(super) fn finish(words: &Track, ending: Ending, rules: &Rules) -> Track {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || rules.keeps(c);
     let mut out = Track::default();
     let mut gap = Gap::default();
     let mut before = ' ';
@@ -52,7 +54,7 @@ pub(super) fn finish(words: &Track, ending: Ending) -> Track {
     while let Some((i, c)) = chars.next() {
         let at = words.at(i);
         let after = chars.peek().map_or(' ', |&(_, c)| c);
-        if c.is_ascii_alphabetic() {
+        if is_letter(c) {
             if out.last().is_some() {
                 let mark = gap.settle(c);
                 if let Some((mark, mark_at)) = mark {
@@ -66,7 +68,7 @@ pub(super) fn finish(words: &Track, ending: Ending) -> Track {
             out.push(c, at);
         } else if MARKS.contains(c) {
             gap.add(c, at);
-        } else if "'-".contains(c) && before.is_ascii_alphabetic() && after.is_ascii_alphabetic() {
+        } else if "'-".contains(c) && is_letter(before) && is_letter(after) {
             out.push(c, at);
         } else {
             if c == '-' && before == ' ' && after == ' ' {

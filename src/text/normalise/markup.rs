@@ -71,15 +71,16 @@ impl Markup {
         Ok(Markup { marks })
     }
 
-    /// `is_month`: a figure with a stop before such a word is no item's number.
-    pub fn strip(&self, source: &Track, is_month: &dyn Fn(&str) -> bool) -> Track {
+    /// `is_ordinal`: whether a figure with a stop before such a word, in a text of one line or not, is no item's number.
+    pub fn strip(&self, source: &Track, is_ordinal: &dyn Fn(&str, bool) -> bool) -> Track {
         let mut plain = Track::default();
+        let one_line = !source.text().trim().contains('\n');
         let mut copied = 0;
         for found in self.marks.captures_iter(source.text()) {
             let Some(whole) = found.get(0) else { continue };
             plain.copy(source, copied..whole.start());
             match found.name("number") {
-                Some(number) if !is_month(next_word(&source.text()[whole.end()..])) => {
+                Some(number) if !is_ordinal(next_word(&source.text()[whole.end()..]), one_line) => {
                     plain.push('\n', source.at(whole.start()));
                     plain.copy(source, number.range());
                     plain.push(' ', source.at(number.end()));

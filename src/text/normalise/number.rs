@@ -6,6 +6,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
+use super::numbers::Numbers;
+
 /// The words that numbers are made of.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,31 +35,6 @@ pub(super) struct NumberWords {
 }
 
 impl NumberWords {
-    pub fn point(&self) -> &str {
-        &self.point
-    }
-
-    pub fn minus(&self) -> &str {
-        &self.minus
-    }
-
-    /// Every word that a cardinal is made of, but the joining ones.
-    pub fn words(&self) -> HashSet<String> {
-        let words = self.ones.iter().chain(&self.tens).chain(&self.scales);
-        words.chain([&self.hundred, &self.point, &self.oh]).cloned().collect()
-    }
-
-    pub fn joint(&self) -> &str {
-        &self.joint
-    }
-
-    /// Another word after hundreds; none at all if empty.
-    pub fn set_and(&mut self, and: Option<String>) {
-        if let Some(and) = and {
-            self.and = and;
-        }
-    }
-
     /// The word after hundreds with a blank, if there is one.
     fn and_then(&self, words: &str) -> String {
         match self.and.is_empty() {
@@ -66,8 +43,52 @@ impl NumberWords {
         }
     }
 
+    fn below_thousand(&self, n: usize) -> String {
+        let (hundreds, rest) = (n / 100, n % 100);
+        match (hundreds, rest) {
+            (0, _) => self.below_hundred(rest),
+            (_, 0) => format!("{} {}", self.ones[hundreds], self.hundred),
+            _ => format!("{} {} {}", self.ones[hundreds], self.hundred, self.and_then(&self.below_hundred(rest))),
+        }
+    }
+
+    fn below_hundred(&self, n: usize) -> String {
+        match (n / 10, n % 10) {
+            (0 | 1, _) => self.ones[n].clone(),
+            (ten, 0) => self.tens[ten - 2].clone(),
+            (ten, one) => format!("{}-{}", self.tens[ten - 2], self.ones[one]),
+        }
+    }
+}
+
+impl Numbers for NumberWords {
+    fn point(&self) -> &str {
+        &self.point
+    }
+
+    fn minus(&self) -> &str {
+        &self.minus
+    }
+
+    /// Every word that a cardinal is made of, but the joining ones.
+    fn words(&self) -> HashSet<String> {
+        let words = self.ones.iter().chain(&self.tens).chain(&self.scales);
+        words.chain([&self.hundred, &self.point, &self.oh]).cloned().collect()
+    }
+
+    fn joint(&self) -> &str {
+        &self.joint
+    }
+
+    /// Another word after hundreds; none at all if empty.
+    fn set_and(&mut self, and: Option<String>) {
+        if let Some(and) = and {
+            self.and = and;
+        }
+    }
+
     /// `1,234` as a cardinal; anything but ASCII digits is skipped. Beyond the largest scale, digit by digit.
-    pub fn cardinal(&self, figures: &str) -> String {
+    fn cardinal(&self, figures: &str) -> String {
         let mut digits = values(figures);
         let zeros = digits.iter().take_while(|&&d| d == 0).count();
         digits.drain(..zeros);
@@ -94,25 +115,8 @@ impl NumberWords {
         words.join(" ")
     }
 
-    fn below_thousand(&self, n: usize) -> String {
-        let (hundreds, rest) = (n / 100, n % 100);
-        match (hundreds, rest) {
-            (0, _) => self.below_hundred(rest),
-            (_, 0) => format!("{} {}", self.ones[hundreds], self.hundred),
-            _ => format!("{} {} {}", self.ones[hundreds], self.hundred, self.and_then(&self.below_hundred(rest))),
-        }
-    }
-
-    fn below_hundred(&self, n: usize) -> String {
-        match (n / 10, n % 10) {
-            (0 | 1, _) => self.ones[n].clone(),
-            (ten, 0) => self.tens[ten - 2].clone(),
-            (ten, one) => format!("{}-{}", self.tens[ten - 2], self.ones[one]),
-        }
-    }
-
     /// A number as written, with sign, groups and decimals: `-1,234.50`.
-    pub fn number(&self, figures: &str) -> String {
+    fn number(&self, figures: &str) -> String {
         let (sign, figures) = match figures.strip_prefix('-') {
             Some(rest) => (format!("{} ", self.minus), rest),
             None => (String::new(), figures),
@@ -126,7 +130,7 @@ impl NumberWords {
         }
     }
 
-    pub fn ordinal(&self, figures: &str) -> String {
+    fn ordinal(&self, figures: &str) -> String {
         let cardinal = self.cardinal(figures);
         let cut = cardinal.rfind([' ', '-']).map_or(0, |i| i + 1);
         let (head, last) = cardinal.split_at(cut);
@@ -139,7 +143,7 @@ impl NumberWords {
     }
 
     /// Figure by figure; a break in the figures is a pause.
-    pub fn digits(&self, figures: &str) -> String {
+    fn digits(&self, figures: &str) -> String {
         figures
             .split(|c: char| !c.is_ascii_digit())
             .filter(|group| !group.is_empty())
@@ -152,7 +156,7 @@ impl NumberWords {
     }
 
     /// A year: 1999 in pairs, 2005 as a cardinal.
-    pub fn year(&self, figures: &str) -> String {
+    fn year(&self, figures: &str) -> String {
         let digits = values(figures);
         let &[a, b, c, d] = digits.as_slice() else {
             return self.cardinal(figures);
@@ -170,12 +174,12 @@ impl NumberWords {
     }
 
     /// `1990` as "nineteen nineties".
-    pub fn decade(&self, figures: &str) -> String {
+    fn decade(&self, figures: &str) -> String {
         plural(&self.year(figures))
     }
 
     /// Minutes of a time: `05` as "oh five".
-    pub fn minutes(&self, figures: &str) -> String {
+    fn minutes(&self, figures: &str) -> String {
         match values(figures).as_slice() {
             [0, one] => format!("{} {}", self.oh, self.ones[*one]),
             _ => self.cardinal(figures),
@@ -183,7 +187,7 @@ impl NumberWords {
     }
 
     /// A room, a road, a model: up to two figures as a number, more of them one by one.
-    pub fn label(&self, figures: &str) -> String {
+    fn label(&self, figures: &str) -> String {
         match figures.len() {
             0..=2 if !figures.starts_with('0') => self.cardinal(figures),
             _ => self.digits(figures),
@@ -191,7 +195,7 @@ impl NumberWords {
     }
 
     /// A house, a road, an aeroplane: `123` as "one twenty-three", `2750` as "twenty-seven fifty".
-    pub fn pairs(&self, figures: &str) -> String {
+    fn pairs(&self, figures: &str) -> String {
         let pair = |a: usize, b: usize| match a * 10 + b {
             0 => self.hundred.clone(),
             n @ 1..10 => format!("{} {}", self.oh, self.ones[n]),
@@ -207,7 +211,7 @@ impl NumberWords {
     }
 
     /// `0745` as "oh seven forty-five".
-    pub fn clock(&self, figures: &str) -> String {
+    fn clock(&self, figures: &str) -> String {
         let &[a, b, c, d] = values(figures).as_slice() else { return self.digits(figures) };
         let hours = match a {
             0 => format!("{} {}", self.oh, self.ones[b]),
@@ -221,7 +225,7 @@ impl NumberWords {
     }
 
     /// `3/4` as "three quarters". `mixed` is the fraction after a whole number: "a half", not "one half".
-    pub fn fraction(&self, above: &str, below: &str, mixed: bool) -> String {
+    fn fraction(&self, above: &str, below: &str, mixed: bool) -> String {
         let value = |figures: &str| figures.parse::<u32>().ok();
         let (Some(a), Some(b)) = (value(above), value(below)) else {
             return format!("{} {} {}", self.digits(above), self.over, self.digits(below));
@@ -249,6 +253,15 @@ impl NumberWords {
             _ => format!("{} {part}", self.cardinal(above)),
         }
     }
+
+    fn parts(&self, figures: &str) -> (String, Option<String>) {
+        let figures = decimal_point(figures.trim_start_matches('-'));
+        let digits = |part: &str| part.chars().filter(char::is_ascii_digit).collect();
+        match figures.split_once('.') {
+            Some((whole, decimals)) => (digits(whole), Some(digits(decimals))),
+            None => (digits(&figures), None),
+        }
+    }
 }
 
 fn plural(word: &str) -> String {
@@ -263,7 +276,7 @@ fn values(figures: &str) -> Vec<usize> {
 }
 
 /// A comma that parts no group of three is a decimal one.
-pub(super) fn decimal_point(figures: &str) -> std::borrow::Cow<'_, str> {
+fn decimal_point(figures: &str) -> std::borrow::Cow<'_, str> {
     match figures.split_once(',') {
         Some((whole, decimals)) if decimals.len() < 3 => format!("{whole}.{decimals}").into(),
         _ => figures.into(),

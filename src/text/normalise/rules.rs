@@ -1,16 +1,19 @@
 //! A rules file comes in; compiled patterns, word lists and tables go out.
 
+mod file;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use regex::{Captures, Regex, RegexSet};
-use serde::Deserialize;
-use toml::Spanned;
+use regex::Captures;
 
-use super::number::NumberWords;
+use super::numbers::Numbers;
+use super::pattern::{Pattern, Patterns};
 use super::template::Template;
 use super::words::Words;
+use crate::text::heteronyms::Heteronyms;
+use file::{Address, Currency, File, RuleEntry, line_of};
 
 /// Patterns may refer to patterns, this deep.
 const PATTERN_DEPTH: usize = 6;
@@ -43,93 +46,18 @@ impl fmt::Display for RulesError {
 
 impl std::error::Error for RulesError {}
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    number: NumberWords,
-    words: Words,
-    /// Said between two figures that a hyphen joins.
-    range: String,
-    /// Said for a slash between two words.
-    either: String,
-    months: Vec<Vec<String>>,
-    weekdays: Vec<Vec<String>>,
-    units: HashMap<String, [String; 2]>,
-    currencies: HashMap<String, Currency>,
-    magnitudes: HashMap<String, String>,
-    symbols: HashMap<char, String>,
-    symbols_before_figures: HashMap<char, String>,
-    address: Address,
-    /// A figure with a stop is an ordinal: "3. Mai".
-    #[serde(default)]
-    ordinal_stop: bool,
-    #[serde(default)]
-    regions: BTreeMap<String, Region>,
-    /// Words for words, each a pattern and for the verb `look`.
-    #[serde(default)]
-    tables: BTreeMap<String, HashMap<String, String>>,
-    clause_openers: HashSet<String>,
-    clause_ties: HashSet<String>,
-    /// Lists of words that a number is said of.
-    #[serde(default)]
-    clause_cues: Vec<String>,
-    lists: BTreeMap<String, Vec<String>>,
-    patterns: BTreeMap<String, String>,
-    rules: Vec<RuleEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleEntry {
-    pattern: Spanned<String>,
-    say: String,
-    after: Option<String>,
-    before: Option<String>,
-    then: Option<String>,
-    unless: Option<String>,
-    region: Option<String>,
-    #[serde(default)]
-    range: bool,
-    #[serde(default)]
-    stop: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Currency {
-    pub unit: [String; 2],
-    pub cent: Option<[String; 2]>,
-}
-
-/// What a region says otherwise.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Region {
-    /// Said after hundreds, in place of the language's word.
-    and: Option<String>,
-    /// Endings and parts of unit names that are spelled otherwise.
-    #[serde(default)]
-    spelling: BTreeMap<String, String>,
-}
-
-/// How web and mail addresses are read.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Address {
-    pub symbols: HashMap<char, String>,
-    pub spelled: HashSet<String>,
-}
-
 #[derive(Debug)]
 pub(super) struct Rule {
-    pattern: Regex,
+    /// In the rules file.
+    pub line: usize,
+    pattern: Pattern,
     pub say: Template,
     /// The word before must be one of these; a small-letter entry matches any case.
     pub after: Option<Vec<String>>,
     /// Must match the end of the text before, the start of the text after, mustn't match that.
-    before: Option<Regex>,
-    then: Option<Regex>,
-    unless: Option<Regex>,
+    before: Option<Pattern>,
+    then: Option<Pattern>,
+    unless: Option<Pattern>,
     /// A hyphen between this and another figure means "to".
     pub range: bool,
     /// The match may end in an abbreviation, whose stop is not the end of a sentence.
@@ -137,6 +65,13 @@ pub(super) struct Rule {
 }
 
 impl Rule {
+    /// Whether its patterns are within the bounds of the `regex` crate, which finds their groups.
+    #[cfg(test)]
+    pub fn compiles(&self) -> bool {
+        let around = [&self.before, &self.then, &self.unless];
+        self.pattern.compiles() && around.iter().all(|pattern| pattern.as_ref().is_none_or(Pattern::compiles))
+    }
+
     pub fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
         self.pattern.captures(text)
     }
@@ -178,13 +113,17 @@ impl ClauseWords {
 
 #[derive(Debug)]
 pub(super) struct Rules {
-    pub number: NumberWords,
+    pub number: Box<dyn Numbers>,
+    letters: Vec<(char, char)>,
+    pub letter_names: HashMap<char, String>,
+    pub means: HashMap<char, String>,
     pub words: Words,
     pub range: String,
     pub either: String,
     pub months: HashMap<String, String>,
     pub weekdays: HashMap<String, String>,
-    pub units: HashMap<String, [String; 2]>,
+    /// The form for one, for many, and the gender.
+    pub units: HashMap<String, Vec<String>>,
     pub currencies: HashMap<String, Currency>,
     pub magnitudes: HashMap<String, String>,
     pub symbols: HashMap<char, String>,
@@ -193,34 +132,53 @@ pub(super) struct Rules {
     ordinal_stop: bool,
     pub tables: BTreeMap<String, HashMap<String, String>>,
     pub clause: Arc<ClauseWords>,
+    pub heteronyms: Heteronyms,
     /// Characters beyond ASCII that some rule reads.
     pub read: HashSet<char>,
     /// In the order in which they are tried.
     pub rules: Vec<Rule>,
     /// The patterns of all rules at once: few of them begin like a given text.
-    set: RegexSet,
+    set: Patterns,
 }
 
 impl Rules {
     /// The rules that match the start of a text, in their order.
     pub fn candidates(&self, text: &str) -> Vec<usize> {
-        self.set.matches(text).into_iter().collect()
+        self.set.matching(text)
+    }
+
+    /// Whether the language writes this letter or mark, small or capital.
+    pub fn keeps(&self, c: char) -> bool {
+        let within = |c: char| self.letters.iter().any(|&(first, last)| (first..=last).contains(&c));
+        within(c) || c.to_lowercase().next().is_some_and(within)
+    }
+
+    /// Whether a figure with a stop may be an ordinal.
+    pub fn has_ordinal_stop(&self) -> bool {
+        self.ordinal_stop
     }
 
     /// Whether a figure with a stop before this word is an ordinal: "3. Mai".
     pub fn is_month(&self, word: &str) -> bool {
-        self.ordinal_stop && self.months.contains_key(word)
+        self.ordinal_stop && self.months.keys().any(|month| month.to_lowercase() == word.to_lowercase())
+    }
+
+    /// What the clause splitter needs of a file, without compiling its patterns.
+    pub fn clause_words(source: &str, spellout: &str) -> Result<ClauseWords, RulesError> {
+        let mut file = File::parse(source)?;
+        let number = file.numbers(spellout)?;
+        Ok(file.clause_words(number.as_ref()))
     }
 
     /// `region` as in `en-US`; one that the file does not name is read as the language itself.
-    pub fn parse(source: &str, region: Option<&str>) -> Result<Rules, RulesError> {
-        let line = |byte: usize| 1 + source.bytes().take(byte).filter(|&b| b == b'\n').count();
-        let mut file: File = toml::from_str(source).map_err(|e| {
-            let at = e.span().map_or(0, |span| line(span.start));
-            RulesError::new(at, e.message())
-        })?;
+    /// `spellout`: the language's rules for numbers, where it isn't English.
+    pub fn parse(source: &str, spellout: &str, region: Option<&str>) -> Result<Rules, RulesError> {
+        let line = |byte: usize| line_of(source, byte);
+        let mut file = File::parse(source)?;
+        let mut number = file.numbers(spellout)?;
+        let clause = Arc::new(file.clause_words(number.as_ref()));
         if let Some(other) = region.and_then(|region| file.regions.remove(region)) {
-            file.number.set_and(other.and);
+            number.set_and(other.and);
             for forms in file.units.values_mut().flatten() {
                 for (from, to) in &other.spelling {
                     *forms = forms.replace(from, to);
@@ -242,23 +200,21 @@ impl Rules {
         patterns.insert("month".into(), format!("(?i-u:{})", any_of(file.months.iter().flatten())));
         patterns.insert("weekday".into(), any_of(file.weekdays.iter().flatten()));
 
-        let mut rules = Vec::new();
+        let mut rules: Vec<Rule> = Vec::new();
         let here = |entry: &&RuleEntry| entry.region.is_none() || entry.region.as_deref() == region;
-        let mut all = Vec::new();
         for entry in file.rules.iter().filter(here) {
             let fault = |message: String| RulesError::new(line(entry.pattern.span().start), message);
             let pattern = expand(entry.pattern.get_ref(), &patterns, PATTERN_DEPTH).map_err(fault)?;
             let pattern = format!(r"\A(?:{pattern})");
-            let regex = Regex::new(&pattern).map_err(|e| fault(e.to_string()))?;
-            all.push(pattern);
+            let (pattern, groups) = Pattern::with_groups(pattern).map_err(fault)?;
+            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
             let around = |pattern: &Option<String>, frame: fn(String) -> String| match pattern {
                 Some(pattern) => {
                     let pattern = expand(pattern, &patterns, PATTERN_DEPTH).map_err(fault)?;
-                    Regex::new(&frame(pattern)).map(Some).map_err(|e| fault(e.to_string()))
+                    Pattern::new(frame(pattern)).map(Some).map_err(fault)
                 }
                 None => Ok(None),
             };
-            let groups: Vec<&str> = regex.capture_names().flatten().collect();
             let after = match &entry.after {
                 Some(name) => match file.lists.get(name) {
                     Some(list) => Some(list.clone()),
@@ -267,8 +223,9 @@ impl Rules {
                 None => None,
             };
             rules.push(Rule {
+                line: line(entry.pattern.span().start),
                 say: Template::parse(&entry.say, &groups).map_err(fault)?,
-                pattern: regex,
+                pattern,
                 after,
                 before: around(&entry.before, |p| format!("(?:{p})$"))?,
                 then: around(&entry.then, |p| format!("^(?:{p})"))?,
@@ -277,7 +234,7 @@ impl Rules {
                 stop: entry.stop,
             });
         }
-        let set = RegexSet::new(&all).map_err(|e| RulesError::new(0, e.to_string()))?;
+        let set = Patterns::new(rules.iter().map(|rule| &rule.pattern)).map_err(|e| RulesError::new(0, e))?;
         let read = file
             .units
             .keys()
@@ -287,21 +244,14 @@ impl Rules {
             .chain(file.symbols_before_figures.keys().copied())
             .filter(|c| !c.is_ascii())
             .collect();
+        let heteronyms = Heteronyms::new(file.heteronyms, file.heteronyms_pass, &file.lists);
         Ok(Rules {
-            clause: Arc::new(ClauseWords {
-                openers: file.clause_openers,
-                ties: file.clause_ties,
-                number_words: file.number.words(),
-                cues: file
-                    .clause_cues
-                    .iter()
-                    .filter_map(|name| file.lists.get(name))
-                    .flatten()
-                    .map(|w| w.to_lowercase())
-                    .collect(),
-                ..file.words.clause_words()
-            }),
-            number: file.number,
+            heteronyms: heteronyms.map_err(|e| RulesError::new(0, e))?,
+            clause,
+            number,
+            letters: letters(&file.letters),
+            letter_names: file.letter_names,
+            means: file.means,
             words: file.words,
             range: file.range,
             either: file.either,
@@ -322,6 +272,19 @@ impl Rules {
     }
 }
 
+/// Single letters and ranges of them, written `a-z`.
+fn letters(entries: &[String]) -> Vec<(char, char)> {
+    let mut ranges = Vec::new();
+    for entry in entries {
+        let chars: Vec<char> = entry.chars().collect();
+        match chars.as_slice() {
+            &[first, '-', last] => ranges.push((first, last)),
+            chars => ranges.extend(chars.iter().map(|&c| (c, c))),
+        }
+    }
+    ranges
+}
+
 /// Every spelling, and for months the number with and without a leading zero, to the full name.
 fn names(table: &[Vec<String>], numbered: bool) -> HashMap<String, String> {
     let mut names = HashMap::new();
@@ -340,25 +303,27 @@ fn names(table: &[Vec<String>], numbered: bool) -> HashMap<String, String> {
 
 /// A pattern for any of the words, the longest first, each ending where a word ends.
 fn any_of<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
-    let mut words: Vec<&String> = words.into_iter().collect();
-    words.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
-    let alternatives: Vec<String> = words
-        .into_iter()
-        .map(|word| {
-            let end = match word.ends_with(|c: char| c.is_ascii_alphanumeric()) {
-                true => r"(?-u:\b)",
-                false => "",
-            };
-            format!("{}{end}", regex::escape(word))
-        })
-        .collect();
-    format!("(?:{})", alternatives.join("|"))
+    alternatives(words.into_iter().map(|word| (word, false)))
 }
 
 /// As [`any_of`], with words of two letters or more in any case: `KM/H`.
-fn any_case<'a>(words: impl Iterator<Item = &'a String> + Clone) -> String {
-    let long = words.clone().filter(|word| word.len() > 1 && word.is_ascii());
-    format!("(?:{}|(?i-u:{}))", any_of(words), any_of(long))
+fn any_case<'a>(words: impl Iterator<Item = &'a String>) -> String {
+    alternatives(words.map(|word| (word, word.len() > 1 && word.is_ascii())))
+}
+
+/// Of words, each with whether its letters may be of any case. Words of one kind that follow each other share what surrounds
+/// them: an automaton of `(?:km|kg)\b` is half that of `km\b|kg\b`.
+fn alternatives<'a>(words: impl Iterator<Item = (&'a String, bool)>) -> String {
+    let mut words: Vec<(&String, bool)> = words.collect();
+    words.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
+    let kind = |(word, any_case): &(&String, bool)| (word.ends_with(|c: char| c.is_ascii_alphanumeric()), *any_case);
+    let runs = words.chunk_by(|a, b| kind(a) == kind(b)).map(|run| {
+        let (ends, any_case) = kind(&run[0]);
+        let of: Vec<String> = run.iter().map(|(word, _)| regex::escape(word)).collect();
+        let case = if any_case { "i-u" } else { "" };
+        format!("(?{case}:{}){}", of.join("|"), if ends { r"(?-u:\b)" } else { "" })
+    });
+    format!("(?:{})", runs.collect::<Vec<_>>().join("|"))
 }
 
 /// Puts named patterns in place of `{name}`; a repetition such as `{2,3}` is left alone.
@@ -381,4 +346,19 @@ fn expand(pattern: &str, patterns: &BTreeMap<String, String>, depth: usize) -> R
     }
     out.push_str(rest);
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_of_every_language_can_be_compiled() {
+        for (language, rules, spellout) in super::super::LANGUAGES {
+            for region in [None, Some("US"), Some("GB")] {
+                let rules = Rules::parse(rules, spellout, region).unwrap();
+                assert!(rules.rules.iter().all(Rule::compiles), "{language}");
+            }
+        }
+    }
 }

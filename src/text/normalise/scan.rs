@@ -4,20 +4,27 @@
 //! a reading, is said. What no rule matches is a word, a sign with a name, or dropped.
 
 use super::rules::{Rule, Rules};
-use super::track::Track;
+use super::track::{Track, is_letter};
 
 /// A rule sees this much text. It bounds the work per word; addresses longer than this are read in two parts.
-const WINDOW_BYTES: usize = 256;
+const WINDOW_BYTES: usize = 128;
 /// How far back a rule looks.
 const PRECEDING_BYTES: usize = 64;
 
-pub(super) fn scan(text: &Track, rules: &Rules) -> Track {
-    let mut scanner = Scanner { source: text, text: text.text(), rules, out: Track::default() };
+/// From a source character on, what was read by the rule in this line, or by none.
+pub(super) type Origins = Vec<(u32, Option<usize>)>;
+
+pub(super) fn scan(text: &Track, rules: &Rules, origins: &mut Origins) -> Track {
+    let mut scanner = Scanner { source: text, text: text.text(), rules, out: Track::default(), origins };
     let mut i = 0;
     while let Some(c) = scanner.text[i..].chars().next() {
-        i += match scanner.rule(i, c) {
-            Some(len) => len,
-            None if c.is_ascii_alphabetic() => scanner.word(i),
+        let rule = scanner.rule(i, c);
+        scanner.origins.push((text.at(i), rule.map(|(_, line)| line)));
+        i += match rule {
+            Some((len, _)) => len,
+            None if is_letter(c) && !rules.symbols.contains_key(&c) && (c.is_ascii() || rules.keeps(c)) => {
+                scanner.word(i)
+            }
             None => scanner.sign(i, c),
         };
     }
@@ -29,12 +36,13 @@ struct Scanner<'a> {
     text: &'a str,
     rules: &'a Rules,
     out: Track,
+    origins: &'a mut Origins,
 }
 
 impl Scanner<'_> {
     /// Appends words, apart from the word before.
     fn say(&mut self, words: &str, at: u32) {
-        if self.out.last().is_some_and(|c| c.is_ascii_alphanumeric()) {
+        if self.out.last().is_some_and(|c| is_letter(c) || c.is_ascii_digit()) {
             self.out.push(' ', at);
         }
         self.out.push_str(words, at);
@@ -43,22 +51,27 @@ impl Scanner<'_> {
     /// The word said last, if no mark came after it.
     fn last_word(&self) -> &str {
         let said = self.out.text().trim_end_matches(' ');
-        let start = said.rfind(|c: char| !c.is_ascii_alphabetic() && c != '\'' && c != '-').map_or(0, |i| i + 1);
-        &said[start..]
+        let start = said.char_indices().rev().find(|&(_, c)| !is_letter(c) && c != '\'' && c != '-');
+        &said[start.map_or(0, |(i, c)| i + c.len_utf8())..]
     }
 
-    /// Tries the rules at byte `i`; the length read.
-    fn rule(&mut self, i: usize, c: char) -> Option<usize> {
+    /// Tries the rules at byte `i`; the length read, and the rule's line.
+    fn rule(&mut self, i: usize, c: char) -> Option<(usize, usize)> {
         let before = self.text[..i].chars().next_back().unwrap_or(' ');
-        if c.is_ascii_lowercase() && is_plain_word(&self.text[i..]) {
+        if is_letter(c) && !c.is_uppercase() && is_plain_word(&self.text[i..]) {
             return None;
         }
-        if matches!(c, ' ' | ',' | '?' | '!') || matches!(c, '.' | '-' | '\'') && before.is_ascii_alphanumeric() {
+        if matches!(c, ' ' | ',' | '?' | '!')
+            || matches!(c, '.' | '-' | '\'') && (is_letter(before) || before.is_ascii_digit())
+        {
             return None;
         }
         let window = window(&self.text[i..]);
         let rules = self.rules;
-        rules.candidates(window).into_iter().find_map(|at| self.apply(&rules.rules[at], window, i))
+        rules.candidates(window).into_iter().find_map(|at| {
+            let rule = &rules.rules[at];
+            Some((self.apply(rule, window, i)?, rule.line))
+        })
     }
 
     fn apply(&mut self, rule: &Rule, window: &str, i: usize) -> Option<usize> {
@@ -70,7 +83,11 @@ impl Scanner<'_> {
         }
         let found = rule.captures(window)?;
         let len = found.get(0).map_or(0, |whole| whole.len());
-        if len == 0 || !rule.fits(preceding(&self.text[..i]), &window[len..]) {
+        // Letters beyond ASCII are no boundary to a pattern's `{end}`.
+        let inside = |c: char| is_letter(c) && !c.is_ascii();
+        let cut =
+            window[len..].starts_with(inside) && window[..len].ends_with(|c: char| c.is_ascii_digit() || is_letter(c));
+        if len == 0 || cut || !rule.fits(preceding(&self.text[..i]), &window[len..]) {
             return None;
         }
         let said = rule.say.say(&found, |verb, name, part| self.rules.read(verb, name, part, &found))?;
@@ -182,7 +199,7 @@ impl Scanner<'_> {
 /// Small letters up to a blank or a mark before one, with no figure or sign after them: most of any text, and never the
 /// start of a rule.
 fn is_plain_word(text: &str) -> bool {
-    let rest = text.trim_start_matches(|c: char| c.is_ascii_lowercase() || c == '\'');
+    let rest = text.trim_start_matches(|c: char| is_letter(c) && !c.is_uppercase() || c == '\'');
     let rest = rest.strip_prefix(['.', ',', ';', ':', '?', '!']).unwrap_or(rest);
     match rest.strip_prefix(' ') {
         Some(after) => !after.starts_with(|c: char| c.is_ascii_digit() || "+=".contains(c)),

@@ -2,7 +2,14 @@
 
 use std::ops::Range;
 
+use unicode_normalization::char::is_combining_mark;
+
 use super::Spoken;
+
+/// Letters, and the marks that belong to them.
+pub(super) fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic() || !c.is_ascii() && (c.is_alphabetic() || is_combining_mark(c))
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Track {
@@ -60,6 +67,12 @@ impl Track {
             rest.push(c, self.at(i));
         }
         rest
+    }
+
+    /// Takes the last character back.
+    pub fn pop(&mut self) {
+        self.text.pop();
+        self.at.truncate(self.text.len());
     }
 
     pub fn last(&self) -> Option<char> {

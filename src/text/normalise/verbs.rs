@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use regex::Captures;
 
-use super::number::{decimal_point, roman};
+use super::number::roman;
+use super::numbers::Numbers;
 use super::rules::Rules;
+use super::track::is_letter;
 
 macro_rules! verbs {
     ($($verb:ident $name:literal $doc:literal,)*) => {
@@ -34,6 +36,9 @@ verbs! {
     Look "look" "words of the table that is named: `{c|look:compass}`",
     Count "count" "a number with the unit that is named: `{h|count:hr}`",
     Units "units" "`km`: kilometres",
+    Quantity "quantity" "`-1.5 km`: a number and its unit, in the unit's gender",
+    Counted "counted" "a number before a thing of the gender that is named: `{h|counted:f}`",
+    Set "set" "a number by the rule set that is named: `{n|set:ordinal-feminine}`",
     Term "term" "a number, or a letter by its name",
     Plain "plain" "the part as it stands",
     Serial "serial" "letters and figures in parts: `B-12/7`",
@@ -59,7 +64,7 @@ verbs! {
 impl Rules {
     /// Reads one part of a match; `None` where the verb cannot.
     pub fn read(&self, verb: Verb, name: &str, part: &str, found: &Captures) -> Option<String> {
-        let number = &self.number;
+        let number = self.number.as_ref();
         let count = found.name("n").map_or("", |n| n.as_str());
         Some(match verb {
             Verb::Cardinal => number.cardinal(part),
@@ -77,9 +82,19 @@ impl Rules {
             Verb::Pairs => number.pairs(part),
             Verb::Clock => number.clock(part),
             Verb::Look => look(self.tables.get(name)?, part)?.clone(),
-            Verb::Count => format!("{} {}", number.number(part), plural(self.units.get(name)?, part)),
-            Verb::Units => unit(&self.units, part)?[1].clone(),
-            Verb::Term if part.ends_with(|c: char| c.is_ascii_alphabetic()) => spell(part),
+            Verb::Count => {
+                let forms = self.units.get(name)?;
+                format!(
+                    "{} {}",
+                    number.counted(part, forms.get(2).map_or("", String::as_str)),
+                    plural(number, forms, part)
+                )
+            }
+            Verb::Units => unit(&self.units, part)?.get(1)?.clone(),
+            Verb::Quantity => self.quantity(part)?,
+            Verb::Counted => number.counted(part, name),
+            Verb::Set => number.by_set(name, part)?,
+            Verb::Term if part.ends_with(|c: char| c.is_ascii_alphabetic()) => self.spell(part),
             Verb::Term => number.number(part),
             Verb::Plain => part.to_owned(),
             Verb::Serial => self.serial(part)?,
@@ -91,13 +106,13 @@ impl Rules {
             Verb::Octets => joined(part, self.address.symbols.get(&'.')?, |p| number.digits(p)),
             Verb::Month => look(&self.months, part)?.clone(),
             Verb::Weekday => self.weekdays.get(part)?.clone(),
-            Verb::Unit => plural(unit(&self.units, part)?, count).to_owned(),
-            Verb::Each => unit(&self.units, part)?[0].clone(),
+            Verb::Unit => plural(number, unit(&self.units, part)?, count).to_owned(),
+            Verb::Each => unit(&self.units, part)?.first()?.clone(),
             Verb::Money => {
                 let amount = if name == "comma" { part.replace(',', ".") } else { part.to_owned() };
                 self.money(&amount, found.name("c").map(|c| c.as_str()))?
             }
-            Verb::Spell => spell(part),
+            Verb::Spell => self.spell(part),
             Verb::Word => self.word(part),
             Verb::Runs => self.runs(part),
             Verb::Camel => self.camel(part),
@@ -107,47 +122,78 @@ impl Rules {
         })
     }
 
+    /// A number, a word for a magnitude if there is one, a unit: `-1.5 million km`.
+    fn quantity(&self, part: &str) -> Option<String> {
+        let number = self.number.as_ref();
+        let end = part.rfind(|c: char| c.is_ascii_digit() || "½¼¾".contains(c))?;
+        let end = end + part.get(end..)?.chars().next()?.len_utf8();
+        // The figure of "m2" belongs to the unit.
+        let end = part.find(|c: char| c.is_alphabetic() || "%°′″".contains(c)).map_or(end, |unit| unit.min(end));
+        let (figures, rest) = (part.get(..end)?.trim(), part.get(end..)?.trim());
+        let (magnitude, rest) = match rest.split_once(' ') {
+            Some((word, unit)) if self.magnitudes.contains_key(word) => (self.magnitudes.get(word), unit),
+            _ => (None, rest),
+        };
+        let forms = unit(&self.units, rest)?;
+        let gender = forms.get(2).map_or("", String::as_str);
+        Some(match magnitude {
+            Some(magnitude) => format!("{} {magnitude} {}", number.number(figures), forms.get(1)?),
+            None => format!("{} {}", number.counted(figures, gender), plural(number, forms, figures)),
+        })
+    }
+
     /// An amount with sign, currency before or after it, and magnitude: `-$1.5 million`.
     fn money(&self, amount: &str, currency: Option<&str>) -> Option<String> {
-        let number = &self.number;
-        let figure = |c: char| c.is_ascii_digit() || c == '.';
-        let start = amount.find(figure)?;
+        let number = self.number.as_ref();
+        let figure = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
         let end = amount.rfind(|c: char| c.is_ascii_digit())? + 1;
+        let mut signs = amount.get(..end)?.char_indices().rev();
+        let sign = signs.find(|&(_, c)| !figure(c) && c != ' ');
+        let start = sign.map_or(0, |(i, c)| i + c.len_utf8());
+        let start = start + amount.get(start..)?.find(figure)?;
         let (before, figures, after) = (amount.get(..start)?, amount.get(start..end)?, amount.get(end..)?);
         let minus = if before.contains('-') { format!("{} ", number.minus()) } else { String::new() };
         let before = before.replace(['-', ' '], "");
         let after = after.trim();
         let mut currency = currency.or((!before.is_empty()).then_some(before.as_str()));
-        let mut magnitude = self.magnitudes.get(after);
+        let mut magnitude = look(&self.magnitudes, after);
         if currency.is_none() {
-            let key = self.currencies.keys().filter(|key| after.ends_with(key.as_str())).max_by_key(|key| key.len())?;
-            magnitude = self.magnitudes.get(after.strip_suffix(key.as_str())?.trim());
+            let ends = |key: &str| after.to_lowercase().ends_with(&key.to_lowercase());
+            let key = self.currencies.keys().filter(|key| ends(key)).max_by_key(|key| key.len())?;
+            let rest = after.get(..after.len().checked_sub(key.len())?)?;
+            magnitude = look(&self.magnitudes, rest.trim());
             currency = Some(key);
         }
-        let currency = self.currencies.get(currency?)?;
-        let [_, many] = &currency.unit;
+        let currency = look(&self.currencies, currency?)?;
+        let gender = currency.unit.get(2).map_or("", String::as_str);
         if let Some(magnitude) = magnitude {
+            let many = currency.unit.get(1)?;
             return Some(format!("{minus}{} {magnitude} {many}", number.number(figures)));
         }
-        let unit = |count: &str| format!("{minus}{} {}", number.number(count), plural(&currency.unit, count));
-        let figures = decimal_point(figures);
-        let (Some(cent), Some((whole, cents))) = (&currency.cent, figures.split_once('.')) else {
-            return Some(unit(&figures));
-        };
-        let cents = match cents.len() {
-            1 => format!("{cents}0"),
-            _ => cents.to_owned(),
+        let unit =
+            |count: &str| format!("{minus}{} {}", number.counted(count, gender), plural(number, &currency.unit, count));
+        let (whole, cents) = number.parts(figures);
+        let (Some(cent), Some(cents)) = (&currency.cent, cents) else {
+            return Some(unit(figures));
         };
         let none = |figures: &str| figures.trim_start_matches('0').is_empty();
-        let (cents, rest) = cents.split_at(2);
+        let cents = if cents.len() == 1 { format!("{cents}0") } else { cents };
+        let (cents, rest) = cents.split_at(cents.len().min(2));
         if !none(rest) {
-            return Some(unit(&figures));
+            return Some(unit(figures));
         }
-        let small = format!("{} {}", number.cardinal(cents), plural(cent, cents.trim_start_matches('0')));
-        Some(match (none(whole), none(cents)) {
-            (_, true) => unit(if whole.is_empty() { "0" } else { whole }),
+        let gender = cent.get(2).map_or("", String::as_str);
+        let few = cents.trim_start_matches('0');
+        let small =
+            format!("{} {}", number.counted(if few.is_empty() { "0" } else { few }, gender), plural(number, cent, few));
+        Some(match (none(&whole), none(cents)) {
+            (_, true) => unit(if whole.is_empty() { "0" } else { &whole }),
             (true, false) => format!("{minus}{small}"),
-            (false, false) => format!("{} {} {small}", unit(whole), number.joint()),
+            (false, false) if number.joint().is_empty() => format!("{} {small}", unit(&whole)),
+            (false, false) if number.joint().ends_with('-') => {
+                format!("{} {}{small}", unit(&whole), number.joint().trim_end_matches('-'))
+            }
+            (false, false) => format!("{} {} {small}", unit(&whole), number.joint()),
         })
     }
 
@@ -162,10 +208,18 @@ impl Rules {
         Some(parts.join(&slash))
     }
 
+    /// Letter by letter, each by its name where the language names it.
+    pub fn spell(&self, letters: &str) -> String {
+        let name = |c: char| self.letter_names.get(&c.to_ascii_lowercase()).cloned();
+        let letters = letters.chars().filter(|c| c.is_alphabetic());
+        let spelled = letters.map(|c| name(c).unwrap_or_else(|| c.to_uppercase().collect()));
+        spelled.collect::<Vec<_>>().join(" ")
+    }
+
     /// Letters read as a word or spelled, by the rules for words.
     fn word(&self, letters: &str) -> String {
         match letters.len() {
-            1 => letters.to_ascii_uppercase(),
+            1 => self.spell(letters),
             _ => self.words.capitals(letters, false).unwrap_or_else(|| letters.to_owned()),
         }
     }
@@ -176,7 +230,7 @@ impl Rules {
         for piece in runs(part) {
             if piece.starts_with(|c: char| c.is_ascii_digit()) {
                 words.push(self.number.label(piece));
-            } else if piece.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            } else if piece.starts_with(char::is_alphabetic) {
                 words.push(self.word(piece));
             }
         }
@@ -200,10 +254,16 @@ impl Rules {
         let mut words = Vec::new();
         for piece in runs(part.trim_end_matches('/')) {
             let first = piece.chars().next().unwrap_or(' ');
-            if first.is_ascii_digit() {
+            if first.is_ascii_digit() && self.letter_names.is_empty() {
                 words.push(self.number.label(piece));
+            } else if first.is_ascii_digit() {
+                words.push(self.number.digits(piece));
             } else if self.address.spelled.contains(&piece.to_ascii_lowercase()) {
-                words.push(spell(piece));
+                words.push(self.spell(piece));
+            } else if let Some(word) = self.address.words.get(&piece.to_ascii_lowercase()) {
+                words.push(word.clone());
+            } else if first.is_ascii_alphabetic() && !self.letter_names.is_empty() {
+                words.push(self.spell(piece));
             } else if first.is_ascii_alphabetic() {
                 words.push(self.word(piece));
             } else {
@@ -226,12 +286,13 @@ fn look<'a, T>(table: &'a HashMap<String, T>, key: &str) -> Option<&'a T> {
 }
 
 /// As [`look`], where keys that differ in case alone are told apart: small letters are meant.
-fn unit<'a>(units: &'a HashMap<String, [String; 2]>, key: &str) -> Option<&'a [String; 2]> {
+fn unit<'a>(units: &'a HashMap<String, Vec<String>>, key: &str) -> Option<&'a Vec<String>> {
     units.get(key).or_else(|| units.get(&key.to_ascii_lowercase())).or_else(|| look(units, key))
 }
 
-fn plural<'a>(forms: &'a [String; 2], count: &str) -> &'a str {
-    &forms[usize::from(count.trim_start_matches(['-', '0']) != "1")]
+/// The form of a thing that goes with a count.
+fn plural<'a>(number: &dyn Numbers, forms: &'a [String], count: &str) -> &'a str {
+    forms.get(number.form(count)).or(forms.first()).map_or("", String::as_str)
 }
 
 pub(super) fn spell(letters: &str) -> String {
@@ -242,7 +303,7 @@ pub(super) fn spell(letters: &str) -> String {
 
 /// Splits into runs of letters, of figures and of neither.
 fn runs(text: &str) -> impl Iterator<Item = &str> {
-    let kind = |c: char| (c.is_ascii_alphabetic(), c.is_ascii_digit());
+    let kind = |c: char| (is_letter(c), c.is_ascii_digit());
     let mut rest = text;
     std::iter::from_fn(move || {
         let first = kind(rest.chars().next()?);

@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 
 use super::rules::ClauseWords;
+use super::track::is_letter;
 use super::verbs::spell;
 
 /// Word lists of a language. Keys of abbreviations are written without their last stop.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Words {
     /// Whole words with a reading of their own: "OK".
     exact: HashMap<String, String>,
@@ -101,7 +102,7 @@ impl Words {
         if let Some(words) = self.titles.get(word) {
             return reading(words, false);
         }
-        let capital = |w: &str| w.starts_with(|c: char| c.is_ascii_uppercase());
+        let capital = |w: &str| w.starts_with(|c: char| c.is_uppercase());
         let figure = next.starts_with(|c: char| c.is_ascii_digit());
         let numbered = ["st ", "nd ", "rd ", "th "].iter().any(|end| {
             let stem = preceding.to_ascii_lowercase();
@@ -142,8 +143,8 @@ impl Words {
         if let Some(words) = self.dotted.get(word) {
             return reading(words, stop);
         }
-        let words = self.dotted.get(&word.to_ascii_lowercase())?;
-        match capital(word) && word.len() > 1 && word[1..].bytes().all(|b| b.is_ascii_lowercase()) {
+        let words = self.dotted.get(&word.to_lowercase())?;
+        match capital(word) && word.len() > 1 && word.chars().skip(1).all(char::is_lowercase) {
             true => reading(&capitalised(words), stop),
             false => None,
         }
@@ -190,6 +191,11 @@ impl Words {
             || self.starters.contains(next)
     }
 
+    /// What is read one way before a name and another way after one, in small letters.
+    pub fn two_sided(&self) -> impl Iterator<Item = String> {
+        self.names.keys().map(|word| word.to_lowercase())
+    }
+
     pub fn clause_words(&self) -> ClauseWords {
         ClauseWords {
             titles: self.titles.keys().cloned().collect(),
@@ -205,8 +211,8 @@ impl Words {
 fn initial(word: &str, rest: &str, words: &Words) -> Option<Reading> {
     let after = rest.strip_prefix('.')?;
     let next = next_word(after);
-    let name = next.starts_with(|c: char| c.is_ascii_uppercase()) && !words.starters.contains(next);
-    let single = word.len() == 1 && word != "I" && word.starts_with(|c: char| c.is_ascii_uppercase());
+    let name = next.starts_with(|c: char| c.is_uppercase()) && !words.starters.contains(next);
+    let single = word.len() == 1 && word != "I" && word.starts_with(|c: char| c.is_uppercase());
     (single && name).then(|| Reading { len: word.len() + 1, words: Some(word.to_owned()), stop: false })
 }
 
@@ -214,35 +220,34 @@ fn initial(word: &str, rest: &str, words: &Words) -> Option<Reading> {
 fn is_shouted(word: &str, rest: &str, preceding: &str) -> bool {
     let loud = |w: &str| w.len() > 1 && w != word && w.bytes().all(|b| b.is_ascii_uppercase());
     let before = preceding.trim_end_matches(' ');
-    let last = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let last = before.rsplit(|c: char| !is_letter(c)).next().unwrap_or_default();
     loud(next_word(rest)) || loud(last)
 }
 
 /// Letters with apostrophes inside.
 fn word_len(text: &str) -> usize {
-    let mut end = 0;
-    let bytes = text.as_bytes();
-    while let Some(&b) = bytes.get(end) {
-        let inside = b == b'\'' && end > 0 && bytes.get(end + 1).is_some_and(u8::is_ascii_alphabetic);
-        if !b.is_ascii_alphabetic() && !inside {
-            break;
+    let mut chars = text.char_indices().peekable();
+    while let Some((i, c)) = chars.next() {
+        let inside = c == '\'' && i > 0 && chars.peek().is_some_and(|&(_, next)| is_letter(next));
+        if !is_letter(c) && !inside {
+            return i;
         }
-        end += 1;
     }
-    end
+    text.len()
 }
 
 /// The word or figure that comes next, if no mark comes before it.
 fn next_word(text: &str) -> &str {
-    let text = text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && !",;:.?!".contains(c));
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '\'').unwrap_or(text.len());
+    let word = |c: char| is_letter(c) || c.is_ascii_digit();
+    let text = text.trim_start_matches(|c: char| !word(c) && !",;:.?!".contains(c));
+    let end = text.find(|c: char| !word(c) && c != '\'').unwrap_or(text.len());
     &text[..end]
 }
 
 fn capitalised(words: &str) -> String {
     let mut chars = words.chars();
     match chars.next() {
-        Some(first) => first.to_ascii_uppercase().to_string() + chars.as_str(),
+        Some(first) => first.to_uppercase().to_string() + chars.as_str(),
         None => String::new(),
     }
 }

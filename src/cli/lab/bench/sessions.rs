@@ -46,6 +46,8 @@ struct Client {
     frames: u64,
     /// Of the samples of each sentence.
     hashes: Vec<u64>,
+    /// Held by the process when the last sentence was spoken.
+    resident_kb: Option<u64>,
 }
 
 impl Sessions {
@@ -53,9 +55,8 @@ impl Sessions {
         let pack = self.pack.open()?;
         let (model, session) = self.machine.load(&pack)?;
         let speak = self.speech.options(&pack)?;
-        let before_kb = resident_kb();
         let _warm = client(&model, &session, &speak, 0, 1)?; // the first start is not a warm one
-        let loaded_kb = resident_kb();
+        let model_kb = resident_kb();
         let mut alone = Vec::new();
         let mut rows = Vec::new();
         for &clients in &self.clients {
@@ -72,14 +73,14 @@ impl Sessions {
                 "first_ms": spread(seen.iter().flat_map(|client| client.first_ms.clone()).collect()),
                 "underruns": seen.iter().map(|client| client.underruns).collect::<Vec<_>>(),
                 "bits_equal_alone": seen.iter().zip(&alone).all(|(client, alone)| client.hashes == *alone),
-                "resident_mb": resident_kb().map(|kb| kb / 1024),
+                "resident_mb": mb(seen.iter().filter_map(|client| client.resident_kb).max()),
             }));
         }
         let report = json!({
             "pack": pack.manifest().name,
             "threads": self.machine.threads(),
-            "session_mb": model.session_bytes(&session)? as f64 / f64::from(1 << 20),
-            "resident_mb": { "model": before_kb.map(|kb| kb / 1024), "one_session": loaded_kb.map(|kb| kb / 1024) },
+            "session_mb": mb(Some(model.session_bytes(&session)? >> 10)),
+            "model_resident_mb": mb(model_kb),
             "rows": rows,
         });
         if self.json { outln!("{report}") } else { print(&report) }
@@ -132,32 +133,45 @@ fn client(
         }
         seen.hashes.push(hasher.finish());
     }
+    seen.resident_kb = resident_kb();
     Ok(seen)
 }
 
+fn mb(kb: Option<u64>) -> Option<f64> {
+    kb.map(|kb| (kb as f64 / 102.4).round() / 10.0)
+}
+
 fn print(report: &Value) -> Result<()> {
-    outln!("pack {}, {} threads, {:.1} MB a session", report["pack"], report["threads"], report["session_mb"])?;
+    let head = ["clients", "frames/s", "first p50", "first p95", "underruns", "bits as alone", "MB"];
     outln!(
-        "{:>8}{:>12}{:>12}{:>12}{:>11}{:>14}{:>8}",
-        "clients",
-        "frames/s",
-        "first p50",
-        "first p95",
-        "underruns",
-        "bits as alone",
-        "MB"
+        "pack {}, {} threads; {} MB without a session, {} MB a session (counted)",
+        text(&report["pack"]),
+        report["threads"],
+        report["model_resident_mb"],
+        report["session_mb"]
     )?;
+    line(&head.map(str::to_owned))?;
     for row in report["rows"].as_array().into_iter().flatten() {
         let underruns: u64 = row["underruns"].as_array().into_iter().flatten().filter_map(Value::as_u64).sum();
-        outln!(
-            "{:>8}{:>12}{:>12.1}{:>12.1}{underruns:>11}{:>14}{:>8}",
-            row["clients"],
-            row["frames_per_s"],
-            row["first_ms"]["p50"].as_f64().unwrap_or_default(),
-            row["first_ms"]["p95"].as_f64().unwrap_or_default(),
-            row["bits_equal_alone"],
-            row["resident_mb"],
-        )?;
+        line(&[
+            text(&row["clients"]),
+            text(&row["frames_per_s"]),
+            format!("{} ms", text(&row["first_ms"]["p50"])),
+            format!("{} ms", text(&row["first_ms"]["p95"])),
+            underruns.to_string(),
+            text(&row["bits_equal_alone"]),
+            text(&row["resident_mb"]),
+        ])?;
     }
     Ok(())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn line(cells: &[String; 7]) -> Result<()> {
+    const WIDTHS: [usize; 7] = [7, 10, 13, 13, 11, 15, 8];
+    let line: String = cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:>width$}")).collect();
+    outln!("{line}")
 }

@@ -1,0 +1,60 @@
+//! `syrinx read`: how a text is read. In: a text and a language. Out: a line for each word: what is said, what it was
+//! read from, and the line of the rules or of the lexicon that read it; so that a wrong reading can be reported, and
+//! mended.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use syrinx::Result;
+use syrinx::lab::text::{Lexicon, Speller};
+use syrinx_quant::manifest::{LetterCase, Normalise, Text};
+
+use super::arguments::SsmlMode;
+use super::output::outln;
+
+#[derive(Debug, clap::Args)]
+pub struct Read {
+    /// What is written.
+    text: String,
+    /// Language of the text, as `de` or `en-US`.
+    #[arg(long, default_value = "en", value_name = "TAG")]
+    language: String,
+    /// How words are said: a file in W3C's PLS format, or of two columns.
+    #[arg(long, value_name = "FILE")]
+    lexicon: Option<PathBuf>,
+    /// The text is SSML; `--ssml=lenient` passes over what cannot be heard.
+    #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
+    ssml: Option<SsmlMode>,
+    /// One JSON object in each line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Read {
+    pub fn run(self) -> Result<()> {
+        let text = Text { normalise: Normalise::Language(self.language.clone()), letter_case: LetterCase::Keep };
+        let mut speller = Speller::new(&text)?;
+        if let Some(path) = &self.lexicon {
+            // Phones are shown, though no model is there that reads them.
+            speller = speller.with_phones(&Lexicon::open(path)?);
+        }
+        for word in speller.explain(&self.text, self.ssml.map(Into::into))? {
+            let written: String = self.text.chars().skip(word.chars.start).take(word.chars.len()).collect();
+            let written = written.trim();
+            match self.json {
+                true => outln!(
+                    "{}",
+                    json!({
+                        "said": word.said, "written": written, "start": word.chars.start, "end": word.chars.end,
+                        "by": word.by, "phones": word.phones,
+                    })
+                )?,
+                false => {
+                    let line = format!("{:24} {:24} {:16} {}", word.said, written, word.by, word.phones);
+                    outln!("{}", line.trim_end())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
