@@ -66,12 +66,30 @@ pub struct SpeechArguments {
     /// Whether numbers, dates and the like are read by rules. Without it: as the pack says.
     #[arg(long, value_enum)]
     normalise: Option<Rules>,
+    #[command(flatten)]
+    written: WrittenArguments,
+}
+
+/// How the text is written, and its words are said.
+#[derive(Debug, clap::Args)]
+pub struct WrittenArguments {
     /// How words are said: a file in W3C's PLS format, or of two columns.
     #[arg(long, value_name = "FILE")]
     lexicon: Option<PathBuf>,
     /// The text is SSML; `--ssml=lenient` passes over what cannot be heard.
     #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
     ssml: Option<SsmlMode>,
+}
+
+impl WrittenArguments {
+    /// Errors: as [`Lexicon::open`].
+    pub fn lexicon(&self) -> Result<Option<Lexicon>> {
+        self.lexicon.as_deref().map(Lexicon::open).transpose()
+    }
+
+    pub fn ssml(&self) -> Option<Ssml> {
+        self.ssml.map(Ssml::from)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -188,8 +206,8 @@ impl SpeechArguments {
         Ok(options
             .language(self.language.clone())
             .normalise(self.normalise.map(|rules| rules == Rules::Auto))
-            .lexicon(self.lexicon.as_deref().map(Lexicon::open).transpose()?)
-            .ssml(self.ssml.map(Ssml::from)))
+            .lexicon(self.written.lexicon()?)
+            .ssml(self.written.ssml()))
     }
 }
 

@@ -1,12 +1,12 @@
 //! `syrinx pack`: a checkpoint, or nothing but a size and a seed, becomes a pack; or its recipes are compared.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use syrinx::lab::text::Lexicon;
-use syrinx::lab::text::lexicon::compact::{Compact, compact};
+use syrinx::lab::text::lexicon::compact;
 use syrinx::{Error, ErrorKind, Result};
 use syrinx_quant::import::{ImportOptions, import};
 use syrinx_quant::pack::{Progress, Written};
@@ -102,16 +102,10 @@ impl Pack {
     }
 }
 
-/// A lexicon in compact form, there whole or not at all.
+/// A lexicon in compact form.
 fn write_lexicon(from: &Path, to: &Path) -> Result<()> {
-    let file = compact(&Lexicon::open(from)?)?;
-    let io = |e| Error::io("write", to, e);
-    let beside = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut partial = tempfile::NamedTempFile::new_in(beside).map_err(io)?;
-    partial.write_all(&file).map_err(io)?;
-    partial.persist(to).map_err(|e| io(e.error))?;
-    let words = Compact::open(file.as_slice())?.len();
-    errln!("{}: {words} words, {:.2} MB", to.display(), file.len() as f64 / 1e6);
+    let lexicon = compact::write(&Lexicon::open(from)?, to)?;
+    errln!("{}: {} words, {:.2} MB", to.display(), lexicon.len(), lexicon.bytes() as f64 / 1e6);
     Ok(())
 }
 

@@ -2,14 +2,12 @@
 //! read from, and the line of the rules or of the lexicon that read it; so that a wrong reading can be reported, and
 //! mended.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 use syrinx::Result;
-use syrinx::lab::text::{Lexicon, Speller};
+use syrinx::lab::text::Speller;
 use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 
-use super::arguments::SsmlMode;
+use super::arguments::WrittenArguments;
 use super::output::outln;
 
 #[derive(Debug, clap::Args)]
@@ -19,12 +17,8 @@ pub struct Read {
     /// Language of the text, as `de` or `en-US`.
     #[arg(long, default_value = "en", value_name = "TAG")]
     language: String,
-    /// How words are said: a file in W3C's PLS format, or of two columns.
-    #[arg(long, value_name = "FILE")]
-    lexicon: Option<PathBuf>,
-    /// The text is SSML; `--ssml=lenient` passes over what cannot be heard.
-    #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
-    ssml: Option<SsmlMode>,
+    #[command(flatten)]
+    written: WrittenArguments,
     /// One JSON object in each line.
     #[arg(long)]
     json: bool,
@@ -34,11 +28,11 @@ impl Read {
     pub fn run(self) -> Result<()> {
         let text = Text { normalise: Normalise::Language(self.language.clone()), letter_case: LetterCase::Keep };
         let mut speller = Speller::new(&text)?;
-        if let Some(path) = &self.lexicon {
+        if let Some(lexicon) = self.written.lexicon()? {
             // Phones are shown, though no model is there that reads them.
-            speller = speller.with_phones(&Lexicon::open(path)?);
+            speller = speller.with_phones(&lexicon);
         }
-        for word in speller.explain(&self.text, self.ssml.map(Into::into))? {
+        for word in speller.explain(&self.text, self.written.ssml())? {
             let written: String = self.text.chars().skip(word.chars.start).take(word.chars.len()).collect();
             let written = written.trim();
             match self.json {

@@ -287,9 +287,14 @@ impl<D: Decode> CodecThread<D> {
         self.held_for = None;
         self.writer.release();
         self.send(ticket, &tail);
+        const SILENCE: [f32; 1024] = [0.0; 1024];
         let samples = u64::from(ms) * u64::from(self.rate_hz) / 1000;
-        let silence = vec![0.0; usize::try_from(samples).unwrap_or_default()];
-        self.send(ticket, &silence);
+        let mut left = usize::try_from(samples).unwrap_or_default();
+        while left > 0 {
+            let piece = left.min(SILENCE.len());
+            self.send(ticket, SILENCE.get(..piece).unwrap_or_default());
+            left -= piece;
+        }
         Ok(())
     }
 

@@ -42,11 +42,7 @@ pub(super) enum Known {
 pub(super) struct Reading {
     speller: Arc<Speller>,
     splitter: Clauses,
-    /// Text that the splitter has not had, from byte `split` of it on.
-    inbox: String,
-    split: usize,
-    /// Text that is in no clause yet.
-    written: Written,
+    inbox: Inbox,
     /// The splitter has had some text, or the word that there is no more; the text is complete; the splitter knows that.
     begun: bool,
     finished: bool,
@@ -73,9 +69,7 @@ impl Reading {
             markup: ssml.map(|mode| Markup::new(mode, speller)),
             splitter: speller.splitter(policy),
             speller: speller.clone(),
-            inbox: String::new(),
-            split: 0,
-            written: Written::default(),
+            inbox: Inbox::default(),
             begun: false,
             finished: false,
             closed: false,
@@ -99,9 +93,7 @@ impl Reading {
             return markup.push(text);
         }
         if !text.is_empty() {
-            self.inbox.drain(..std::mem::take(&mut self.split));
-            self.inbox.push_str(text);
-            self.written.push(text);
+            self.inbox.push(text);
             self.waiting_since.get_or_insert_with(Instant::now);
         }
         Ok(())
@@ -109,7 +101,7 @@ impl Reading {
 
     /// Bytes that have not been split yet.
     pub fn waiting_bytes(&self) -> usize {
-        self.inbox.len() - self.split + self.markup.as_ref().map_or(0, Markup::waiting_bytes)
+        self.inbox.waiting().len() + self.markup.as_ref().map_or(0, Markup::waiting_bytes)
     }
 
     /// The text is complete.
@@ -171,18 +163,15 @@ impl Reading {
             self.take(item);
             return true;
         }
-        let waiting = self.inbox.get(self.split..).unwrap_or_default();
-        if waiting.is_empty() {
+        let piece = self.inbox.next(PIECE_BYTES);
+        if piece.is_empty() {
             let last = self.finished && !std::mem::replace(&mut self.closed, self.finished);
             if last {
                 self.splitter.finish();
             }
             return last;
         }
-        let end = (PIECE_BYTES.min(waiting.len())..=waiting.len()).find(|&end| waiting.is_char_boundary(end));
-        let piece = waiting.get(..end.unwrap_or(waiting.len())).unwrap_or_default();
         self.splitter.push(piece);
-        self.split += piece.len();
         true
     }
 
@@ -190,32 +179,36 @@ impl Reading {
     fn take(&mut self, item: Item) {
         match item {
             Item::Text(text, places) => {
-                self.splitter.push(&text);
-                self.written.push(&text);
+                self.inbox.push(&text);
+                self.splitter.push(self.inbox.next(usize::MAX));
                 self.with_markup(|markup| markup.add_places(places));
-                return;
             }
             Item::Mark(name) => {
                 let at = self.splitter.start() + self.splitter.waiting().chars().count();
                 self.with_markup(|markup| markup.add_mark(at, name));
-                return;
             }
-            Item::Cut | Item::Break { .. } | Item::Gain(_) | Item::Language(_) => {}
-        }
-        self.splitter.cut();
-        self.collect();
-        match item {
+            Item::Cut => self.cut(),
             Item::Break { ms } => {
+                self.cut();
                 let pause = self.markup.as_mut().map(|markup| markup.pause(ms));
                 self.clauses.extend(pause.map(Arc::new));
             }
-            Item::Gain(gain) => self.with_markup(|markup| markup.gain = gain),
+            Item::Gain(gain) => {
+                self.cut();
+                self.with_markup(|markup| markup.gain = gain);
+            }
             Item::Language(speller) => {
+                self.cut();
                 self.splitter.set_words(speller.clause_words());
                 self.speller = speller;
             }
-            Item::Text(..) | Item::Mark(_) | Item::Cut => {}
         }
+    }
+
+    /// A sentence ends here.
+    fn cut(&mut self) {
+        self.splitter.cut();
+        self.collect();
     }
 
     fn with_markup(&mut self, change: impl FnOnce(&mut Markup)) {
@@ -228,7 +221,7 @@ impl Reading {
         let mut found = false;
         for clause in &mut self.splitter {
             found = true;
-            let written = self.written.take(clause.end - clause.start);
+            let written = self.inbox.take(clause.end - clause.start);
             let bytes = self.bytes..self.bytes + written.len();
             self.bytes = bytes.end;
             let spelled = spell(&self.speller, &clause, written, bytes, &mut self.in_sentence);
@@ -256,7 +249,7 @@ impl Reading {
         let known: Vec<_> = self.clauses.iter().skip(number.saturating_sub(self.forgotten)).collect();
         let start = known.first().map_or(self.splitter.start(), |clause| clause.chars.start);
         let spoken = known.iter().map(|clause| clause.spoken.text.trim());
-        let waiting = self.splitter.waiting() + self.inbox.get(self.split..).unwrap_or_default();
+        let waiting = self.splitter.waiting() + self.inbox.waiting();
         let rest: Vec<&str> = spoken.chain([waiting.trim()]).filter(|text| !text.is_empty()).collect();
         (start, rest.join(" "))
     }
@@ -280,21 +273,38 @@ pub(crate) fn check_waiting(waiting_bytes: usize, text: &str) -> Result<()> {
     Err(Error::new(ErrorKind::Busy, format!("more than {most} bytes wait to be spoken: push the rest later")))
 }
 
-/// Text as it was pushed, on its way to clauses: in theirs, what is not to be heard is blotted out.
+/// Text as it was pushed (of a document, what it says), on its way to clauses: in theirs, what is not to be heard is blotted
+/// out.
 #[derive(Debug, Default)]
-struct Written {
+struct Inbox {
     text: String,
-    /// Bytes of it that were taken.
+    /// Bytes of it that are in clauses, and that the splitter has had.
     taken: usize,
+    split: usize,
 }
 
-impl Written {
+impl Inbox {
     fn push(&mut self, text: &str) {
-        self.text.drain(..std::mem::take(&mut self.taken));
+        self.text.drain(..self.taken);
+        self.split -= std::mem::take(&mut self.taken);
         self.text.push_str(text);
     }
 
-    /// The next so many characters.
+    /// What the splitter has not had.
+    fn waiting(&self) -> &str {
+        self.text.get(self.split..).unwrap_or_default()
+    }
+
+    /// The next of that for the splitter: some `most` bytes, if there are so many.
+    fn next(&mut self, most: usize) -> &str {
+        let waiting = self.waiting();
+        let end = (most.min(waiting.len())..=waiting.len()).find(|&end| waiting.is_char_boundary(end));
+        let start = self.split;
+        self.split += end.unwrap_or(waiting.len());
+        self.text.get(start..self.split).unwrap_or_default()
+    }
+
+    /// The next so many characters, for a clause.
     fn take(&mut self, chars: usize) -> String {
         let rest = self.text.get(self.taken..).unwrap_or_default();
         let bytes = rest.char_indices().nth(chars).map_or(rest.len(), |(byte, _)| byte);
@@ -360,7 +370,11 @@ mod tests {
         reading.push(&"This is one of very many sentences. ".repeat(10_000)).unwrap();
         reading.finish();
         assert!(matches!(reading.clause(0), Known::Clause(_)));
-        assert!(reading.split <= 2 * PIECE_BYTES, "{} bytes were split for the first clause", reading.split);
+        assert!(
+            reading.inbox.split <= 2 * PIECE_BYTES,
+            "{} bytes were split for the first clause",
+            reading.inbox.split
+        );
         let count = (0..).take_while(|&i| matches!(reading.clause(i), Known::Clause(_))).count();
         assert_eq!(count, 10_000);
     }

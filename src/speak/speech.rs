@@ -128,8 +128,8 @@ pub struct Speech {
     mark_due: bool,
     /// Samples of a pause that are still to be given out.
     pause_left: u64,
-    /// Of clauses that are complete, and nobody has asked for yet.
-    words: Vec<Word>,
+    /// Clauses that are complete, with their samples, of whose words nobody has asked yet.
+    complete: Vec<(Arc<ClauseText>, Range<u64>)>,
     samples: u64,
     astray: usize,
     ends_withheld: u64,
@@ -161,7 +161,7 @@ impl Speech {
             heard: None,
             mark_due: false,
             pause_left: 0,
-            words: Vec::new(),
+            complete: Vec::new(),
             samples: 0,
             astray: 0,
             begun: Instant::now(),
@@ -215,7 +215,7 @@ impl Speech {
     /// its end when the next block, more text or the end was given out after its last block. The clause that a budget or
     /// a cancel broke off is not among them: [`Speech::position`] says how far it came.
     pub fn take_words(&mut self) -> Vec<Word> {
-        std::mem::take(&mut self.words)
+        self.complete.drain(..).flat_map(|(text, samples)| text.words(samples)).collect()
     }
 
     /// How it stands.
@@ -379,7 +379,7 @@ impl Speech {
             heard.over = true;
             // One that is spoken once more has its words then.
             if !matches!(why, Why::Astray { retried: true, .. }) {
-                self.words.extend(heard.text.words(heard.start..heard.start + heard.samples));
+                self.complete.push((heard.text.clone(), heard.start..heard.start + heard.samples));
             }
         }
         if let Why::Astray { trip, retried } = why {

@@ -63,7 +63,7 @@ impl Speller {
     fn explain_text(&self, text: &str, places: Option<&[Place]>) -> Result<Vec<Said>> {
         let lexicons: Vec<&Lexicon> = self.lexicons().collect();
         let found = Lexicon::all(&lexicons, text);
-        let respelled = Lexicon::respell(&lexicons, text);
+        let respelled = Lexicon::respell(&found, text);
         let text = respelled.as_ref().map_or(text, |respelled| &respelled.text);
         let normaliser = super::Normaliser::for_language(self.language()).map_err(unsupported)?;
         let words = normaliser.explain(text);

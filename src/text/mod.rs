@@ -98,7 +98,7 @@ impl Speller {
     /// One clause as the model reads it, with the source character of every byte.
     pub fn spell(&self, clause: &Clause) -> Spoken {
         let lexicons: Vec<&Lexicon> = self.lexicons().collect();
-        let respelled = Lexicon::respell(&lexicons, &clause.text);
+        let respelled = Lexicon::respell(&Lexicon::all(&lexicons, &clause.text), &clause.text);
         let text = respelled.as_ref().map_or(clause.text.as_str(), |respelled| &respelled.text);
         let mut spoken = match (&self.normaliser, clause.kind) {
             (None, _) => Spoken::verbatim(text),

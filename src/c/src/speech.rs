@@ -134,14 +134,16 @@ pub unsafe extern "C" fn syrinx_speech_flush(speech: *const CSpeech) -> i32 {
     })
 }
 
+/// Has a block computed into the caller's room for one, as `into` wants it, and tells of it.
+///
 /// # Safety
 /// See [`crate::model::syrinx_model_open`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn syrinx_speech_next(
+unsafe fn next<T: Copy>(
     speech: *const CSpeech,
-    pcm: *mut f32,
+    pcm: *mut T,
     capacity: usize,
     block: *mut CBlock,
+    into: impl FnOnce(&CSpeech, &mut State, &mut [T], &mut CBlock) -> Outcome,
 ) -> i32 {
     guard(|| {
         // SAFETY: required of the caller.
@@ -152,11 +154,26 @@ pub unsafe extern "C" fn syrinx_speech_next(
         // SAFETY: as above.
         let pcm = unsafe { samples(pcm, capacity, state.speech.samples_per_block()) }?;
         let mut answer = CBlock::default();
-        let code = speech.next(&mut state, pcm, &mut answer)?;
-        // SAFETY: as above.
-        unsafe { tell(block, &answer) }?;
+        let code = into(speech, &mut state, pcm, &mut answer)?;
+        if !block.is_null() {
+            // SAFETY: as above; it is as large as its first member says.
+            unsafe { write(block, &answer) }?;
+        }
         Ok(code)
     })
+}
+
+/// # Safety
+/// See [`crate::model::syrinx_model_open`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syrinx_speech_next(
+    speech: *const CSpeech,
+    pcm: *mut f32,
+    capacity: usize,
+    block: *mut CBlock,
+) -> i32 {
+    // SAFETY: required of the caller.
+    unsafe { next(speech, pcm, capacity, block, |speech, state, pcm, answer| speech.next(state, pcm, answer)) }
 }
 
 /// # Safety
@@ -168,36 +185,18 @@ pub unsafe extern "C" fn syrinx_speech_next_s16(
     capacity: usize,
     block: *mut CBlock,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: required of the caller.
-        let speech = unsafe { handle(speech, "speech") }?;
-        // SAFETY: as above.
-        unsafe { check(block) }?;
-        let mut state = lock(&speech.state)?;
-        // SAFETY: as above.
-        let pcm = unsafe { samples(pcm, capacity, state.speech.samples_per_block()) }?;
+    let into = |speech: &CSpeech, state: &mut State, pcm: &mut [i16], answer: &mut CBlock| {
         let mut floats = std::mem::take(&mut state.pcm);
         floats.resize(pcm.len(), 0.0);
-        let mut answer = CBlock::default();
-        let code = speech.next(&mut state, &mut floats, &mut answer);
+        let code = speech.next(state, &mut floats, answer);
         if code.as_ref().is_ok_and(|&code| code == OK) {
             pcm.iter_mut().zip(&floats).for_each(|(to, &from)| *to = to_i16(from));
         }
         state.pcm = floats;
-        let code = code?;
-        // SAFETY: as above.
-        unsafe { tell(block, &answer) }?;
-        Ok(code)
-    })
-}
-
-/// Answers, if anybody asked.
-///
-/// # Safety
-/// `block` is NULL or as large as its first member says.
-unsafe fn tell(block: *mut CBlock, answer: &CBlock) -> Result<(), Failure> {
+        code
+    };
     // SAFETY: required of the caller.
-    if block.is_null() { Ok(()) } else { unsafe { write(block, answer) } }
+    unsafe { next(speech, pcm, capacity, block, into) }
 }
 
 /// # Safety

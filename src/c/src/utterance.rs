@@ -69,18 +69,6 @@ impl CUtterance {
         let text = Mutex::new(Text { text: text.to_owned(), ..Text::default() });
         Self { utterance, text, over: AtomicBool::new(false) }
     }
-
-    /// # Safety
-    /// Each is NULL or may be written.
-    unsafe fn tell(&self, position: usize, chars: *mut u64, bytes: *mut u64) -> Result<i32, Failure> {
-        let byte = lock(&self.text)?.byte_of(position);
-        // SAFETY: required of the caller.
-        unsafe {
-            put(chars, position as u64);
-            put(bytes, byte as u64);
-        }
-        Ok(OK)
-    }
 }
 
 /// # Safety
@@ -123,6 +111,30 @@ pub unsafe extern "C" fn syrinx_utterance_flush(utterance: *const CUtterance) ->
     })
 }
 
+/// Tells how far an utterance was heard, in characters as `heard` gives it.
+///
+/// # Safety
+/// See [`crate::model::syrinx_model_open`].
+unsafe fn tell(
+    utterance: *const CUtterance,
+    chars: *mut u64,
+    bytes: *mut u64,
+    heard: impl FnOnce(&Utterance) -> usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: required of the caller.
+        let utterance = unsafe { handle(utterance, "utterance") }?;
+        let position = heard(&utterance.utterance);
+        let byte = lock(&utterance.text)?.byte_of(position);
+        // SAFETY: as above.
+        unsafe {
+            put(chars, position as u64);
+            put(bytes, byte as u64);
+        }
+        Ok(OK)
+    })
+}
+
 /// # Safety
 /// See [`crate::model::syrinx_model_open`].
 #[unsafe(no_mangle)]
@@ -131,12 +143,8 @@ pub unsafe extern "C" fn syrinx_utterance_cancel(
     chars: *mut u64,
     bytes: *mut u64,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: required of the caller.
-        let utterance = unsafe { handle(utterance, "utterance") }?;
-        // SAFETY: as above.
-        unsafe { utterance.tell(utterance.utterance.cancel(), chars, bytes) }
-    })
+    // SAFETY: required of the caller.
+    unsafe { tell(utterance, chars, bytes, Utterance::cancel) }
 }
 
 /// # Safety
@@ -147,12 +155,8 @@ pub unsafe extern "C" fn syrinx_utterance_position(
     chars: *mut u64,
     bytes: *mut u64,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: required of the caller.
-        let utterance = unsafe { handle(utterance, "utterance") }?;
-        // SAFETY: as above.
-        unsafe { utterance.tell(utterance.utterance.position(), chars, bytes) }
-    })
+    // SAFETY: required of the caller.
+    unsafe { tell(utterance, chars, bytes, Utterance::position) }
 }
 
 /// # Safety

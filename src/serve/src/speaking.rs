@@ -159,8 +159,7 @@ impl Work<'_> {
             self.send(Ok(bytes.into()))?;
         }
         if speech.canceller().is_cancelled() {
-            self.shared.metrics.cancelled(Why::Disconnect);
-            return Err(Left);
+            return Err(self.left(Why::Disconnect));
         }
         let tail = form.tail(self.asked.text.chars().count(), speech.summary().frames);
         if tail.is_empty() { Ok(()) } else { self.send(Ok(tail.into())) }
@@ -179,8 +178,7 @@ impl Work<'_> {
             body.extend(self.asked.form.block(&pcm));
         }
         if speech.canceller().is_cancelled() {
-            self.shared.metrics.cancelled(Why::Disconnect);
-            return Err(Left);
+            return Err(self.left(Why::Disconnect));
         }
         let mut all = self.asked.form.head(self.shared.model.info().sample_rate_hz, Some(samples));
         all.extend(body);
@@ -203,14 +201,14 @@ impl Work<'_> {
         let patience = self.shared.arguments.patience();
         match self.runtime.block_on(self.to.send_timeout(bytes, patience)) {
             Ok(()) => Ok(()),
-            Err(SendTimeoutError::Closed(_)) => {
-                self.shared.metrics.cancelled(Why::Disconnect);
-                Err(Left)
-            }
-            Err(SendTimeoutError::Timeout(_)) => {
-                self.shared.metrics.cancelled(Why::Timeout);
-                Err(Left)
-            }
+            Err(SendTimeoutError::Closed(_)) => Err(self.left(Why::Disconnect)),
+            Err(SendTimeoutError::Timeout(_)) => Err(self.left(Why::Timeout)),
         }
+    }
+
+    /// Counts one who takes no more.
+    fn left(&self, why: Why) -> Left {
+        self.shared.metrics.cancelled(why);
+        Left
     }
 }

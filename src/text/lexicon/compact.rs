@@ -10,11 +10,14 @@
 //! | blocks | [`BLOCK`] words in the order of their bytes: how many bytes are those of the word before, how many are not, these; the number of phones, one byte each |
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::ops::Deref;
+use std::path::Path;
 
 use super::super::phones::Phones;
 use super::Lexicon;
 use crate::error::{Error, ErrorKind, Result};
+use crate::write::Beside;
 
 const MAGIC: &[u8; 8] = b"SYRLEX1\0";
 /// Words of a block: more make the file smaller and the search longer.
@@ -85,6 +88,19 @@ pub fn compact(lexicon: &Lexicon) -> Result<Vec<u8>> {
     Ok(file)
 }
 
+/// Writes the compact form of a lexicon: a file that is there whole or not at all. Gives what is in it. Errors: as
+/// [`compact`]; `Io`.
+pub fn write(lexicon: &Lexicon, path: &Path) -> Result<Compact<Vec<u8>>> {
+    let file = compact(lexicon)?;
+    let write = || {
+        let (beside, mut partial) = Beside::create(path)?;
+        partial.write_all(&file)?;
+        beside.publish()
+    };
+    write().map_err(|e| Error::io("write", path, e))?;
+    Compact::open(file)
+}
+
 fn bad(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::BadOption, what)
 }
@@ -125,6 +141,11 @@ impl<B: Deref<Target = [u8]>> Compact<B> {
             true => Ok(Self { words, blocks, table, phones, bytes }),
             false => Err(damaged()),
         }
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Number of words.

@@ -90,10 +90,9 @@ impl Lexicon {
         all
     }
 
-    /// The text with the aliases of its words in their place, each letter with the character that it came from. `None`
-    /// where nothing is replaced.
-    pub(in crate::text) fn respell(lexicons: &[&Lexicon], text: &str) -> Option<Spoken> {
-        let found = Lexicon::all(lexicons, text);
+    /// The text with the aliases of what was `found` in it ([`Lexicon::all`]) in place of its words, each letter with the
+    /// character that it came from. `None` where nothing is replaced.
+    pub(in crate::text) fn respell(found: &[(Range<usize>, &Entry, &str)], text: &str) -> Option<Spoken> {
         let mut aliases =
             found.iter().filter_map(|(range, entry, _)| Some((range, entry.alias.as_deref()?))).peekable();
         aliases.peek()?;
