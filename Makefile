@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test install-c test-c-valgrind test-clients check-features voice-eval test-sink test-rtsan count count-accept \
+.PHONY: say test install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-rtsan count count-accept \
 	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
@@ -124,6 +124,21 @@ test-c-valgrind: setup
 	@boards/setup.sh valgrind
 	$(PORTABLE) cargo build --release -p syrinx-c
 	src/c/tests/valgrind.sh target/portable/release models/wren-en
+
+# Python's wheels (src/python/README.md), in target/wheels: the library, and the voice as data.
+PYTHON = target/python/bin/python
+wheel: setup $(PYTHON)
+	src/python/build.sh $(PYTHON) target/wheels
+
+# What users do: the wheels are installed, and their tests run against the program.
+test-python: wheel build
+	$(PYTHON) -m pip install --quiet --force-reinstall --no-deps target/wheels/syrinx-*.whl target/wheels/syrinx_wren_en-*.whl
+	$(PYTHON) -m pytest -q -p no:cacheprovider src/python/tests
+
+$(PYTHON): src/python/requirements.txt
+	@boards/setup.sh python3-venv
+	python3 -m venv target/python && $(PYTHON) -m pip install --quiet -r $<
+	@touch $@
 
 # The speech service and the clients that people use (src/serve/README.md).
 CLIENTS = target/clients/bin/python

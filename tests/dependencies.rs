@@ -58,10 +58,13 @@ fn no_crate_of_the_program_speaks_to_a_network() {
 }
 
 #[test]
-fn no_crate_of_the_library_for_c_does() {
+fn no_crate_of_the_libraries_for_other_languages_does_and_the_wheel_needs_no_sound() {
     let c = tree(&["-p", "syrinx-c"]);
     assert!(c.contains("cpal"), "no whole tree: {c:?}");
     assert_eq!(among(&c, &NETWORK), [""; 0]);
+    let python = tree(&["-p", "syrinx-python"]);
+    assert!(python.contains("pyo3"), "no whole tree: {python:?}");
+    assert_eq!(among(&python, &[&NETWORK[..], &["cpal", "alsa-sys"]].concat()), [""; 0]);
 }
 
 #[test]
