@@ -74,7 +74,8 @@ def test_a_client_that_is_refused_comes_again_when_it_was_told_to(service):
     with client.audio.speech.with_streaming_response.create(
         model="wren", voice="us-male", input=long, response_format="pcm"
     ) as response:
-        next(response.iter_bytes(3840))
+        pieces = response.iter_bytes(3840)  # the connection is closed with it
+        next(pieces)
         before = time.monotonic()
         with pytest.raises(openai.RateLimitError):
             client.audio.speech.create(model="wren", voice="us-male", input=TEXT)
