@@ -1,11 +1,46 @@
 //! How the service is to be. In: the command line. Out: what was asked for, checked.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
 use syrinx::{Model, ModelOptions};
+
+/// Where connections come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+    /// Standard input and output are the one connection.
+    Stdio,
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is none of tcp://ADDRESS:PORT, unix://PATH, stdio://");
+        match text.split_once("://").ok_or_else(wrong)? {
+            ("tcp", address) => address.parse().map(Self::Tcp).map_err(|_| wrong()),
+            ("unix", path) if !path.is_empty() => Ok(Self::Unix(path.into())),
+            ("stdio", "") => Ok(Self::Stdio),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Stdio => f.write_str("stdio://"),
+        }
+    }
+}
 
 /// Speech over HTTP on this machine, in the form of OpenAI's /v1/audio/speech.
 #[derive(Clone, Debug, Parser)]
@@ -20,6 +55,12 @@ pub struct Arguments {
     /// Listen on a socket in the file system instead.
     #[arg(long, value_name = "PATH", conflicts_with = "listen")]
     pub unix: Option<PathBuf>,
+    /// Speak Wyoming too, as Home Assistant does: tcp://127.0.0.1:10200, unix://PATH or stdio://.
+    #[arg(long, value_name = "URI")]
+    pub wyoming: Option<Address>,
+    /// Let everybody who reaches its address speak over Wyoming, which has no key.
+    #[arg(long)]
+    pub wyoming_open: bool,
     /// A file whose first line clients must send as `Authorization: Bearer …`.
     #[arg(long, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
@@ -75,7 +116,17 @@ impl Arguments {
                 self.listen
             ));
         }
-        Ok(())
+        match &self.wyoming {
+            Some(Address::Tcp(address)) if !address.ip().is_loopback() && !self.wyoming_open => Err(format!(
+                "tcp://{address} is reached from outside, and Wyoming has no key: give --wyoming-open, or 127.0.0.1"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where HTTP is spoken.
+    pub fn http(&self) -> Address {
+        self.unix.clone().map_or(Address::Tcp(self.listen), Address::Unix)
     }
 
     /// Sessions that compute at the same time.
@@ -103,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_read_as_they_are_written() {
+        for text in ["tcp://127.0.0.1:10200", "tcp://[::1]:1", "unix:///run/x.sock", "stdio://"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        for text in ["127.0.0.1:10200", "tcp://", "tcp://host", "unix://", "stdio://x", "http://127.0.0.1:1"] {
+            assert!(text.parse::<Address>().unwrap_err().contains("stdio://"), "{text}");
+        }
+    }
+
+    #[test]
     fn it_listens_beyond_this_machine_only_with_a_key() {
         assert!(check(&[], false).is_ok());
         assert!(check(&["--listen", "[::1]:1"], false).is_ok());
@@ -110,6 +171,10 @@ mod tests {
         for address in ["0.0.0.0:8880", "[::]:8880", "192.168.1.2:8880"] {
             assert!(check(&["--listen", address], false).unwrap_err().contains("--api-key-file"));
             assert!(check(&["--listen", address], true).is_ok());
+            let uri = format!("tcp://{address}");
+            assert!(check(&["--wyoming", &uri], true).unwrap_err().contains("--wyoming-open"));
+            assert!(check(&["--wyoming", &uri, "--wyoming-open"], false).is_ok());
         }
+        assert!(check(&["--wyoming", "tcp://127.0.0.1:10200"], false).is_ok());
     }
 }

@@ -1,6 +1,8 @@
 //! Connections. In: what is to be listened on. Out: each connection with its limits, until the service is told to end: then
 //! what is running is finished, and nothing new begins.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::Shared;
 use crate::answer::router;
+use crate::arguments::Address;
 
 /// For what is running when the service is told to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -28,9 +31,14 @@ pub async fn serve(shared: Arc<Shared>) -> Result<(), String> {
     let most = shared.arguments.max_connections;
     let places = Arc::new(Semaphore::new(most));
     let (end, ends) = watch::channel(false);
-    let accepting = accept(shared.clone(), places.clone(), ends);
+    let over_wyoming = speak_wyoming(shared.clone(), places.clone(), ends.clone());
+    let over_http = accept(shared.arguments.http(), places.clone(), "http", |connection| {
+        http(shared.clone(), connection, ends.clone())
+    });
     tokio::select! {
-        outcome = accepting => return outcome,
+        biased; // who asks for both waits for the line of the second
+        outcome = over_wyoming => return outcome,
+        outcome = over_http => return outcome,
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
@@ -40,42 +48,82 @@ pub async fn serve(shared: Arc<Shared>) -> Result<(), String> {
     if tokio::time::timeout(DRAIN, places.acquire_many(all)).await.is_err() {
         log::warn!("some connections took longer than {} s, and are cut", DRAIN.as_secs());
     }
-    if let Some(path) = &shared.arguments.unix {
-        let _ = std::fs::remove_file(path); // the next start removes what this one cannot
-    }
     Ok(())
 }
 
-async fn accept(shared: Arc<Shared>, places: Arc<Semaphore>, ends: watch::Receiver<bool>) -> Result<(), String> {
-    let arguments = &shared.arguments;
-    let place = || async { places.clone().acquire_owned().await.map_err(|e| e.to_string()) };
-    let failed = |name: &dyn std::fmt::Display| format!("cannot listen on {name}");
-    if let Some(path) = &arguments.unix {
-        if is_socket(path) {
-            let _ = std::fs::remove_file(path); // what it cannot remove it cannot bind either
-        }
-        let listener = UnixListener::bind(path).map_err(|e| format!("{}: {e}", failed(&path.display())))?;
-        log::info!("listening on {}", path.display());
-        loop {
-            let place = place().await?;
-            match listener.accept().await {
-                Ok((stream, _)) => spawn(stream, &shared, place, &ends),
-                Err(e) => pause(&e).await,
+/// A listener that is bound, and what is done with who comes.
+async fn accept<F: Future<Output = ()> + Send + 'static>(
+    at: Address,
+    places: Arc<Semaphore>,
+    scheme: &str,
+    talk: impl Fn(Box<dyn Connection>) -> F,
+) -> Result<(), String> {
+    let listener = Listener::bind(&at).await.map_err(|e| format!("cannot listen on {at}: {e}"))?;
+    log::info!("listening on {}", listener.name(scheme).map_err(|e| e.to_string())?);
+    loop {
+        let place = places.clone().acquire_owned().await.map_err(|e| e.to_string())?;
+        match listener.accept().await {
+            Ok(connection) => {
+                let talk = talk(connection);
+                tokio::spawn(async move {
+                    talk.await;
+                    drop(place);
+                });
+            }
+            Err(e) => {
+                log::warn!("a connection was not accepted: {e}");
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
-    let listener =
-        TcpListener::bind(arguments.listen).await.map_err(|e| format!("{}: {e}", failed(&arguments.listen)))?;
-    let address = listener.local_addr().map_err(|e| e.to_string())?;
-    log::info!("listening on http://{address}");
-    loop {
-        let place = place().await?;
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let _ = stream.set_nodelay(true); // a frame is sent as it is made; without this, a little later
-                spawn(stream, &shared, place, &ends);
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
+
+impl Listener {
+    async fn bind(at: &Address) -> io::Result<Self> {
+        match at {
+            Address::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
+            Address::Unix(path) => {
+                if is_socket(path) {
+                    let _ = std::fs::remove_file(path); // what it cannot remove it cannot bind either
+                }
+                Ok(Self::Unix(UnixListener::bind(path)?, path.clone()))
             }
-            Err(e) => pause(&e).await,
+            Address::Stdio => Err(io::Error::other("it is one connection")),
+        }
+    }
+
+    fn name(&self, scheme: &str) -> io::Result<String> {
+        Ok(match self {
+            Self::Tcp(listener) => format!("{scheme}://{}", listener.local_addr()?),
+            Self::Unix(_, path) => path.display().to_string(),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Box<dyn Connection>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let _ = stream.set_nodelay(true); // a frame is sent as it is made; without this, a little later
+                Ok(Box::new(stream))
+            }
+            Self::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _ = std::fs::remove_file(path); // the next start removes what this one cannot
         }
     }
 }
@@ -91,35 +139,50 @@ fn is_socket(path: &std::path::Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket())
 }
 
-async fn pause(e: &std::io::Error) {
-    log::warn!("a connection was not accepted: {e}");
-    tokio::time::sleep(PAUSE).await;
+async fn http(shared: Arc<Shared>, connection: Box<dyn Connection>, ends: watch::Receiver<bool>) {
+    let service = TowerToHyperService::new(router(shared.clone()));
+    let mut http = http1::Builder::new();
+    // A header that does not come in time ends the connection: also one that nobody asks anything of any more.
+    http.timer(TokioTimer::new()).header_read_timeout(shared.arguments.patience());
+    let connection = http.serve_connection(TokioIo::new(connection), service);
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = ended(ends) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(e) = outcome {
+        log::debug!("a connection broke off: {e}");
+    }
 }
 
-fn spawn(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    shared: &Arc<Shared>,
-    place: OwnedSemaphorePermit,
-    ends: &watch::Receiver<bool>,
+async fn wyoming(
+    shared: Arc<Shared>,
+    from: impl AsyncRead + Unpin + Send + 'static,
+    to: impl AsyncWrite + Unpin + Send,
+    ends: watch::Receiver<bool>,
 ) {
-    let service = TowerToHyperService::new(router(shared.clone()));
-    let (patience, ends) = (shared.arguments.patience(), ends.clone());
-    tokio::spawn(async move {
-        let mut http = http1::Builder::new();
-        // A header that does not come in time ends the connection: also one that nobody asks anything of any more.
-        http.timer(TokioTimer::new()).header_read_timeout(patience);
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let outcome = tokio::select! {
-            outcome = connection.as_mut() => outcome,
-            () = ended(ends) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(e) = outcome {
-            log::debug!("a connection broke off: {e}");
+    if let Err(e) = crate::wyoming::talk(shared, from, to, ended(ends)).await {
+        log::debug!("a connection broke off: {e}");
+    }
+}
+
+/// Wyoming, wherever it is spoken; never over where it is not.
+async fn speak_wyoming(shared: Arc<Shared>, places: Arc<Semaphore>, ends: watch::Receiver<bool>) -> Result<(), String> {
+    match shared.arguments.wyoming.clone() {
+        None => std::future::pending().await,
+        Some(Address::Stdio) => {
+            wyoming(shared, tokio::io::stdin(), tokio::io::stdout(), ends).await;
+            Ok(())
         }
-        drop(place);
-    });
+        Some(at) => {
+            accept(at, places, "tcp", |connection| {
+                let (from, to) = tokio::io::split(connection);
+                wyoming(shared.clone(), from, to, ends.clone())
+            })
+            .await
+        }
+    }
 }

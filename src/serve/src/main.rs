@@ -1,4 +1,4 @@
-//! The program `syrinx-serve`. In: requests over HTTP on this machine. Out: speech, from its first frame on.
+//! The program `syrinx-serve`. In: requests over HTTP on this machine, and Wyoming's events. Out: speech, from its first frame on.
 //!
 //! ```text
 //! connection ─► guard (host, origin, key) ─► request ─► queue ─► a session on a thread ─► a few blocks ─► body
@@ -20,6 +20,7 @@ mod queue;
 mod refusal;
 mod request;
 mod speaking;
+mod wyoming;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -26,6 +26,14 @@ impl Refusal {
         Self { param: Some(param), ..Self::new(StatusCode::BAD_REQUEST, code, message) }
     }
 
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The client may come again after so long.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_s = Some(seconds);

@@ -7,6 +7,7 @@ use syrinx::{ModelInfo, SpeakOptions};
 
 use crate::form::Form;
 use crate::refusal::Refusal;
+use crate::speaking::Text;
 
 /// OpenAI's names of voices, which some clients send whatever the server has.
 pub const ALIASES: [&str; 13] =
@@ -27,7 +28,7 @@ struct Fields {
 /// A request that can be spoken.
 #[derive(Debug)]
 pub struct Asked {
-    pub text: String,
+    pub text: Text,
     pub options: SpeakOptions,
     pub form: Form,
 }
@@ -77,7 +78,7 @@ pub fn read(body: &[u8], info: &ModelInfo, allowed: Allowed) -> Result<Asked, Re
     let (format, stream_format) =
         (text("response_format", fields.response_format)?, text("stream_format", fields.stream_format)?);
     let form = Form::asked(format.as_deref(), stream_format.as_deref(), whole, allowed.strict)?;
-    Ok(Asked { text: input, options: SpeakOptions::default().voice(voice).seed(seed), form })
+    Ok(Asked { text: Text::Whole(input), options: SpeakOptions::default().voice(voice).seed(seed), form })
 }
 
 /// A pack's voice: by its name, as an object with an `id`, or one of OpenAI's names.

@@ -1,5 +1,8 @@
 //! A text on its way to a connection. In: a turn, a request. Out: bytes in a short channel, filled by a thread that computes.
 //!
+//! A text that comes in pieces is the same way with another beginning: where speech needs text, the thread waits for a piece,
+//! and flushes what there is when a speaker would.
+//!
 //! The channel holds a few blocks, so nothing is computed that nobody takes. The far end of it is the body: when that is
 //! dropped, as the connection has gone, the speech is cancelled before its next block.
 
@@ -7,15 +10,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use futures_core::Stream;
-use syrinx::{Canceller, Next, Speech};
+use syrinx::{Canceller, Next, SpeakOptions, Speech};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::Shared;
 use crate::form::{Form, event};
@@ -26,6 +29,24 @@ use crate::request::Asked;
 
 /// Blocks that are made before anybody takes them: half a second.
 const AHEAD: usize = 6;
+/// A text that stops for so long, before it is complete, ends: its speaker is wanted by others.
+const TEXT_WAIT: Duration = Duration::from_secs(60);
+
+/// What is to be spoken.
+#[derive(Debug)]
+pub enum Text {
+    Whole(String),
+    /// As it comes. Where its sender is dropped before the end, nobody listens any more.
+    Pieces(mpsc::UnboundedReceiver<Piece>),
+}
+
+/// What a client says of a text that comes in pieces.
+#[derive(Debug)]
+pub enum Piece {
+    Text(String),
+    /// It is complete.
+    End,
+}
 
 /// What the connection reads. An error ends it in the midst, so that nobody takes half of a speech for all of it.
 #[derive(Debug)]
@@ -72,11 +93,18 @@ impl Drop for Sound {
 /// Begins to speak, and waits for the first bytes. Errors: as they are before anything was sent.
 pub async fn begin(shared: &Arc<Shared>, turn: Turn, asked: Asked, since: Instant) -> Result<Sound, Refusal> {
     let (to, bytes) = mpsc::channel(AHEAD);
-    let (tell, told) = tokio::sync::oneshot::channel();
+    let (tell, told) = oneshot::channel();
     let (shared, runtime, complete) = (shared.clone(), Handle::current(), Arc::<AtomicBool>::default());
     let ended = complete.clone();
-    let work = move || Work { shared: &shared, asked: &asked, to, since, runtime, ended }.run(turn, tell);
-    tokio::task::spawn_blocking(work);
+    tokio::task::spawn_blocking(move || {
+        let Asked { text, options, form } = asked;
+        let (text, pieces) = match text {
+            Text::Whole(text) => (Some(text), None),
+            Text::Pieces(pieces) => (None, Some(pieces)),
+        };
+        Work { shared: &shared, form, pieces, characters: 0, to, since, runtime, ended }
+            .run(turn, text, &options, tell);
+    });
     let canceller = told.await.map_err(|_| broken())??;
     // From here on: gone means cancelled, also while the first block is waited for.
     let mut sound = Sound { bytes, first: None, canceller, complete };
@@ -94,7 +122,10 @@ fn broken() -> Refusal {
 
 struct Work<'a> {
     shared: &'a Shared,
-    asked: &'a Asked,
+    form: Form,
+    /// Text that is still to come.
+    pieces: Option<mpsc::UnboundedReceiver<Piece>>,
+    characters: usize,
     to: mpsc::Sender<Result<Bytes, Broken>>,
     since: Instant,
     runtime: Handle,
@@ -105,12 +136,19 @@ struct Work<'a> {
 struct Left;
 
 impl Work<'_> {
-    /// All of a speech, on a thread that may wait.
-    fn run(self, mut turn: Turn, tell: tokio::sync::oneshot::Sender<Result<Canceller, Refusal>>) {
+    /// All of a speech, on a thread that may wait. `text`: all of it, unless it comes in pieces.
+    fn run(
+        mut self,
+        mut turn: Turn,
+        text: Option<String>,
+        options: &SpeakOptions,
+        tell: oneshot::Sender<Result<Canceller, Refusal>>,
+    ) {
         let _running = self.shared.metrics.running.one();
-        let speech = match turn.session() {
-            Some(session) => session.speak(&self.asked.text, &self.asked.options).map_err(Refusal::from),
-            None => Err(broken()),
+        let speech = match (turn.session(), &text) {
+            (Some(session), Some(text)) => session.speak(text, options).map_err(Refusal::from),
+            (Some(session), None) => session.speech(options).map_err(Refusal::from),
+            (None, _) => Err(broken()),
         };
         let speech = match speech {
             Ok(speech) => speech,
@@ -120,34 +158,76 @@ impl Work<'_> {
         if tell.send(Ok(canceller)).is_err() {
             return self.shared.metrics.cancelled(Why::Disconnect);
         }
-        self.shared.metrics.text(self.asked.text.chars().count());
-        let sent = if self.asked.form.whole { self.whole(speech) } else { self.stream(speech) };
+        self.accepted(text.as_deref().unwrap_or_default());
+        let sent = if self.form.whole { self.whole(speech) } else { self.stream(speech) };
         // Before the channel closes, which is what the body sees.
         self.ended.store(sent.is_ok(), Ordering::Release);
     }
 
-    /// A block, and how long it took to the first one.
-    fn block(&self, speech: &mut Speech, pcm: &mut [f32]) -> Option<Result<(), Broken>> {
-        let started = Instant::now();
-        match speech.next_into(pcm) {
-            Ok(Next::Audio(block)) => {
-                if block.sample == 0 {
-                    self.shared.metrics.first_sound(self.since.elapsed());
-                }
-                let rate_hz = f64::from(self.shared.model.info().sample_rate_hz);
-                self.shared.metrics.block(block.samples as f64 / rate_hz, started.elapsed());
-                Some(Ok(()))
+    fn accepted(&mut self, text: &str) {
+        let characters = text.chars().count();
+        self.characters += characters;
+        self.shared.metrics.text(characters);
+    }
+
+    /// A block, once there is the text that it needs; `None` at the end.
+    fn block(&mut self, speech: &mut Speech, pcm: &mut [f32]) -> Option<Result<(), Broken>> {
+        loop {
+            while let Some(Ok(piece)) = self.pieces.as_mut().map(mpsc::UnboundedReceiver::try_recv) {
+                self.take(speech, Some(piece));
             }
-            Ok(_) => None,
-            Err(e) => {
-                log::error!("a speech broke off: {e}");
-                Some(Err(Broken))
+            let started = Instant::now();
+            match speech.next_into(pcm) {
+                Ok(Next::Audio(block)) => {
+                    if block.sample == 0 {
+                        self.shared.metrics.first_sound(self.since.elapsed());
+                    }
+                    let rate_hz = f64::from(self.shared.model.info().sample_rate_hz);
+                    self.shared.metrics.block(block.samples as f64 / rate_hz, started.elapsed());
+                    return Some(Ok(()));
+                }
+                Ok(Next::NeedText { flush_at }) => self.wait(speech, flush_at),
+                Ok(Next::Mark { .. }) => {}
+                Ok(_) => return None,
+                Err(e) => {
+                    log::error!("a speech broke off: {e}");
+                    return Some(Err(Broken));
+                }
             }
         }
     }
 
-    fn stream(&self, mut speech: Speech) -> Result<(), Left> {
-        let form = self.asked.form;
+    /// For the next piece, or until what there is is spoken without it.
+    fn wait(&mut self, speech: &mut Speech, flush_at: Option<Instant>) {
+        let Some(pieces) = &mut self.pieces else { return speech.finish() };
+        let until = flush_at.unwrap_or_else(|| Instant::now() + TEXT_WAIT);
+        let piece = self.runtime.block_on(async { tokio::time::timeout_at(until.into(), pieces.recv()).await });
+        match piece {
+            Ok(piece) => self.take(speech, piece),
+            Err(_) if flush_at.is_some() => speech.flush(),
+            Err(_) => speech.finish(),
+        }
+    }
+
+    fn take(&mut self, speech: &mut Speech, piece: Option<Piece>) {
+        match piece {
+            Some(Piece::Text(text)) => {
+                self.accepted(&text);
+                if let Err(e) = speech.push(&text) {
+                    log::error!("a text was not taken: {e}");
+                    speech.canceller().cancel();
+                }
+            }
+            Some(Piece::End) => {
+                speech.finish();
+                self.pieces = None;
+            }
+            None => speech.canceller().cancel(),
+        }
+    }
+
+    fn stream(&mut self, mut speech: Speech) -> Result<(), Left> {
+        let form = self.form;
         let mut pcm = vec![0.0; speech.samples_per_block()];
         let mut head = form.head(self.shared.model.info().sample_rate_hz, None);
         while let Some(block) = self.block(&mut speech, &mut pcm) {
@@ -161,12 +241,12 @@ impl Work<'_> {
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let tail = form.tail(self.asked.text.chars().count(), speech.summary().frames);
+        let tail = form.tail(self.characters, speech.summary().frames);
         if tail.is_empty() { Ok(()) } else { self.send(Ok(tail.into())) }
     }
 
     /// Once it is complete, with its length.
-    fn whole(&self, mut speech: Speech) -> Result<(), Left> {
+    fn whole(&mut self, mut speech: Speech) -> Result<(), Left> {
         let mut pcm = vec![0.0; speech.samples_per_block()];
         let mut body = Vec::new();
         let mut samples = 0;
@@ -175,12 +255,12 @@ impl Work<'_> {
                 return self.send(Err(Broken));
             }
             samples += pcm.len();
-            body.extend(self.asked.form.block(&pcm));
+            body.extend(self.form.block(&pcm));
         }
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let mut all = self.asked.form.head(self.shared.model.info().sample_rate_hz, Some(samples));
+        let mut all = self.form.head(self.shared.model.info().sample_rate_hz, Some(samples));
         all.extend(body);
         self.send(Ok(all.into()))
     }

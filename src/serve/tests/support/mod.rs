@@ -19,6 +19,8 @@ pub fn pack() -> PathBuf {
 pub struct Service {
     pub child: Child,
     pub address: String,
+    /// Where Wyoming is spoken, if it is.
+    pub wyoming: Option<String>,
 }
 
 impl Drop for Service {
@@ -34,14 +36,18 @@ impl Service {
         command.args(["--listen", "127.0.0.1:0", "--pack"]).arg(pack()).args(more).env("RUST_LOG", "info");
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut wyoming = None;
         let address = loop {
             let line = lines.next().expect("the service has ended").unwrap();
+            if let Some((_, address)) = line.split_once("tcp://") {
+                wyoming = Some(address.to_owned());
+            }
             if let Some((_, address)) = line.split_once("http://") {
                 break address.to_owned();
             }
         };
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        Self { child, address, wyoming }
     }
 
     pub fn connect(&self) -> TcpStream {

@@ -1,0 +1,301 @@
+//! One connection's talk. In: `describe`, `ping`, `synthesize`, or a text in pieces. Out: what is known of the voices, or speech
+//! as it is made.
+//!
+//! Home Assistant sends the pieces and, for older services, the whole text again before it says that they are complete: that
+//! one is passed over. It waits for `synthesize-stopped`, or for `audio-stop` where it sent no pieces, and reads no errors: so
+//! these always come, and an error closes the connection. The connection's end is the only way to cancel.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use futures_core::Stream;
+use serde_json::{Value, json};
+use syrinx::SpeakOptions;
+use syrinx::options::Ssml;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc;
+
+use super::event::{Event, Unreadable};
+use crate::Shared;
+use crate::form::{Form, Wrap};
+use crate::refusal::Refusal;
+use crate::request::Asked;
+use crate::speaking::{Broken, Piece, Sound, Text, begin};
+
+const SAMPLE_BYTES: u64 = 2;
+/// Events that are read ahead of what is done about them.
+const READ_AHEAD: usize = 16;
+
+/// Until the other end closes, or an error does; where the service `ends`, until the speech that is running is over.
+pub async fn talk(
+    shared: Arc<Shared>,
+    from: impl AsyncRead + Unpin + Send + 'static,
+    to: impl AsyncWrite + Unpin + Send,
+    ends: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let (tell, mut events) = mpsc::channel(READ_AHEAD);
+    let reading = tokio::spawn(async move {
+        let mut from = BufReader::new(from);
+        while let Some(event) = Event::read(&mut from).await.transpose() {
+            let last = event.is_err();
+            if tell.send(event).await.is_err() || last {
+                return;
+            }
+        }
+    });
+    let mut talk = Talk { shared, to, speech: None };
+    tokio::pin!(ends);
+    let mut held = None;
+    let outcome = loop {
+        if let Some(event) = held.take_if(|_| talk.speech.is_none()) {
+            talk.heard(event).await?;
+        }
+        let outcome = tokio::select! {
+            event = events.recv(), if held.is_none() => match event {
+                None => break Ok(()),
+                Some(Err(Unreadable(why))) => break talk.error("bad_event", &why).await,
+                Some(Ok(event)) if talk.must_wait(&event) => {
+                    held = Some(event);
+                    Ok(())
+                }
+                Some(Ok(event)) => talk.heard(event).await,
+            },
+            made = next(&mut talk.speech) => talk.made(made).await,
+            () = &mut ends, if talk.speech.is_none() => break Ok(()),
+        };
+        if outcome.is_err() {
+            break outcome;
+        }
+    };
+    reading.abort();
+    outcome
+}
+
+struct Talk<W> {
+    shared: Arc<Shared>,
+    to: W,
+    speech: Option<Speech>,
+}
+
+/// A speech on its way.
+struct Speech {
+    /// Where more text goes; `None` once it is complete.
+    pieces: Option<mpsc::UnboundedSender<Piece>>,
+    characters: usize,
+    /// Its text came in pieces, which its asker ends otherwise.
+    in_pieces: bool,
+    sound: Begun,
+    /// Bytes sent; `None` before `audio-start`.
+    sent: Option<u64>,
+}
+
+enum Begun {
+    /// A speaker, or the first sound, is waited for.
+    Soon(Pin<Box<dyn Future<Output = Result<Sound, Refusal>> + Send>>),
+    Now(Sound),
+}
+
+enum Made {
+    Bytes(Bytes),
+    End,
+    Broken,
+    Refused(Refusal),
+}
+
+/// What the speech brings next; never anything where there is none.
+async fn next(speech: &mut Option<Speech>) -> Made {
+    let Some(speech) = speech else { return std::future::pending().await };
+    if let Begun::Soon(soon) = &mut speech.sound {
+        match soon.await {
+            Ok(sound) => speech.sound = Begun::Now(sound),
+            Err(refusal) => return Made::Refused(refusal),
+        }
+    }
+    let Begun::Now(sound) = &mut speech.sound else { return Made::Broken };
+    match poll_fn(|context| Pin::new(&mut *sound).poll_next(context)).await {
+        Some(Ok(bytes)) => Made::Bytes(bytes),
+        Some(Err(Broken)) => Made::Broken,
+        None => Made::End,
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Talk<W> {
+    /// It asks for another speech while one is running.
+    fn must_wait(&self, event: &Event) -> bool {
+        match &self.speech {
+            None => false,
+            Some(speech) if speech.pieces.is_some() => event.kind == "synthesize-start",
+            Some(_) => event.kind.starts_with("synthesize"),
+        }
+    }
+
+    async fn heard(&mut self, event: Event) -> io::Result<()> {
+        match event.kind.as_str() {
+            "describe" => self.send(&Event::new("info", info(&self.shared))).await,
+            "ping" => self.send(&Event { kind: "pong".to_owned(), ..event }).await,
+            "synthesize" if self.speech.is_none() => {
+                self.begin(&event, false);
+                self.push(event.text("text").unwrap_or_default()).await?;
+                self.complete();
+                Ok(())
+            }
+            "synthesize-start" => {
+                self.begin(&event, true);
+                Ok(())
+            }
+            "synthesize-chunk" => self.push(event.text("text").unwrap_or_default()).await,
+            "synthesize-stop" => {
+                self.complete();
+                Ok(())
+            }
+            _ => Ok(()), // a whole text behind its pieces, or what a later version of the protocol says
+        }
+    }
+
+    fn begin(&mut self, event: &Event, in_pieces: bool) {
+        let voice = event.data.get("voice").and_then(|voice| voice.get("name")).and_then(Value::as_str);
+        let ssml = (event.text("text_format") == Some("ssml")).then_some(Ssml::Lenient);
+        let options = SpeakOptions::default().voice(voice.map(str::to_owned)).ssml(ssml);
+        let (pieces, text) = mpsc::unbounded_channel();
+        let form = Form { wrap: Wrap::Pcm, events: false, whole: false, instead: false };
+        let asked = Asked { text: Text::Pieces(text), options, form };
+        let shared = self.shared.clone();
+        let soon = async move {
+            let since = Instant::now();
+            let turn = shared.queue.turn(Duration::from_secs(shared.arguments.wait)).await?;
+            begin(&shared, turn, asked, since).await
+        };
+        self.speech = Some(Speech {
+            pieces: Some(pieces),
+            characters: 0,
+            in_pieces,
+            sound: Begun::Soon(Box::pin(soon)),
+            sent: None,
+        });
+    }
+
+    async fn push(&mut self, text: &str) -> io::Result<()> {
+        let Some(speech) = &mut self.speech else { return Ok(()) };
+        speech.characters += text.chars().count();
+        let most = self.shared.arguments.max_input;
+        if speech.characters > most {
+            return self.refuse("input_too_long", &format!("the text has more than {most} characters")).await;
+        }
+        if let Some(pieces) = speech.pieces.as_ref().filter(|_| !text.is_empty()) {
+            let _ = pieces.send(Piece::Text(text.to_owned())); // or it has failed, which is told soon
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self) {
+        if let Some(pieces) = self.speech.as_mut().and_then(|speech| speech.pieces.take()) {
+            let _ = pieces.send(Piece::End);
+        }
+    }
+
+    async fn made(&mut self, made: Made) -> io::Result<()> {
+        match made {
+            Made::Bytes(bytes) => self.sound(bytes).await,
+            Made::End => {
+                self.count(200);
+                self.over().await
+            }
+            Made::Refused(refusal) if refusal.code() == "bad_text" => {
+                self.count(200); // nothing to say is no fault of a text that a language model writes
+                self.over().await
+            }
+            Made::Refused(refusal) => self.refuse(refusal.code(), refusal.message()).await,
+            Made::Broken => self.refuse("backend", "the model has failed: see the service's log").await,
+        }
+    }
+
+    async fn sound(&mut self, bytes: Bytes) -> io::Result<()> {
+        let Some(speech) = &mut self.speech else { return Ok(()) };
+        let before = speech.sent.unwrap_or(0);
+        let first = speech.sent.is_none();
+        speech.sent = Some(before + bytes.len() as u64);
+        if first {
+            self.send(&Event::new("audio-start", self.format(0))).await?;
+        }
+        let payload = bytes.to_vec();
+        self.send(&Event { payload, ..Event::new("audio-chunk", self.format(before)) }).await
+    }
+
+    /// Of the samples behind so many bytes.
+    fn format(&self, bytes: u64) -> Value {
+        let rate = self.shared.model.info().sample_rate_hz;
+        let timestamp_ms = bytes / SAMPLE_BYTES * 1000 / u64::from(rate);
+        json!({ "rate": rate, "width": SAMPLE_BYTES, "channels": 1, "timestamp": timestamp_ms })
+    }
+
+    /// Says that the speech is over, in the way that its asker waits for.
+    async fn over(&mut self) -> io::Result<()> {
+        let Some(speech) = self.speech.take() else { return Ok(()) };
+        if speech.sent.is_none() {
+            self.send(&Event::new("audio-start", self.format(0))).await?;
+        }
+        let format = self.format(speech.sent.unwrap_or(0));
+        self.send(&Event::new("audio-stop", json!({ "timestamp": format["timestamp"] }))).await?;
+        match speech.in_pieces {
+            true => self.send(&Event::new("synthesize-stopped", Value::Null)).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Ends the speech and the connection.
+    async fn refuse(&mut self, code: &str, message: &str) -> io::Result<()> {
+        self.count(if code == "busy" { 429 } else { 400 });
+        self.send(&Event::new("error", json!({ "text": message, "code": code }))).await?;
+        self.over().await?;
+        Err(io::Error::other(message.to_owned()))
+    }
+
+    async fn error(&mut self, code: &str, message: &str) -> io::Result<()> {
+        self.send(&Event::new("error", json!({ "text": message, "code": code }))).await
+    }
+
+    fn count(&self, code: u16) {
+        self.shared.metrics.request("wyoming", code);
+    }
+
+    async fn send(&mut self, event: &Event) -> io::Result<()> {
+        let bytes = event.bytes();
+        let sending = async {
+            self.to.write_all(&bytes).await?;
+            self.to.flush().await
+        };
+        tokio::time::timeout(self.shared.arguments.patience(), sending).await?
+    }
+}
+
+/// What Home Assistant asks for to list a service's voices.
+fn info(shared: &Shared) -> Value {
+    let info = shared.model.info();
+    let about = |name: &str, description: String| {
+        json!({
+            "name": name,
+            "attribution": { "name": info.licence, "url": "" },
+            "installed": true,
+            "description": description,
+            "version": info.version,
+        })
+    };
+    let voices: Vec<Value> = info
+        .voices
+        .iter()
+        .map(|voice| {
+            let mut about = about(voice, format!("{}, {voice}", info.name));
+            about["languages"] = json!(info.languages);
+            about["speakers"] = Value::Null;
+            about
+        })
+        .collect();
+    let mut program = about("syrinx", format!("Syrinx with {}", info.name));
+    program["voices"] = json!(voices);
+    program["supports_synthesize_streaming"] = true.into();
+    json!({ "tts": [program], "asr": [], "handle": [], "intent": [], "wake": [], "mic": [], "snd": [] })
+}

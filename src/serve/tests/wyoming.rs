@@ -1,0 +1,179 @@
+//! Promises of Wyoming: the samples of HTTP, every speech ends in the way that its asker waits for, a wrong event ends the
+//! connection and nothing else, a connection that goes takes its speech along.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use serde_json::{Value, json};
+use support::{LONG, Service};
+
+const TEXT: &str = "Turn left in 300 m.";
+
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn of(service: &Service) -> Self {
+        let stream = TcpStream::connect(service.wyoming.as_deref().unwrap()).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).unwrap();
+    }
+
+    fn send(&mut self, kind: &str, data: Value) {
+        self.write(format!("{}\n", json!({ "type": kind, "data": data })).as_bytes());
+    }
+
+    /// Kind, data and payload of the next event; `None` where the connection is closed.
+    fn event(&mut self) -> Option<(String, Value, Vec<u8>)> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line).unwrap() == 0 {
+            return None;
+        }
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let mut part = |name: &str| {
+            let mut bytes = vec![0; line[name].as_u64().unwrap_or(0) as usize];
+            self.0.read_exact(&mut bytes).unwrap();
+            bytes
+        };
+        let (data, payload) = (part("data_length"), part("payload_length"));
+        let data = if data.is_empty() { Value::Null } else { serde_json::from_slice(&data).unwrap() };
+        Some((line["type"].as_str().unwrap().to_owned(), data, payload))
+    }
+
+    /// Kinds of the events up to `last`, each once where it repeats, and all sound.
+    fn until(&mut self, last: &str) -> (Vec<String>, Vec<u8>) {
+        let (mut kinds, mut sound) = (Vec::<String>::new(), Vec::new());
+        while let Some((kind, data, payload)) = self.event() {
+            if kind == "audio-chunk" {
+                assert_eq!((&data["rate"], &data["width"], &data["channels"]), (&json!(24000), &json!(2), &json!(1)));
+                assert_eq!(data["timestamp"], json!(sound.len() / 48));
+            }
+            sound.extend(payload);
+            let end = kind == last;
+            if kinds.last() != Some(&kind) {
+                kinds.push(kind);
+            }
+            if end {
+                return (kinds, sound);
+            }
+        }
+        panic!("the connection ends without {last}: {kinds:?}");
+    }
+}
+
+fn service() -> Service {
+    Service::start(&["--wyoming", "tcp://127.0.0.1:0", "--speakers", "1", "--queue", "1", "--wait", "60"])
+}
+
+#[test]
+fn a_text_is_the_samples_of_http_and_ends_with_audio_stop() {
+    let service = service();
+    let expected = service.speak(&json!({ "input": TEXT, "response_format": "pcm" }).to_string()).body;
+    let mut client = Client::of(&service);
+    for _ in 0..2 {
+        client.send("synthesize", json!({ "text": TEXT, "voice": { "name": "us-female" } }));
+        let (kinds, sound) = client.until("audio-stop");
+        assert_eq!(kinds, ["audio-start", "audio-chunk", "audio-stop"]);
+        assert!(sound == expected, "{} bytes instead of {}", sound.len(), expected.len());
+    }
+}
+
+#[test]
+fn what_it_can_do_is_described_as_home_assistant_reads_it() {
+    let service = service();
+    let mut client = Client::of(&service);
+    client.send("describe", Value::Null);
+    let (kind, info, _) = client.event().unwrap();
+    let program = &info["tts"][0];
+    assert_eq!((kind.as_str(), &program["supports_synthesize_streaming"]), ("info", &json!(true)));
+    for what in [program, &program["voices"][0]] {
+        assert!(what["name"].is_string() && what["attribution"]["name"].is_string() && what["installed"] == true);
+    }
+    assert_eq!(program["voices"][0]["languages"], json!(["en"]));
+    client.send("ping", json!({ "text": "x" }));
+    assert_eq!(client.event().unwrap(), ("pong".to_owned(), json!({ "text": "x" }), Vec::new()));
+}
+
+#[test]
+fn a_text_in_pieces_is_spoken_once_and_ends_with_synthesize_stopped() {
+    let service = service();
+    let mut client = Client::of(&service);
+    client.send("synthesize", json!({ "text": TEXT }));
+    let (_, once) = client.until("audio-stop");
+    client.send("synthesize-start", json!({}));
+    for piece in ["Turn ", "left in 3", "00", " m."] {
+        client.send("synthesize-chunk", json!({ "text": piece }));
+    }
+    client.send("synthesize", json!({ "text": TEXT }));
+    client.send("synthesize-stop", Value::Null);
+    // Asked for while the first is running: it waits.
+    client.send("synthesize-start", json!({}));
+    client.send("synthesize-stop", Value::Null);
+    let (kinds, sound) = client.until("synthesize-stopped");
+    assert_eq!(kinds, ["audio-start", "audio-chunk", "audio-stop", "synthesize-stopped"]);
+    let share = sound.len() as f64 / once.len() as f64;
+    assert!((0.7..1.4).contains(&share), "{share} of the text's sound");
+    let (kinds, sound) = client.until("synthesize-stopped");
+    assert_eq!(
+        (kinds, sound.len()),
+        (["audio-start", "audio-stop", "synthesize-stopped"].map(str::to_owned).into(), 0)
+    );
+}
+
+#[test]
+fn the_first_sentence_is_heard_before_the_text_is_complete() {
+    let service = service();
+    let mut client = Client::of(&service);
+    client.send("synthesize-start", json!({}));
+    client.send("synthesize-chunk", json!({ "text": "The first sentence is here. The second" }));
+    assert_eq!(client.event().unwrap().0, "audio-start");
+    client.send("synthesize-chunk", json!({ "text": " comes later." }));
+    client.send("synthesize-stop", Value::Null);
+    client.until("synthesize-stopped");
+}
+
+#[test]
+fn what_cannot_be_spoken_is_an_error_that_closes_the_connection() {
+    let service = service();
+    for (kind, data, code, last) in [
+        ("synthesize", json!({ "text": TEXT, "voice": { "name": "nobody" } }), "unknown_voice", "audio-stop"),
+        ("synthesize", json!({ "text": "a ".repeat(4000) }), "input_too_long", "audio-stop"),
+        ("synthesize-start", json!({ "voice": { "name": "nobody" } }), "unknown_voice", "synthesize-stopped"),
+    ] {
+        let mut client = Client::of(&service);
+        client.send(kind, data);
+        let (kind, data, _) = client.event().unwrap();
+        assert_eq!((kind.as_str(), &data["code"]), ("error", &json!(code)));
+        client.until(last);
+        assert_eq!(client.event(), None, "{code}");
+    }
+    for bytes in ["GET / HTTP/1.1\r\n\r\n", "{\"type\":\"describe\",\"data_length\":-1}\n", "{}\n"] {
+        let mut client = Client::of(&service);
+        client.write(bytes.as_bytes());
+        assert_eq!(client.event().unwrap().1["code"], "bad_event");
+        assert_eq!(client.event(), None);
+    }
+    assert_eq!(service.metric("requests_total{endpoint=\"wyoming\",code=\"400\"}"), 3.0);
+}
+
+#[test]
+fn a_connection_that_goes_takes_its_speech_along_also_while_it_waits() {
+    let service = service();
+    let long = json!({ "text": "This goes on for quite some time. ".repeat(100) });
+    let mut running = Client::of(&service);
+    running.send("synthesize", long.clone());
+    assert_eq!(running.event().unwrap().0, "audio-start");
+    let mut waiting = Client::of(&service);
+    waiting.send("synthesize", long);
+    service.until(|service| service.metric("requests_waiting") == 1.0);
+    waiting.0.get_mut().shutdown(Shutdown::Both).unwrap();
+    service.until(|service| service.metric("requests_waiting") == 0.0);
+    running.0.get_mut().shutdown(Shutdown::Both).unwrap();
+    service.until(|service| service.metric("requests_running") == 0.0);
+    assert_eq!(service.metric("cancelled_total{why=\"disconnect\"}"), 1.0);
+}
