@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 
 use crate::refusal::Refusal;
 use crate::request::{Allowed, read};
-use crate::{Shared, guard, lists, speaking};
+use crate::{Shared, guard, lists, socket, speaking};
 
 /// Most bytes of a request's body.
 const MAX_BODY: usize = 128 * 1024;
@@ -26,6 +26,7 @@ const MAX_ID: usize = 128;
 pub fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/audio/speech", post(speech))
+        .route("/tts/websocket", get(socket::open))
         .route("/v1/models", get(lists::models))
         .route("/v1/models/{id}", get(lists::one_model))
         .route("/v1/audio/voices", get(lists::voices))
@@ -67,6 +68,7 @@ fn endpoint(path: &str) -> &'static str {
     match path {
         "/v1/audio/speech" => "speech",
         "/v1/audio/voices" => "voices",
+        "/tts/websocket" => "upgrade",
         "/metrics" => "metrics",
         "/" | "/health" | "/ready" => "health",
         path if path.starts_with("/v1/") => "models",

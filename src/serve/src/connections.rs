@@ -24,17 +24,15 @@ const DRAIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens until SIGTERM or SIGINT. Errors: a line for a person.
-pub async fn serve(shared: Arc<Shared>) -> Result<(), String> {
+pub async fn serve(shared: Arc<Shared>, end: watch::Sender<bool>) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("no signals: {e}");
     let (mut term, mut int) =
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
     let most = shared.arguments.max_connections;
-    let places = Arc::new(Semaphore::new(most));
-    let (end, ends) = watch::channel(false);
-    let over_wyoming = speak_wyoming(shared.clone(), places.clone(), ends.clone());
-    let over_http = accept(shared.arguments.http(), places.clone(), "http", |connection| {
-        http(shared.clone(), connection, ends.clone())
-    });
+    let places = &shared.places;
+    let over_wyoming = speak_wyoming(shared.clone());
+    let over_http =
+        accept(shared.arguments.http(), places.clone(), "http", |connection| http(shared.clone(), connection));
     tokio::select! {
         biased; // who asks for both waits for the line of the second
         outcome = over_wyoming => return outcome,
@@ -139,16 +137,16 @@ fn is_socket(path: &std::path::Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket())
 }
 
-async fn http(shared: Arc<Shared>, connection: Box<dyn Connection>, ends: watch::Receiver<bool>) {
+async fn http(shared: Arc<Shared>, connection: Box<dyn Connection>) {
     let service = TowerToHyperService::new(router(shared.clone()));
     let mut http = http1::Builder::new();
     // A header that does not come in time ends the connection: also one that nobody asks anything of any more.
     http.timer(TokioTimer::new()).header_read_timeout(shared.arguments.patience());
-    let connection = http.serve_connection(TokioIo::new(connection), service);
+    let connection = http.serve_connection(TokioIo::new(connection), service).with_upgrades();
     tokio::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
-        () = ended(ends) => {
+        () = ended(shared.ends.clone()) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -162,25 +160,25 @@ async fn wyoming(
     shared: Arc<Shared>,
     from: impl AsyncRead + Unpin + Send + 'static,
     to: impl AsyncWrite + Unpin + Send,
-    ends: watch::Receiver<bool>,
 ) {
+    let ends = shared.ends.clone();
     if let Err(e) = crate::wyoming::talk(shared, from, to, ended(ends)).await {
         log::debug!("a connection broke off: {e}");
     }
 }
 
 /// Wyoming, wherever it is spoken; never over where it is not.
-async fn speak_wyoming(shared: Arc<Shared>, places: Arc<Semaphore>, ends: watch::Receiver<bool>) -> Result<(), String> {
+async fn speak_wyoming(shared: Arc<Shared>) -> Result<(), String> {
     match shared.arguments.wyoming.clone() {
         None => std::future::pending().await,
         Some(Address::Stdio) => {
-            wyoming(shared, tokio::io::stdin(), tokio::io::stdout(), ends).await;
+            wyoming(shared, tokio::io::stdin(), tokio::io::stdout()).await;
             Ok(())
         }
         Some(at) => {
-            accept(at, places, "tcp", |connection| {
+            accept(at, shared.places.clone(), "tcp", |connection| {
                 let (from, to) = tokio::io::split(connection);
-                wyoming(shared.clone(), from, to, ends.clone())
+                wyoming(shared.clone(), from, to)
             })
             .await
         }

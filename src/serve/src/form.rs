@@ -12,7 +12,9 @@ use crate::refusal::Refusal;
 pub enum Wrap {
     /// 16-bit little-endian samples.
     Pcm,
-    /// The same behind the header of a WAV file.
+    /// 32-bit little-endian floats.
+    Float,
+    /// 16-bit samples behind the header of a WAV file.
     Wav,
 }
 
@@ -56,7 +58,7 @@ impl Form {
     pub fn content_type(self) -> &'static str {
         match (self.events, self.wrap) {
             (true, _) => "text/event-stream",
-            (false, Wrap::Pcm) => "audio/pcm",
+            (false, Wrap::Pcm | Wrap::Float) => "audio/pcm",
             (false, Wrap::Wav) => "audio/wav",
         }
     }
@@ -64,13 +66,16 @@ impl Form {
     /// What comes before the first block. `samples`: all of them, where they are known.
     pub fn head(self, rate_hz: u32, samples: Option<usize>) -> Vec<u8> {
         match self.wrap {
-            Wrap::Pcm => Vec::new(),
+            Wrap::Pcm | Wrap::Float => Vec::new(),
             Wrap::Wav => self.packed(wav_header(rate_hz, samples)),
         }
     }
 
     pub fn block(self, samples: &[f32]) -> Vec<u8> {
-        self.packed(samples.iter().flat_map(|&sample| to_i16(sample).to_le_bytes()).collect())
+        self.packed(match self.wrap {
+            Wrap::Float => samples.iter().flat_map(|sample| sample.to_le_bytes()).collect(),
+            Wrap::Pcm | Wrap::Wav => samples.iter().flat_map(|&sample| to_i16(sample).to_le_bytes()).collect(),
+        })
     }
 
     /// What comes after the last block. Tokens are characters of the text and frames of sound.

@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use crate::Shared;
 use crate::refusal::Refusal;
 
+/// The key of clients that know no `Authorization`.
+const X_API_KEY: header::HeaderName = header::HeaderName::from_static("x-api-key");
 /// Paths that answer without a key: whether the service lives is no secret.
 const FREE: [&str; 3] = ["/", "/health", "/ready"];
 
@@ -31,7 +33,8 @@ pub fn check(shared: &Shared, path: &str, headers: &HeaderMap, preflight: bool) 
         return Err(forbidden("this host is not this machine's: allow it with --allowed-host"));
     }
     let Some(key) = shared.key.as_deref().filter(|_| !preflight && !FREE.contains(&path)) else { return Ok(()) };
-    let given = named(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let bearer = named(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let given = bearer.or_else(|| named(X_API_KEY)).unwrap_or_default();
     match equal(key.as_bytes(), given.trim().as_bytes()) {
         true => Ok(()),
         false => Err(Refusal::new(StatusCode::UNAUTHORIZED, "invalid_api_key", "the key is missing or wrong")),

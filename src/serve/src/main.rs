@@ -19,6 +19,7 @@ mod metrics;
 mod queue;
 mod refusal;
 mod request;
+mod socket;
 mod speaking;
 mod wyoming;
 
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use arguments::Arguments;
 use clap::Parser;
+use tokio::sync::{Semaphore, watch};
 
 /// What every request sees.
 #[derive(Debug)]
@@ -36,6 +38,10 @@ struct Shared {
     queue: queue::Queue,
     metrics: metrics::Metrics,
     key: Option<String>,
+    /// One for each connection that may be open.
+    places: Arc<Semaphore>,
+    /// The service was told to end.
+    ends: watch::Receiver<bool>,
 }
 
 fn main() -> ExitCode {
@@ -58,11 +64,13 @@ fn serve(arguments: Arguments) -> Result<(), String> {
     arguments.check(key.is_some())?;
     let model = arguments.open_model().map_err(|e| e.to_string())?;
     let queue = queue::Queue::new(&model, arguments.speakers(), arguments.queue).map_err(|e| e.to_string())?;
-    let shared = Arc::new(Shared { metrics: metrics::Metrics::default(), model, queue, key, arguments });
+    let (metrics, places) = (metrics::Metrics::default(), Arc::new(Semaphore::new(arguments.max_connections)));
+    let (end, ends) = watch::channel(false);
+    let shared = Arc::new(Shared { metrics, model, queue, key, places, ends, arguments });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|e| format!("no threads for connections: {e}"))?;
-    runtime.block_on(connections::serve(shared))
+    runtime.block_on(connections::serve(shared, end))
 }

@@ -26,6 +26,10 @@ impl Refusal {
         Self { param: Some(param), ..Self::new(StatusCode::BAD_REQUEST, code, message) }
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub fn code(&self) -> &str {
         &self.code
     }

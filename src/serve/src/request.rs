@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use syrinx::{ModelInfo, SpeakOptions};
+use syrinx::{ModelInfo, SpeakOptions, Word};
+use tokio::sync::mpsc;
 
 use crate::form::Form;
 use crate::refusal::Refusal;
@@ -31,6 +32,8 @@ pub struct Asked {
     pub text: Text,
     pub options: SpeakOptions,
     pub form: Form,
+    /// Where the words of what was spoken go, as their times are known.
+    pub words: Option<mpsc::UnboundedSender<Vec<Word>>>,
 }
 
 /// What the service allows.
@@ -78,7 +81,12 @@ pub fn read(body: &[u8], info: &ModelInfo, allowed: Allowed) -> Result<Asked, Re
     let (format, stream_format) =
         (text("response_format", fields.response_format)?, text("stream_format", fields.stream_format)?);
     let form = Form::asked(format.as_deref(), stream_format.as_deref(), whole, allowed.strict)?;
-    Ok(Asked { text: Text::Whole(input), options: SpeakOptions::default().voice(voice).seed(seed), form })
+    Ok(Asked { text: Text::Whole(input), options: SpeakOptions::default().voice(voice).seed(seed), form, words: None })
+}
+
+/// As [`voice`], where nobody is strict. A name that is unknown is found out where it is spoken in.
+pub fn known_voice(value: Value, info: &ModelInfo) -> Result<Option<String>, Refusal> {
+    voice(Some(value), info, false)
 }
 
 /// A pack's voice: by its name, as an object with an `id`, or one of OpenAI's names.

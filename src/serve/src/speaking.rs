@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use futures_core::Stream;
-use syrinx::{Canceller, Next, SpeakOptions, Speech};
+use syrinx::{Canceller, Next, SpeakOptions, Speech, Word};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
@@ -44,6 +44,8 @@ pub enum Text {
 #[derive(Debug)]
 pub enum Piece {
     Text(String),
+    /// What there is is to be spoken now.
+    Flush,
     /// It is complete.
     End,
 }
@@ -97,12 +99,12 @@ pub async fn begin(shared: &Arc<Shared>, turn: Turn, asked: Asked, since: Instan
     let (shared, runtime, complete) = (shared.clone(), Handle::current(), Arc::<AtomicBool>::default());
     let ended = complete.clone();
     tokio::task::spawn_blocking(move || {
-        let Asked { text, options, form } = asked;
+        let Asked { text, options, form, words } = asked;
         let (text, pieces) = match text {
             Text::Whole(text) => (Some(text), None),
             Text::Pieces(pieces) => (None, Some(pieces)),
         };
-        Work { shared: &shared, form, pieces, characters: 0, to, since, runtime, ended }
+        Work { shared: &shared, form, pieces, words, characters: 0, to, since, runtime, ended }
             .run(turn, text, &options, tell);
     });
     let canceller = told.await.map_err(|_| broken())??;
@@ -125,6 +127,7 @@ struct Work<'a> {
     form: Form,
     /// Text that is still to come.
     pieces: Option<mpsc::UnboundedReceiver<Piece>>,
+    words: Option<mpsc::UnboundedSender<Vec<Word>>>,
     characters: usize,
     to: mpsc::Sender<Result<Bytes, Broken>>,
     since: Instant,
@@ -184,15 +187,28 @@ impl Work<'_> {
                     }
                     let rate_hz = f64::from(self.shared.model.info().sample_rate_hz);
                     self.shared.metrics.block(block.samples as f64 / rate_hz, started.elapsed());
+                    self.tell_words(speech);
                     return Some(Ok(()));
                 }
                 Ok(Next::NeedText { flush_at }) => self.wait(speech, flush_at),
                 Ok(Next::Mark { .. }) => {}
-                Ok(_) => return None,
+                Ok(_) => {
+                    self.tell_words(speech);
+                    return None;
+                }
                 Err(e) => {
                     log::error!("a speech broke off: {e}");
                     return Some(Err(Broken));
                 }
+            }
+        }
+    }
+
+    fn tell_words(&self, speech: &mut Speech) {
+        if let Some(to) = &self.words {
+            let words = speech.take_words();
+            if !words.is_empty() {
+                let _ = to.send(words); // or nobody listens any more
             }
         }
     }
@@ -218,6 +234,7 @@ impl Work<'_> {
                     speech.canceller().cancel();
                 }
             }
+            Some(Piece::Flush) => speech.flush(),
             Some(Piece::End) => {
                 speech.finish();
                 self.pieces = None;

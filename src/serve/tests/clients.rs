@@ -161,7 +161,7 @@ fn it_speaks_through_a_socket_in_the_file_system() {
     let path = folder.path().join("speech.sock");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_syrinx-serve"));
     let child = command.arg("--unix").arg(&path).arg("--pack").arg(support::pack()).spawn().unwrap();
-    let _service = Service { child, address: String::new() };
+    let _service = Service { child, address: String::new(), wyoming: None };
     let deadline = Instant::now() + LONG;
     let mut stream = loop {
         match UnixStream::connect(&path) {

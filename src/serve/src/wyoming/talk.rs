@@ -162,7 +162,7 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
         let options = SpeakOptions::default().voice(voice.map(str::to_owned)).ssml(ssml);
         let (pieces, text) = mpsc::unbounded_channel();
         let form = Form { wrap: Wrap::Pcm, events: false, whole: false, instead: false };
-        let asked = Asked { text: Text::Pieces(text), options, form };
+        let asked = Asked { text: Text::Pieces(text), options, form, words: None };
         let shared = self.shared.clone();
         let soon = async move {
             let since = Instant::now();
