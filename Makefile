@@ -147,7 +147,7 @@ test-clients: setup $(CLIENTS)
 	cd src/serve/clients && ../../../$(CLIENTS) -m pytest -q -p no:cacheprovider
 
 $(CLIENTS): src/serve/clients/requirements.txt
-	@boards/setup.sh python3-venv
+	@boards/setup.sh python3-venv chromium
 	python3 -m venv target/clients && $(CLIENTS) -m pip install --quiet -r $<
 	@touch $@
 

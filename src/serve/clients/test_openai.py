@@ -1,43 +1,17 @@
 """OpenAI's own client against the service: stream, file, errors, retries, a client that leaves. And Prometheus' reader."""
 
 import io
-import os
-import pathlib
-import re
-import subprocess
 import time
-import urllib.request
 import wave
 
 import openai
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-ROOT = pathlib.Path(__file__).parents[3]
 TEXT = "Turn left in 300 m."
 
 
-@pytest.fixture
-def service():
-    program = os.environ.get("SYRINX_SERVE", ROOT / "target/release/syrinx-serve")
-    command = [program, "--listen", "127.0.0.1:0", "--pack", ROOT / "models/wren-en", "--speakers", "1", "--queue", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if found := re.search(r"http://\S+", line):
-            break
-    yield found[0]
-    process.terminate()
-    assert process.wait(30) == 0
-
-
 def client_of(service, **options):
-    return openai.OpenAI(base_url=f"{service}/v1", api_key="-", **options)
-
-
-def metrics(service):
-    page = urllib.request.urlopen(f"{service}/metrics").read().decode()
-    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
-    return {(sample.name, *sorted(sample.labels.values())): sample.value for sample in samples}
+    return openai.OpenAI(base_url=f"{service.http}/v1", api_key="-", **options)
 
 
 def test_a_speech_is_streamed_and_is_the_same_as_the_whole(service):
@@ -81,8 +55,8 @@ def test_a_client_that_is_refused_comes_again_when_it_was_told_to(service):
             client.audio.speech.create(model="wren", voice="us-male", input=TEXT)
         assert time.monotonic() - before >= 0.9
     deadline = time.monotonic() + 30
-    while metrics(service)[("syrinx_requests_running",)] and time.monotonic() < deadline:
+    while service.metrics()[("syrinx_requests_running",)] and time.monotonic() < deadline:
         time.sleep(0.02)
-    counts = metrics(service)
+    counts = service.metrics()
     assert counts[("syrinx_cancelled_total", "disconnect")] == 1
     assert counts[("syrinx_requests_total", "429", "speech")] == 2

@@ -32,7 +32,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/audio/voices", get(lists::voices))
         .route("/v1/audio/models", get(lists::models))
         .route("/metrics", get(metrics))
-        .route("/", get(lists::alive))
+        .route("/", get(lists::page))
         .route("/health", get(lists::alive))
         .route("/ready", get(lists::alive))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"))

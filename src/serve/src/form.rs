@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
-use syrinx::to_i16;
+use syrinx::{Word, to_i16};
 
 use crate::refusal::Refusal;
 
@@ -28,11 +28,24 @@ pub struct Form {
     pub whole: bool,
     /// Another form was asked for that this build cannot make.
     pub instead: bool,
+    /// Events tell the words too, as their times are known.
+    pub words: bool,
 }
 
 impl Form {
+    /// Samples one after another, as they are made.
+    pub fn samples(wrap: Wrap) -> Self {
+        Self { wrap, events: false, whole: false, instead: false, words: false }
+    }
+
     /// Errors: 400 for a form that there is not.
-    pub fn asked(format: Option<&str>, stream: Option<&str>, whole: bool, strict: bool) -> Result<Self, Refusal> {
+    pub fn asked(
+        format: Option<&str>,
+        stream: Option<&str>,
+        whole: bool,
+        words: bool,
+        strict: bool,
+    ) -> Result<Self, Refusal> {
         let (wrap, instead) = match format {
             Some("pcm") => (Wrap::Pcm, false),
             Some("wav") => (Wrap::Wav, false),
@@ -52,7 +65,7 @@ impl Form {
                 return Err(Refusal::of_field("stream_format", "unsupported_stream_format", message));
             }
         };
-        Ok(Self { wrap, events, whole: whole && !events, instead })
+        Ok(Self { wrap, events, whole: whole && !events, instead, words: words && events })
     }
 
     pub fn content_type(self) -> &'static str {
@@ -76,6 +89,14 @@ impl Form {
             Wrap::Float => samples.iter().flat_map(|sample| sample.to_le_bytes()).collect(),
             Wrap::Pcm | Wrap::Wav => samples.iter().flat_map(|&sample| to_i16(sample).to_le_bytes()).collect(),
         })
+    }
+
+    /// Words with their times in seconds, each as it is written.
+    pub fn words(words: &[Word], rate_hz: u32) -> Vec<u8> {
+        let seconds = |sample: u64| sample as f64 / f64::from(rate_hz);
+        let word = |word: &Word| json!({ "word": word.text, "start": seconds(word.samples.start), "end": seconds(word.samples.end) });
+        let words: Vec<_> = words.iter().map(word).collect();
+        event(&json!({ "type": "speech.audio.words", "words": words }))
     }
 
     /// What comes after the last block. Tokens are characters of the text and frames of sound.

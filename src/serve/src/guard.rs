@@ -21,6 +21,7 @@ pub fn check(shared: &Shared, path: &str, headers: &HeaderMap, preflight: bool) 
     let arguments = &shared.arguments;
     let named = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if let Some(origin) = named(header::ORIGIN)
+        && named(header::HOST).is_none_or(|host| origin.strip_prefix("http://") != Some(host)) // not our own page
         && !arguments.cors_origin.iter().any(|allowed| allowed == origin)
     {
         return Err(forbidden("this origin may not speak: allow it with --cors-origin"));

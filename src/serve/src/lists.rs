@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::Shared;
@@ -45,4 +46,15 @@ pub async fn voices(State(shared): State<Arc<Shared>>) -> Json<Value> {
 /// It lives, and the model is open: it is opened before anybody can connect.
 pub async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
+}
+
+/// A page that speaks, for browsers; for others the same as [`alive`]. It loads nothing from anywhere else.
+pub async fn page(headers: HeaderMap) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
+                          base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    match accepts.contains("text/html") {
+        true => ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(include_str!("page.html"))).into_response(),
+        false => alive().await.into_response(),
+    }
 }

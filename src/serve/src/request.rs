@@ -24,6 +24,7 @@ struct Fields {
     stream_format: Option<Value>,
     stream: Option<Value>,
     seed: Option<Value>,
+    word_timestamps: Option<Value>,
 }
 
 /// A request that can be spoken.
@@ -80,7 +81,8 @@ pub fn read(body: &[u8], info: &ModelInfo, allowed: Allowed) -> Result<Asked, Re
     let whole = fields.stream == Some(Value::Bool(false));
     let (format, stream_format) =
         (text("response_format", fields.response_format)?, text("stream_format", fields.stream_format)?);
-    let form = Form::asked(format.as_deref(), stream_format.as_deref(), whole, allowed.strict)?;
+    let words = fields.word_timestamps == Some(Value::Bool(true));
+    let form = Form::asked(format.as_deref(), stream_format.as_deref(), whole, words, allowed.strict)?;
     Ok(Asked { text: Text::Whole(input), options: SpeakOptions::default().voice(voice).seed(seed), form, words: None })
 }
 

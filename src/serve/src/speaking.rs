@@ -204,6 +204,15 @@ impl Work<'_> {
         }
     }
 
+    /// Events of the words whose times are known by now, where they are wanted.
+    fn events_of_words(&self, speech: &mut Speech) -> Vec<u8> {
+        let words = if self.form.words { speech.take_words() } else { Vec::new() };
+        match words.is_empty() {
+            true => Vec::new(),
+            false => Form::words(&words, self.shared.model.info().sample_rate_hz),
+        }
+    }
+
     fn tell_words(&self, speech: &mut Speech) {
         if let Some(to) = &self.words {
             let words = speech.take_words();
@@ -253,12 +262,14 @@ impl Work<'_> {
             }
             let mut bytes = std::mem::take(&mut head);
             bytes.extend(form.block(&pcm));
+            bytes.extend(self.events_of_words(&mut speech));
             self.send(Ok(bytes.into()))?;
         }
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let tail = form.tail(self.characters, speech.summary().frames);
+        let mut tail = self.events_of_words(&mut speech);
+        tail.extend(form.tail(self.characters, speech.summary().frames));
         if tail.is_empty() { Ok(()) } else { self.send(Ok(tail.into())) }
     }
 

@@ -109,6 +109,8 @@ fn a_page_that_is_not_allowed_and_a_name_that_is_not_ours_are_refused() {
     let service = Service::start(&["--cors-origin", "https://kiosk.example"]);
     let ask = |headers: &str| service.ask("GET", "/v1/models", headers, b"");
     assert_eq!(ask("origin: https://evil.example\r\n").error().0, 403);
+    assert_eq!(ask("origin: http://localhost\r\n").status, 200, "the service's own page");
+    assert_eq!(ask("origin: http://localhost:81\r\n").error().0, 403, "another service of this machine");
     let allowed = ask("origin: https://kiosk.example\r\n");
     assert_eq!(allowed.header("access-control-allow-origin"), Some("https://kiosk.example"));
     assert_eq!(ask("").header("access-control-allow-origin"), None);
@@ -129,6 +131,7 @@ fn a_key_is_asked_for_but_not_for_whether_it_lives() {
     let service = Service::start(&["--api-key-file", key.to_str().unwrap()]);
     let ask = |headers: &str| service.ask("GET", "/v1/models", headers, b"").status;
     assert_eq!(["", "authorization: Bearer wrong\r\n", "authorization: Bearer secret\r\n"].map(ask), [401, 401, 200]);
+    assert_eq!(["x-api-key: wrong\r\n", "x-api-key: secret\r\n"].map(ask), [401, 200]);
     assert_eq!(service.get("/health").status, 200);
     assert_eq!(service.get("/metrics").status, 401);
 }

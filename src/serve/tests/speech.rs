@@ -67,6 +67,31 @@ fn events_carry_the_same_sound_and_say_what_was_used() {
 }
 
 #[test]
+fn events_tell_the_words_where_they_are_wanted() {
+    let service = Service::start(&[]);
+    let answer = service.speak(&body(", \"stream_format\": \"sse\", \"word_timestamps\": true"));
+    let text = String::from_utf8(answer.body).unwrap();
+    let events = text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap());
+    let events: Vec<serde_json::Value> = events.map(|event| serde_json::from_str(event).unwrap()).collect();
+    let told = events.iter().filter(|event| event["type"] == "speech.audio.words");
+    let words: Vec<_> = told.flat_map(|event| event["words"].as_array().unwrap()).collect();
+    let written: Vec<_> = words.iter().map(|word| word["word"].as_str().unwrap()).collect();
+    assert_eq!(written, TEXT.split(' ').collect::<Vec<_>>());
+    assert!(words.iter().all(|word| word["start"].as_f64() < word["end"].as_f64()));
+}
+
+#[test]
+fn a_browser_gets_a_page_that_loads_nothing_from_elsewhere_and_others_that_it_lives() {
+    let service = Service::start(&[]);
+    let page = service.ask("GET", "/", "accept: text/html,*/*\r\n", b"");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(text.contains("<textarea") && !text.contains("://"), "no address of another machine");
+    assert_eq!(service.get("/").json()["status"], "ok");
+}
+
+#[test]
 fn voices_come_by_name_by_object_and_by_openais_names() {
     let service = Service::start(&[]);
     let speak = |voice: &str| {

@@ -102,7 +102,7 @@ fn form(output: &Output, info: &ModelInfo) -> Result<Form, Refusal> {
         Some("pcm_f32le") => Wrap::Float,
         Some(_) => return Err(bad("output_format: encoding is pcm_s16le or pcm_f32le here")),
     };
-    Ok(Form { wrap, events: false, whole: false, instead: false })
+    Ok(Form::samples(wrap))
 }
 
 pub fn bad(message: &str) -> Refusal {
@@ -120,7 +120,7 @@ pub enum Says {
     Words { context: String, words: Value },
     Flushed { context: String, number: u32 },
     Done { context: String },
-    Refused { context: String, message: String, status: u16 },
+    Refused { context: String, message: String, code: String, status: u16 },
 }
 
 impl Says {
@@ -140,6 +140,7 @@ impl Says {
         Self::Refused {
             context: context.to_owned(),
             message: refusal.message().to_owned(),
+            code: refusal.code().to_owned(),
             status: refusal.status().as_u16(),
         }
     }
@@ -167,18 +168,20 @@ impl Says {
     }
 
     pub fn json(&self) -> Value {
-        let (kind, name, value) = match self {
-            Self::Sound { bytes, .. } => ("chunk", "data", BASE64_STANDARD.encode(bytes).into()),
-            Self::Words { words, .. } => ("timestamps", "word_timestamps", words.clone()),
-            Self::Flushed { number, .. } => ("flush_done", "flush_id", (*number).into()),
-            Self::Done { .. } => ("done", "step_time", 0.into()),
-            Self::Refused { message, .. } => ("error", "error", message.as_str().into()),
+        let (kind, more) = match self {
+            Self::Sound { bytes, .. } => ("chunk", json!({ "data": BASE64_STANDARD.encode(bytes), "step_time": 0.0 })),
+            Self::Words { words, .. } => ("timestamps", json!({ "word_timestamps": words })),
+            Self::Flushed { number, .. } => ("flush_done", json!({ "flush_done": true, "flush_id": number })),
+            Self::Done { .. } => ("done", json!({})),
+            // The first is what frameworks read, the others what Cartesia's own client does.
+            Self::Refused { message, code, .. } => {
+                ("error", json!({ "error": message, "message": message, "error_code": code }))
+            }
         };
         let mut message = json!({ "type": kind, "done": self.is_last(), "status_code": self.status() });
         message["context_id"] = self.context().into();
-        message[name] = value;
-        if kind == "flush_done" {
-            message["flush_done"] = true.into();
+        if let (Value::Object(message), Value::Object(more)) = (&mut message, more) {
+            message.extend(more);
         }
         message
     }

@@ -161,7 +161,7 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
         let ssml = (event.text("text_format") == Some("ssml")).then_some(Ssml::Lenient);
         let options = SpeakOptions::default().voice(voice.map(str::to_owned)).ssml(ssml);
         let (pieces, text) = mpsc::unbounded_channel();
-        let form = Form { wrap: Wrap::Pcm, events: false, whole: false, instead: false };
+        let form = Form::samples(Wrap::Pcm);
         let asked = Asked { text: Text::Pieces(text), options, form, words: None };
         let shared = self.shared.clone();
         let soon = async move {

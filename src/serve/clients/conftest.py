@@ -1,0 +1,38 @@
+import os
+import pathlib
+import re
+import subprocess
+import urllib.request
+from typing import NamedTuple
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+class Service(NamedTuple):
+    http: str
+    wyoming: tuple
+
+    def metrics(self):
+        page = urllib.request.urlopen(f"{self.http}/metrics").read().decode()
+        samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+        return {(sample.name, *sorted(sample.labels.values())): sample.value for sample in samples}
+
+
+@pytest.fixture
+def service():
+    program = os.environ.get("SYRINX_SERVE", ROOT / "target/release/syrinx-serve")
+    where = ["--listen", "127.0.0.1:0", "--wyoming", "tcp://127.0.0.1:0", "--pack", ROOT / "models/wren-en"]
+    command = [program, *where, "--speakers", "1", "--queue", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wyoming = None
+    for line in process.stderr:
+        if found := re.search(r"tcp://([\d.]+):(\d+)", line):
+            wyoming = (found[1], int(found[2]))
+        if found := re.search(r"http://\S+", line):
+            break
+    yield Service(found[0], wyoming)
+    process.terminate()
+    assert process.wait(30) == 0
