@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 use syrinx::{Word, to_i16};
 
 use crate::refusal::Refusal;
@@ -18,10 +18,19 @@ pub enum Wrap {
     Wav,
 }
 
+/// Whose clients read it: both vendors have the same path, with other names for the same things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    OpenAi,
+    /// A whole body is JSON with base64 in it, events have their kind in a line of their own, and samples are floats.
+    Mistral,
+}
+
 /// How the body comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
     pub wrap: Wrap,
+    pub dialect: Dialect,
     /// As server-sent events with base64 in them.
     pub events: bool,
     /// At once when it is complete, with its true length.
@@ -35,7 +44,7 @@ pub struct Form {
 impl Form {
     /// Samples one after another, as they are made.
     pub fn samples(wrap: Wrap) -> Self {
-        Self { wrap, events: false, whole: false, instead: false, words: false }
+        Self { wrap, dialect: Dialect::OpenAi, events: false, whole: false, instead: false, words: false }
     }
 
     /// Errors: 400 for a form that there is not.
@@ -65,12 +74,21 @@ impl Form {
                 return Err(Refusal::of_field("stream_format", "unsupported_stream_format", message));
             }
         };
-        Ok(Self { wrap, events, whole: whole && !events, instead, words: words && events })
+        let dialect = Dialect::OpenAi;
+        Ok(Self { wrap, dialect, events, whole: whole && !events, instead, words: words && events })
+    }
+
+    /// For Mistral's clients, as events or at once. Errors: as [`Form::asked`].
+    pub fn mistral(format: Option<&str>, events: bool, strict: bool) -> Result<Self, Refusal> {
+        let form = Self::asked(format, events.then_some("sse"), true, false, strict)?;
+        let wrap = if form.wrap == Wrap::Pcm { Wrap::Float } else { form.wrap };
+        Ok(Self { wrap, dialect: Dialect::Mistral, ..form })
     }
 
     pub fn content_type(self) -> &'static str {
         match (self.events, self.wrap) {
             (true, _) => "text/event-stream",
+            (false, _) if self.dialect == Dialect::Mistral => "application/json",
             (false, Wrap::Pcm | Wrap::Float) => "audio/pcm",
             (false, Wrap::Wav) => "audio/wav",
         }
@@ -104,21 +122,38 @@ impl Form {
         if !self.events {
             return Vec::new();
         }
-        let (input, output) = (characters as u64, frames);
-        let usage = json!({ "input_tokens": input, "output_tokens": output, "total_tokens": input + output });
-        event(&json!({ "type": "speech.audio.done", "usage": usage }))
+        let (input, output) = match self.dialect {
+            Dialect::OpenAi => ("input_tokens", "output_tokens"),
+            Dialect::Mistral => ("prompt_tokens", "completion_tokens"),
+        };
+        let (heard, made) = (characters as u64, frames);
+        self.event("speech.audio.done", "usage", json!({ input: heard, output: made, "total_tokens": heard + made }))
+    }
+
+    /// A complete body.
+    pub fn sealed(self, bytes: Vec<u8>) -> Vec<u8> {
+        match self.dialect {
+            Dialect::OpenAi => bytes,
+            Dialect::Mistral => json!({ "audio_data": BASE64_STANDARD.encode(bytes) }).to_string().into_bytes(),
+        }
     }
 
     fn packed(self, bytes: Vec<u8>) -> Vec<u8> {
+        let name = if self.dialect == Dialect::Mistral { "audio_data" } else { "audio" };
         match self.events {
             false => bytes,
-            true => event(&json!({ "type": "speech.audio.delta", "audio": BASE64_STANDARD.encode(bytes) })),
+            true => self.event("speech.audio.delta", name, BASE64_STANDARD.encode(bytes).into()),
         }
+    }
+
+    fn event(self, kind: &str, name: &str, value: Value) -> Vec<u8> {
+        let line = if self.dialect == Dialect::Mistral { format!("event: {kind}\n") } else { String::new() };
+        [line.into_bytes(), event(&json!({ "type": kind, name: value }))].concat()
     }
 }
 
 /// One server-sent event.
-pub fn event(data: &serde_json::Value) -> Vec<u8> {
+pub fn event(data: &Value) -> Vec<u8> {
     format!("data: {data}\n\n").into_bytes()
 }
 

@@ -1,4 +1,4 @@
-//! What a client asks for. In: the JSON of OpenAI's `/v1/audio/speech`; what is not known in it is ignored, as clients add
+//! What a client asks for. In: the JSON of OpenAI's `/v1/audio/speech`, or of Mistral's, which names a `voice_id`; what is not known in it is ignored, as clients add
 //! fields of their own. Out: a text, options, a form; or what is wrong with it, by field.
 
 use serde::Deserialize;
@@ -25,6 +25,8 @@ struct Fields {
     stream: Option<Value>,
     seed: Option<Value>,
     word_timestamps: Option<Value>,
+    voice_id: Option<Value>,
+    ref_audio: Option<Value>,
 }
 
 /// A request that can be spoken.
@@ -71,18 +73,31 @@ pub fn read(body: &[u8], info: &ModelInfo, allowed: Allowed) -> Result<Asked, Re
         return Err(Refusal::of_field("model", "unknown_model", format!("the model here is {}", info.name)));
     }
     check_speed(fields.speed)?;
-    let voice = voice(fields.voice, info, allowed.strict)?;
+    if fields.ref_audio.is_some_and(|audio| !audio.is_null()) {
+        return Err(Refusal::of_field(
+            "ref_audio",
+            "unsupported",
+            "no voice is made from a recording: name one of the pack's",
+        ));
+    }
+    let mistral = fields.voice_id.is_some();
+    let voice = voice(fields.voice_id.or(fields.voice), info, allowed.strict)?;
     let seed = match fields.seed {
         None | Some(Value::Null) => None,
         Some(seed) => Some(seed.as_u64().ok_or_else(|| {
             Refusal::of_field("seed", "invalid_type", "seed is to be a whole number, not below zero")
         })?),
     };
-    let whole = fields.stream == Some(Value::Bool(false));
+    let stream = fields.stream.as_ref().and_then(Value::as_bool);
     let (format, stream_format) =
         (text("response_format", fields.response_format)?, text("stream_format", fields.stream_format)?);
     let words = fields.word_timestamps == Some(Value::Bool(true));
-    let form = Form::asked(format.as_deref(), stream_format.as_deref(), whole, words, allowed.strict)?;
+    let form = match mistral {
+        true => Form::mistral(format.as_deref(), stream == Some(true), allowed.strict)?,
+        false => {
+            Form::asked(format.as_deref(), stream_format.as_deref(), stream == Some(false), words, allowed.strict)?
+        }
+    };
     Ok(Asked { text: Text::Whole(input), options: SpeakOptions::default().voice(voice).seed(seed), form, words: None })
 }
 

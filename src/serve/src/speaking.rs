@@ -290,7 +290,7 @@ impl Work<'_> {
         }
         let mut all = self.form.head(self.shared.model.info().sample_rate_hz, Some(samples));
         all.extend(body);
-        self.send(Ok(all.into()))
+        self.send(Ok(self.form.sealed(all).into()))
     }
 
     /// Events say it; a sound is cut, since it has no other way.

@@ -2,6 +2,7 @@
 
 mod support;
 
+use serde_json::json;
 use support::{Service, pack};
 use syrinx::{Model, ModelOptions, SessionOptions, SpeakOptions, to_i16};
 
@@ -64,6 +65,27 @@ fn events_carry_the_same_sound_and_say_what_was_used() {
         .flat_map(|delta| base64::prelude::BASE64_STANDARD.decode(delta["audio"].as_str().unwrap()).unwrap())
         .collect();
     assert!(sound == expected(TEXT, &SpeakOptions::default().voice("us-male".to_owned())));
+}
+
+#[test]
+fn mistrals_clients_get_floats_in_json_or_in_events_with_their_kind() {
+    use base64::Engine;
+    let service = Service::start(&[]);
+    let ask = |stream: bool| {
+        let body = json!({ "input": TEXT, "voice_id": "us-male", "response_format": "pcm", "stream": stream });
+        service.speak(&body.to_string())
+    };
+    let whole = ask(false);
+    assert_eq!(whole.header("content-type"), Some("application/json"));
+    let bytes = base64::prelude::BASE64_STANDARD.decode(whole.json()["audio_data"].as_str().unwrap()).unwrap();
+    let floats = bytes.chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
+    let samples: Vec<u8> = floats.flat_map(|sample| to_i16(sample).to_le_bytes()).collect();
+    assert!(samples == expected(TEXT, &SpeakOptions::default().voice("us-male".to_owned())));
+    let events = String::from_utf8(ask(true).body).unwrap();
+    let deltas = events.matches("event: speech.audio.delta\ndata: {").count();
+    assert_eq!((deltas, events.matches("event: speech.audio.done\n").count()), (bytes.len() / 7680, 1));
+    let cloned = service.speak(&json!({ "input": TEXT, "voice_id": null, "ref_audio": "AAAA" }).to_string());
+    assert_eq!(cloned.error(), (400, "unsupported".to_owned(), Some("ref_audio".to_owned())));
 }
 
 #[test]
