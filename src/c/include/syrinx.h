@@ -66,6 +66,7 @@ enum {
 
 typedef struct syrinx_model syrinx_model;         /* weights, shared by all that is opened with it */
 typedef struct syrinx_session syrinx_session;     /* speaks one text after another */
+typedef struct syrinx_lexicon syrinx_lexicon;     /* how words are said */
 typedef struct syrinx_speech syrinx_speech;       /* one text on its way to samples; one at a time per session */
 typedef struct syrinx_live syrinx_live;           /* speech in real time */
 typedef struct syrinx_renderer syrinx_renderer;   /* its samples, for an audio callback of the caller's */
@@ -124,9 +125,16 @@ int32_t syrinx_session_open(const syrinx_model *model, const syrinx_session_opti
 int32_t syrinx_session_warm(syrinx_session *session, const char *voice);
 void syrinx_session_free(syrinx_session *session);
 
+/* A lexicon's file: W3C's PLS, or two columns. */
+int32_t syrinx_lexicon_open(const char *path, syrinx_lexicon **out);
+/* What is spoken with it goes on. */
+void syrinx_lexicon_free(syrinx_lexicon *lexicon);
+
 enum {
-    SYRINX_SPEAK_SEED = 1,           /* `seed` counts */
-    SYRINX_SPEAK_WHOLE_SENTENCES = 2 /* whole sentences from the start, also where text comes in pieces */
+    SYRINX_SPEAK_SEED = 1,            /* `seed` counts */
+    SYRINX_SPEAK_WHOLE_SENTENCES = 2, /* whole sentences from the start, also where text comes in pieces */
+    SYRINX_SPEAK_SSML = 4,            /* the text is SSML, and what is not heard as it is written is SYRINX_BAD_TEXT */
+    SYRINX_SPEAK_SSML_LENIENT = 8     /* the text is SSML, and what is not known in it is passed over */
 };
 
 enum { /* importance: a higher lane goes before a lower one */
@@ -146,6 +154,8 @@ typedef struct syrinx_speak_options {
     uint32_t steps;      /* of the flow head */
     float guidance;      /* 1 is none, and half the work */
     uint64_t max_frames; /* 80 ms each, after which speech is cut; no limit */
+    const char *language; /* such as "de" or "en-US", by whose rules numbers, dates and the like are read; the model's */
+    const syrinx_lexicon *lexicon;
 } syrinx_speak_options;
 
 /* Speaks a whole text. */
@@ -195,6 +205,15 @@ typedef struct syrinx_word {
  * begins exactly with it, the last ends with it; in between, times are estimates by the pace of the clause.
  */
 int32_t syrinx_speech_next_word(syrinx_speech *speech, syrinx_word *word);
+
+typedef struct syrinx_mark {
+    size_t struct_size;
+    const char *name; /* of SSML's `mark`; until the next call for this speech */
+    uint64_t sample;  /* before which it stands; exact between sentences and beside a pause */
+} syrinx_mark;
+
+/* The next mark that has been passed, SYRINX_DONE where there is none yet. */
+int32_t syrinx_speech_next_mark(syrinx_speech *speech, syrinx_mark *mark);
 void syrinx_speech_free(syrinx_speech *speech);
 
 /* ---- Speech in real time ---- */
@@ -275,7 +294,8 @@ enum {
     SYRINX_EVENT_OUT_OF_BUDGET = 11, /* last: char_begin characters were heard, `message` says what was left */
     SYRINX_EVENT_CANCELLED = 12,   /* last: char_begin characters were heard */
     SYRINX_EVENT_FAILED = 13,      /* last: `message` says why */
-    SYRINX_EVENT_OTHER = 14        /* one that this header does not know */
+    SYRINX_EVENT_OTHER = 14,       /* one that this header does not know */
+    SYRINX_EVENT_MARK = 15         /* SSML's mark was reached; `message` is its name */
 };
 
 typedef struct syrinx_event {

@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_debug_implementations)]
 
+pub mod lexicon;
 pub mod live;
 pub mod memory;
 pub mod model;

@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 4096;
 /// `repr(C)`, its first member is a `usize`; integers, floats, pointers and arrays of them alone; no padding.
 pub unsafe trait Struct: Copy {}
 
-fn null(what: &str) -> Failure {
+pub fn null(what: &str) -> Failure {
     Failure::Argument(format!("{what} is NULL"))
 }
 

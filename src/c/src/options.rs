@@ -4,9 +4,10 @@
 
 use std::ffi::c_char;
 
-use syrinx::options::DeviceOptions;
+use syrinx::options::{DeviceOptions, Ssml};
 use syrinx::{DeviceChoice, ErrorKind, Lane, LiveOptions, ModelOptions, SessionOptions, SpeakOptions};
 
+use crate::lexicon::CLexicon;
 use crate::memory::{Struct, name};
 use crate::status::Failure;
 
@@ -47,6 +48,8 @@ pub struct CSpeakOptions {
     pub steps: u32,
     pub guidance: f32,
     pub max_frames: u64,
+    pub language: *const c_char,
+    pub lexicon: *const CLexicon,
 }
 
 /// `syrinx_live_options`.
@@ -146,9 +149,9 @@ pub fn lane_number(lane: Lane) -> i32 {
 
 impl CSpeakOptions {
     /// # Safety
-    /// Its strings are NULL or end with a NUL.
+    /// Its strings are NULL or end with a NUL; its lexicon is NULL or open.
     pub unsafe fn options(&self) -> Result<SpeakOptions, Failure> {
-        let [seed, whole_sentences] = flags(self.flags)?;
+        let [seed, whole_sentences, strict, lenient] = flags(self.flags)?;
         let mut options = SpeakOptions::default().lane(lane(self.lane)?);
         // SAFETY: required of the caller.
         options.voice = unsafe { name(self.voice) }?.map(str::to_owned);
@@ -157,6 +160,16 @@ impl CSpeakOptions {
         options.guidance = given(self.guidance);
         options.max_frames = given(self.max_frames);
         options.whole_sentences = whole_sentences.then_some(true);
+        options.ssml = match (strict, lenient) {
+            (true, true) => return Err(Failure::Argument("SSML is strict or lenient, not both".to_owned())),
+            (true, false) => Some(Ssml::Strict),
+            (false, true) => Some(Ssml::Lenient),
+            (false, false) => None,
+        };
+        // SAFETY: as above.
+        options.language = unsafe { name(self.language) }?.map(str::to_owned);
+        // SAFETY: as above.
+        options.lexicon = unsafe { self.lexicon.as_ref() }.map(|lexicon| lexicon.0.clone());
         Ok(options)
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::ffi::{CString, c_char};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -43,10 +44,22 @@ pub struct CWord {
     pub sample_end: u64,
 }
 
+/// `syrinx_mark`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct CMark {
+    pub struct_size: usize,
+    pub name: *const c_char,
+    pub sample: u64,
+}
+
 // SAFETY: a size first, then integers and pointers that fill their words.
 unsafe impl Struct for CBlock {}
 // SAFETY: as above.
 unsafe impl Struct for CWord {}
+// SAFETY: as above.
+unsafe impl Struct for CMark {}
 
 /// `syrinx_speech`.
 #[derive(Debug)]
@@ -61,22 +74,42 @@ pub struct CSpeech {
 struct State {
     speech: Speech,
     words: std::vec::IntoIter<Word>,
-    /// The text of the word given out last.
-    word: CString,
+    /// Marks that have been passed, with their samples.
+    marks: VecDeque<(String, u64)>,
+    /// The text of the word, or the name of the mark, given out last.
+    text: CString,
     /// The block, for whoever wants integers.
     pcm: Vec<f32>,
+}
+
+impl State {
+    /// A text as C has it, until the next.
+    fn keep(&mut self, text: &str) -> *const c_char {
+        self.text = CString::new(text.replace('\0', " ")).unwrap_or_default();
+        self.text.as_ptr()
+    }
 }
 
 impl CSpeech {
     pub(crate) fn new(speech: Speech) -> Self {
         let canceller = speech.canceller();
-        let state = State { speech, words: Vec::new().into_iter(), word: CString::default(), pcm: Vec::new() };
+        let state = State {
+            speech,
+            words: Vec::new().into_iter(),
+            marks: VecDeque::new(),
+            text: CString::default(),
+            pcm: Vec::new(),
+        };
         Self { state: Mutex::new(state), canceller, position: Mutex::default() }
     }
 
     /// Computes a block into `pcm`, which has room for one.
     fn next(&self, state: &mut State, pcm: &mut [f32], block: &mut CBlock) -> Outcome {
-        let next = state.speech.next_into(pcm);
+        let mut next = state.speech.next_into(pcm);
+        while let Ok(Next::Mark { name, sample }) = next {
+            state.marks.push_back((name, sample));
+            next = state.speech.next_into(pcm);
+        }
         *lock(&self.position)? = (state.speech.position(), state.speech.position_bytes());
         match next? {
             Next::Audio(audio) => {
@@ -239,10 +272,9 @@ pub unsafe extern "C" fn syrinx_speech_next_word(speech: *const CSpeech, word: *
             state.words = state.speech.take_words().into_iter();
         }
         let Some(next) = state.words.next() else { return Ok(DONE) };
-        state.word = CString::new(next.text.replace('\0', " ")).unwrap_or_default();
         let answer = CWord {
             struct_size: 0,
-            text: state.word.as_ptr(),
+            text: state.keep(&next.text),
             char_begin: next.chars.start as u64,
             char_end: next.chars.end as u64,
             byte_begin: next.bytes.start as u64,
@@ -252,6 +284,24 @@ pub unsafe extern "C" fn syrinx_speech_next_word(speech: *const CSpeech, word: *
         };
         // SAFETY: as above.
         unsafe { write(word, &answer) }?;
+        Ok(OK)
+    })
+}
+
+/// # Safety
+/// See [`crate::model::syrinx_model_open`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syrinx_speech_next_mark(speech: *const CSpeech, mark: *mut CMark) -> i32 {
+    guard(|| {
+        // SAFETY: required of the caller.
+        let speech = unsafe { handle(speech, "speech") }?;
+        // SAFETY: as above.
+        unsafe { check(mark) }?;
+        let mut state = lock(&speech.state)?;
+        let Some((name, sample)) = state.marks.pop_front() else { return Ok(DONE) };
+        let answer = CMark { struct_size: 0, name: state.keep(&name), sample };
+        // SAFETY: as above.
+        unsafe { write(mark, &answer) }?;
         Ok(OK)
     })
 }

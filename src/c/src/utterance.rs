@@ -220,6 +220,7 @@ fn of(event: &Event) -> CEvent {
         Event::OutOfBudget { position, message } => (11, 0, at(*position), message),
         Event::Cancelled { position } => (12, 0, at(*position), ""),
         Event::Failed { position, message } => (13, 0, at(*position), message),
+        Event::Mark { name } => (15, 0, nowhere, name),
         _ => (14, 0, nowhere, ""),
     };
     CEvent {

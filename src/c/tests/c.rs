@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use syrinx::{Model, ModelOptions, SessionOptions, SpeakOptions, to_i16};
 use syrinx_c::options::{CLiveOptions, CModelOptions, CSessionOptions, CSpeakOptions};
-use syrinx_c::speech::{CBlock, CWord};
+use syrinx_c::speech::{CBlock, CMark, CWord};
 use syrinx_c::utterance::CEvent;
 
 const TEXT: &str = "The next train leaves from platform four.";
@@ -101,11 +101,12 @@ fn structs_are_laid_out_alike_on_both_sides() {
             flags threads parallel max_sessions memory_budget_bytes prefix_folder
         }
         "syrinx_session_options" CSessionOptions { context reserved }
-        "syrinx_speak_options" CSpeakOptions { voice seed flags lane steps guidance max_frames }
+        "syrinx_speak_options" CSpeakOptions { voice seed flags lane steps guidance max_frames language lexicon }
         "syrinx_block" CBlock {
             sample samples has_mark wait_ms mark_char mark_char_end mark_byte mark_byte_end
         }
         "syrinx_word" CWord { text char_begin char_end byte_begin byte_end sample_begin sample_end }
+        "syrinx_mark" CMark { name sample }
         "syrinx_live_options" CLiveOptions { flags context device period_ms ring_ms stuck_ms start_frames }
         "syrinx_event" CEvent { kind detail char_begin char_end byte_begin byte_end message }
     };
@@ -199,8 +200,8 @@ fn python_without_a_module_speaks_the_samples_of_the_library() {
 
 #[test]
 fn a_careless_caller_gets_a_number_and_a_line() {
-    let (_folder, program) = shared("cc", "tests/c/misuse.c", &C99);
-    run(Command::new(&program).arg(pack()));
+    let (folder, program) = shared("cc", "tests/c/misuse.c", &C99);
+    run(Command::new(&program).arg(pack()).current_dir(&folder));
 }
 
 #[test]

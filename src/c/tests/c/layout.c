@@ -25,6 +25,8 @@ int main(void) {
     MEMBER(syrinx_speak_options, steps);
     MEMBER(syrinx_speak_options, guidance);
     MEMBER(syrinx_speak_options, max_frames);
+    MEMBER(syrinx_speak_options, language);
+    MEMBER(syrinx_speak_options, lexicon);
     STRUCT(syrinx_block);
     MEMBER(syrinx_block, sample);
     MEMBER(syrinx_block, samples);
@@ -42,6 +44,9 @@ int main(void) {
     MEMBER(syrinx_word, byte_end);
     MEMBER(syrinx_word, sample_begin);
     MEMBER(syrinx_word, sample_end);
+    STRUCT(syrinx_mark);
+    MEMBER(syrinx_mark, name);
+    MEMBER(syrinx_mark, sample);
     STRUCT(syrinx_live_options);
     MEMBER(syrinx_live_options, flags);
     MEMBER(syrinx_live_options, context);

@@ -60,7 +60,7 @@ static void sizes(syrinx_model *model, syrinx_session *session) {
     struct {
         syrinx_speak_options known;
         uint64_t later;
-    } newer = {{sizeof newer, NULL, 0, 0, 0, 0, 0, 1}, 0};
+    } newer = {{sizeof newer, NULL, 0, 0, 0, 0, 0, 1, NULL, NULL}, 0};
     struct {
         size_t struct_size;
         const char *voice;
@@ -86,11 +86,55 @@ static void sizes(syrinx_model *model, syrinx_session *session) {
     SAYS(syrinx_model_voice(model, 0));
     CHECK(syrinx_session_open(model, &reserved, &other) == SYRINX_BAD_ARGUMENT);
     newer.known.struct_size = sizeof newer.known;
-    newer.known.flags = 4;
+    newer.known.flags = 16;
+    CHECK(syrinx_speech_open(session, &newer.known, &speech) == SYRINX_BAD_ARGUMENT);
+    newer.known.flags = SYRINX_SPEAK_SSML | SYRINX_SPEAK_SSML_LENIENT;
     CHECK(syrinx_speech_open(session, &newer.known, &speech) == SYRINX_BAD_ARGUMENT);
     newer.known.flags = 0;
+    newer.known.language = "tlh";
+    CHECK(syrinx_speech_open(session, &newer.known, &speech) == SYRINX_UNSUPPORTED);
+    newer.known.language = NULL;
     newer.known.lane = 3;
     CHECK(syrinx_speech_open(session, &newer.known, &speech) == SYRINX_BAD_OPTION);
+}
+
+/* A lexicon may go before the speech that uses it; marks come with their samples, pauses in silence. */
+static void reading(syrinx_session *session) {
+    syrinx_speak_options options = {sizeof options, NULL, 0, SYRINX_SPEAK_SSML, 0, 0, 0, 0, NULL, NULL};
+    syrinx_mark mark = {sizeof mark, NULL, 0};
+    syrinx_lexicon *lexicon;
+    syrinx_speech *speech;
+    uint64_t samples = 0;
+    int32_t code;
+    syrinx_block block = {sizeof block, 0, 0, 0, 0, 0, 0, 0, 0};
+    float pcm[4096];
+    FILE *file = fopen("names.txt", "w");
+
+    CHECK(file != NULL && fputs("Nguyen\twin\n", file) >= 0 && fclose(file) == 0);
+    CHECK(syrinx_lexicon_open(NULL, &lexicon) == SYRINX_BAD_ARGUMENT);
+    CHECK(syrinx_lexicon_open("nowhere.txt", &lexicon) == SYRINX_IO);
+    CHECK(syrinx_lexicon_open("names.txt", &lexicon) == SYRINX_OK);
+    remove("names.txt");
+    options.lexicon = lexicon;
+    CHECK(syrinx_speak(session, "<speak>Nguyen<break time=\"1s\"/><mark name=\"here\"/>is in.</speak>", SYRINX_STRLEN,
+                       &options, &speech) == SYRINX_OK);
+    syrinx_lexicon_free(lexicon);
+    syrinx_lexicon_free(NULL);
+    options.lexicon = NULL;
+    CHECK(syrinx_speech_next_mark(speech, &mark) == SYRINX_DONE);
+    while (syrinx_speech_next(speech, pcm, 4096, &block) == SYRINX_OK) {
+        samples += block.samples;
+    }
+    CHECK(syrinx_speech_next_mark(speech, &mark) == SYRINX_OK && strcmp(mark.name, "here") == 0);
+    CHECK(mark.sample > 24000 && mark.sample < samples);
+    CHECK(syrinx_speech_next_mark(speech, &mark) == SYRINX_DONE);
+    syrinx_speech_free(speech);
+    CHECK(syrinx_speak(session, "<speak>x", SYRINX_STRLEN, &options, &speech) == SYRINX_OK);
+    while ((code = syrinx_speech_next(speech, pcm, 4096, NULL)) == SYRINX_OK) {
+    }
+    CHECK(code == SYRINX_BAD_TEXT);
+    SAYS("<speak> has no end");
+    syrinx_speech_free(speech);
 }
 
 static void order(const char *pack) {
@@ -157,7 +201,7 @@ int main(int argc, char **argv) {
     syrinx_session *session;
     pthread_t thread;
     syrinx_model_options broke = {sizeof broke, 0, 0, 0, 0, 1, NULL};
-    syrinx_speak_options short_of_frames = {sizeof short_of_frames, NULL, 0, 0, 0, 0, 0, 1};
+    syrinx_speak_options short_of_frames = {sizeof short_of_frames, NULL, 0, 0, 0, 0, 0, 1, NULL, NULL};
     syrinx_speech *speech;
     float pcm[4096];
 
@@ -174,6 +218,7 @@ int main(int argc, char **argv) {
     CHECK(!syrinx_model_voice(model, 1000));
     null(model, session);
     sizes(model, session);
+    reading(session);
     order(argv[1]);
     cancel(session);
     CHECK(syrinx_speak(session, "More than that.", SYRINX_STRLEN, &short_of_frames, &speech) == SYRINX_OK);
