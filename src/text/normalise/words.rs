@@ -73,7 +73,7 @@ impl Words {
         let len = word_len(text);
         let (word, rest) = text.split_at(len);
         // Most of any text.
-        if !rest.starts_with('.') && word.bytes().all(|b| b.is_ascii_lowercase()) && !self.small().contains(word) {
+        if !rest.starts_with('.') && !word.bytes().any(|b| b.is_ascii_uppercase()) && !self.small().contains(word) {
             return Reading::as_is(len);
         }
         self.abbreviation(word, rest, before, preceding)
@@ -82,11 +82,12 @@ impl Words {
             .unwrap_or(Reading::as_is(len))
     }
 
-    /// The words that have a reading without a stop, in small letters.
+    /// The words that have a reading without a stop, as they are listed and in small letters.
     fn small(&self) -> &HashSet<String> {
         self.small.get_or_init(|| {
             let readings = self.titles.keys().chain(self.streets.keys()).chain(self.figured.keys());
-            readings.chain(self.exact.keys()).map(|word| word.to_lowercase()).chain(self.two_sided()).collect()
+            let readings = readings.chain(self.exact.keys()).chain(self.names.keys());
+            readings.flat_map(|word| [word.clone(), word.to_lowercase()]).collect()
         })
     }
 
@@ -103,7 +104,12 @@ impl Words {
             return None;
         }
         let key = &text[..end];
-        let words = self.dotted.get(key).cloned().unwrap_or_else(|| spell(key));
+        // "D.w.z." begins a sentence.
+        let begins = || {
+            let small = key.bytes().skip(1).all(|b| !b.is_ascii_uppercase());
+            small.then(|| self.dotted.get(&key.to_ascii_lowercase())).flatten().map(|words| capitalised(words))
+        };
+        let words = self.dotted.get(key).cloned().or_else(begins).unwrap_or_else(|| spell(key));
         let stopped = dot(end);
         let len = end + usize::from(stopped);
         Some(Reading { len, words: Some(words), stop: stopped && self.ends_sentence(&text[len..]) })
