@@ -12,9 +12,19 @@ use std::path::{Path, PathBuf};
 
 use syrinx::lab::text::normalise::Normaliser;
 
-/// Most faults in a hundred, by language; `cases` is our own file.
-const BOUNDS: &[(&str, usize)] =
-    &[("cases", 2), ("en", 3), ("de", 6), ("es", 6), ("fr", 6), ("it", 6), ("pt", 6), ("ar", 10), ("hi", 10)];
+/// Most faults in a hundred, by language; `cases` is our own file, and so is that of Dutch, which has no public one.
+const BOUNDS: &[(&str, usize)] = &[
+    ("cases", 2),
+    ("nl", 2),
+    ("en", 3),
+    ("de", 6),
+    ("es", 6),
+    ("fr", 6),
+    ("it", 6),
+    ("pt", 6),
+    ("ar", 10),
+    ("hi", 10),
+];
 
 struct Case {
     /// Language, or `cases`.
@@ -87,20 +97,24 @@ fn public_cases_are_read_with_few_faults() {
 }
 
 fn cases(folder: &Path) -> Vec<Case> {
-    let own = fs::read_to_string(folder.join("cases.tsv")).expect("cases.tsv is there");
-    let mut all: Vec<Case> = own
-        .lines()
-        .filter_map(|line| {
-            let mut columns = line.split('\t');
-            let (kind, input, wanted) = (columns.next()?, columns.next()?, columns.next()?);
-            Some(Case {
-                set: "cases".into(),
-                kind: kind.into(),
-                input: input.replace("\\n", "\n"),
-                wanted: wanted.split(";;").map(str::to_owned).collect(),
+    let own = |path: PathBuf, set: &str| -> Vec<Case> {
+        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        text.lines()
+            .filter(|line| !line.starts_with("# "))
+            .filter_map(|line| {
+                let mut columns = line.split('\t');
+                let (kind, input, wanted) = (columns.next()?, columns.next()?, columns.next()?);
+                Some(Case {
+                    set: set.into(),
+                    kind: kind.into(),
+                    input: input.replace("\\n", "\n"),
+                    wanted: wanted.split(";;").map(str::to_owned).collect(),
+                })
             })
-        })
-        .collect();
+            .collect()
+    };
+    let mut all = own(folder.join("cases.tsv"), "cases");
+    all.extend(own(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/reading/nl.tsv"), "nl"));
     let mut files: Vec<PathBuf> = listed(&folder.join("nemo")).iter().flat_map(|dir| listed(dir)).collect();
     files.sort();
     for file in files {

@@ -15,6 +15,9 @@ mod error;
 #[path = "../../../src/text/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod text;
+#[path = "../../../src/write.rs"]
+#[allow(dead_code)]
+mod write;
 
 use syrinx_quant::manifest::{Normalise, Text};
 use text::clause::Policy;

@@ -73,7 +73,8 @@ fn groups(hir: &Hir, names: &mut Vec<String>) {
 #[derive(Debug)]
 pub(super) struct Patterns {
     automaton: DFA,
-    cache: Mutex<Cache>,
+    /// With the room for what is found.
+    cache: Mutex<(Cache, PatternSet)>,
 }
 
 impl Patterns {
@@ -87,17 +88,19 @@ impl Patterns {
             .thompson(thompson::Config::new().which_captures(WhichCaptures::None).shrink(false))
             .build_many(&texts)
             .map_err(|e| e.to_string())?;
-        Ok(Self { cache: Mutex::new(automaton.create_cache()), automaton })
+        let cache = (automaton.create_cache(), PatternSet::new(automaton.pattern_len()));
+        Ok(Self { cache: Mutex::new(cache), automaton })
     }
 
     /// The patterns that match the start of a text, in their order; all of them where the automaton does not know (a word's
     /// end beyond ASCII).
     pub fn matching(&self, text: &str) -> Vec<usize> {
-        let mut found = PatternSet::new(self.automaton.pattern_len());
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locked = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let (cache, found) = &mut *locked;
+        found.clear();
         let input = Input::new(text).anchored(Anchored::Yes);
-        match self.automaton.try_which_overlapping_matches(&mut cache, &input, &mut found) {
-            Ok(()) => found.iter().map(|id| id.as_usize()).collect(),
+        match self.automaton.try_which_overlapping_matches(cache, &input, found) {
+            Ok(()) => found.iter().take(found.len()).map(|id| id.as_usize()).collect(),
             Err(_) => (0..self.automaton.pattern_len()).collect(),
         }
     }

@@ -53,7 +53,7 @@ pub(super) struct Rule {
     pattern: Pattern,
     pub say: Template,
     /// The word before must be one of these; a small-letter entry matches any case.
-    pub after: Option<Vec<String>>,
+    pub after: Option<HashSet<String>>,
     /// Must match the end of the text before, the start of the text after, mustn't match that.
     before: Option<Pattern>,
     then: Option<Pattern>,
@@ -217,7 +217,7 @@ impl Rules {
             };
             let after = match &entry.after {
                 Some(name) => match file.lists.get(name) {
-                    Some(list) => Some(list.clone()),
+                    Some(list) => Some(list.iter().cloned().collect()),
                     None => return Err(fault(format!("there is no list `{name}`"))),
                 },
                 None => None,

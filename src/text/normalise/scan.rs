@@ -50,7 +50,7 @@ impl Scanner<'_> {
 
     /// The word said last, if no mark came after it.
     fn last_word(&self) -> &str {
-        let said = self.out.text().trim_end_matches(' ');
+        let said = preceding(self.out.text()).trim_end_matches(' ');
         let start = said.char_indices().rev().find(|&(_, c)| !is_letter(c) && c != '\'' && c != '-');
         &said[start.map_or(0, |(i, c)| i + c.len_utf8())..]
     }
@@ -75,11 +75,11 @@ impl Scanner<'_> {
     }
 
     fn apply(&mut self, rule: &Rule, window: &str, i: usize) -> Option<usize> {
-        let last = self.last_word();
-        if let Some(words) = &rule.after
-            && !words.iter().any(|w| *w == last || *w == last.to_ascii_lowercase())
-        {
-            return None;
+        if let Some(words) = &rule.after {
+            let last = self.last_word();
+            if !words.contains(last) && !words.contains(&last.to_ascii_lowercase()) {
+                return None;
+            }
         }
         let found = rule.captures(window)?;
         let len = found.get(0).map_or(0, |whole| whole.len());

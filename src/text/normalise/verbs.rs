@@ -158,7 +158,13 @@ impl Rules {
         let mut currency = currency.or((!before.is_empty()).then_some(before.as_str()));
         let mut magnitude = look(&self.magnitudes, after);
         if currency.is_none() {
-            let ends = |key: &str| after.to_lowercase().ends_with(&key.to_lowercase());
+            let small = after.to_lowercase();
+            let last = small.chars().next_back()?;
+            // Most end otherwise, which is seen without an allocation.
+            let ends = |key: &str| {
+                key.chars().next_back().is_some_and(|c| c.to_lowercase().any(|c| c == last))
+                    && small.ends_with(&key.to_lowercase())
+            };
             let key = self.currencies.keys().filter(|key| ends(key)).max_by_key(|key| key.len())?;
             let rest = after.get(..after.len().checked_sub(key.len())?)?;
             magnitude = look(&self.magnitudes, rest.trim());

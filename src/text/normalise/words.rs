@@ -1,12 +1,16 @@
 //! A word as written comes in; the word, its letters or what it abbreviates goes out.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
 use super::rules::ClauseWords;
 use super::track::is_letter;
 use super::verbs::spell;
+
+/// Initials with their stops are read this far at once: all of a long row would be looked at from each of its letters.
+const INITIALISM_BYTES: usize = 64;
 
 /// Word lists of a language. Keys of abbreviations are written without their last stop.
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +45,8 @@ pub(super) struct Words {
     figured: HashMap<String, String>,
     /// With a stop: "approx".
     dotted: HashMap<String, String>,
+    #[serde(skip)]
+    small: OnceLock<HashSet<String>>,
 }
 
 /// How the start of a text is read: `len` bytes of it as `words`, or as they stand.
@@ -66,11 +72,23 @@ impl Words {
         }
         let len = word_len(text);
         let (word, rest) = text.split_at(len);
-        let shouted = is_shouted(word, rest, preceding);
+        // Most of any text.
+        if !rest.starts_with('.') && !word.bytes().any(|b| b.is_ascii_uppercase()) && !self.small().contains(word) {
+            return Reading::as_is(len);
+        }
         self.abbreviation(word, rest, before, preceding)
             .or_else(|| initial(word, rest, self))
-            .or_else(|| self.whole(word, shouted))
+            .or_else(|| self.whole(word, rest, preceding))
             .unwrap_or(Reading::as_is(len))
+    }
+
+    /// The words that have a reading without a stop, as they are listed and in small letters.
+    fn small(&self) -> &HashSet<String> {
+        self.small.get_or_init(|| {
+            let readings = self.titles.keys().chain(self.streets.keys()).chain(self.figured.keys());
+            let readings = readings.chain(self.exact.keys()).chain(self.names.keys());
+            readings.flat_map(|word| [word.clone(), word.to_lowercase()]).collect()
+        })
     }
 
     /// "e.g.", "U.S.A."
@@ -78,7 +96,7 @@ impl Words {
         let letter = |i: usize| text.as_bytes().get(i).is_some_and(u8::is_ascii_alphabetic);
         let dot = |i: usize| text.as_bytes().get(i) == Some(&b'.');
         let mut end = 1;
-        while dot(end) && letter(end + 1) {
+        while end < INITIALISM_BYTES && dot(end) && letter(end + 1) {
             end += 2;
         }
         let bare = !text.as_bytes().get(end).is_some_and(u8::is_ascii_alphanumeric);
@@ -86,7 +104,12 @@ impl Words {
             return None;
         }
         let key = &text[..end];
-        let words = self.dotted.get(key).cloned().unwrap_or_else(|| spell(key));
+        // "D.w.z." begins a sentence.
+        let begins = || {
+            let small = key.bytes().skip(1).all(|b| !b.is_ascii_uppercase());
+            small.then(|| self.dotted.get(&key.to_ascii_lowercase())).flatten().map(|words| capitalised(words))
+        };
+        let words = self.dotted.get(key).cloned().or_else(begins).unwrap_or_else(|| spell(key));
         let stopped = dot(end);
         let len = end + usize::from(stopped);
         Some(Reading { len, words: Some(words), stop: stopped && self.ends_sentence(&text[len..]) })
@@ -104,10 +127,7 @@ impl Words {
         }
         let capital = |w: &str| w.starts_with(|c: char| c.is_uppercase());
         let figure = next.starts_with(|c: char| c.is_ascii_digit());
-        let numbered = ["st ", "nd ", "rd ", "th "].iter().any(|end| {
-            let stem = preceding.to_ascii_lowercase();
-            stem.strip_suffix(end).is_some_and(|stem| stem.ends_with(|c: char| c.is_ascii_digit()))
-        });
+        let numbered = is_after_ordinal(preceding);
         let named = numbered || capital(before) && before.len() > 1;
         if let Some(words) = self.streets.get(word)
             && (dotted || named || figure)
@@ -150,10 +170,10 @@ impl Words {
         }
     }
 
-    fn whole(&self, word: &str, shouted: bool) -> Option<Reading> {
+    fn whole(&self, word: &str, rest: &str, preceding: &str) -> Option<Reading> {
         let words = match self.exact.get(word) {
             Some(words) => words.clone(),
-            None => self.capitals(word, shouted)?,
+            None => self.capitals(word, is_shouted(word, rest, preceding))?,
         };
         Some(Reading { len: word.len(), words: Some(words), stop: false })
     }
@@ -162,13 +182,16 @@ impl Words {
     /// capitals too.
     pub fn capitals(&self, word: &str, shouted: bool) -> Option<String> {
         let stem = word.strip_suffix("'s").or(word.strip_suffix('s')).unwrap_or(word);
+        if stem.len() < 2 || !stem.bytes().all(|b| b.is_ascii_uppercase()) {
+            return None;
+        }
         let vowel = stem.contains(['A', 'E', 'I', 'O', 'U', 'Y']);
         let is_word = self.spoken.contains(stem)
             || stem.len() <= 3
                 && self.short.contains(&stem.to_ascii_lowercase())
                 && (shouted || !self.alone.contains(stem))
             || stem.len() > 3 && vowel && (shouted || self.pronounceable(stem));
-        if stem.len() < 2 || is_word || !stem.bytes().all(|b| b.is_ascii_uppercase()) {
+        if is_word {
             return None;
         }
         let ending = if stem.len() < word.len() { "'s" } else { "" };
@@ -214,6 +237,13 @@ fn initial(word: &str, rest: &str, words: &Words) -> Option<Reading> {
     let name = next.starts_with(|c: char| c.is_uppercase()) && !words.starters.contains(next);
     let single = word.len() == 1 && word != "I" && word.starts_with(|c: char| c.is_uppercase());
     (single && name).then(|| Reading { len: word.len() + 1, words: Some(word.to_owned()), stop: false })
+}
+
+/// Whether a figure with the end of an ordinal and a blank come last: "1st ".
+fn is_after_ordinal(preceding: &str) -> bool {
+    let [.., figure, a, b, b' '] = preceding.as_bytes() else { return false };
+    let end = [a.to_ascii_lowercase(), b.to_ascii_lowercase()];
+    figure.is_ascii_digit() && [b"st", b"nd", b"rd", b"th"].contains(&&end)
 }
 
 /// Whether the word before or after a word in capitals is in capitals too.
