@@ -7,6 +7,7 @@ knows plain tables.
 
 import base64
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from safetensors.torch import save_file
 
 from . import acoustics
 from . import codes as code_table
-from .alphabet import ENTRIES
+from .alphabet import ALSO, ENTRIES, IPA, MARKS, spoken
 from .checkpoint import load_average
 from .encoder import Listener
 from .language import AUDIO, BEGIN_AUDIO, BOS, NEXT_AUDIO_TEXT, REPEAT_AUDIO_TEXT, Language
@@ -213,8 +214,26 @@ def tekken(language):
     }
 
 
-def about(facts, version):
+def text_page(lexicons, heard):
+    """What the front page says of phones, for a voice that has learnt them: those that it has `heard`, each with its characters in
+    the alphabet, and the files of words for the voices of each accent."""
+    if not lexicons:
+        return ""
+    known = {*heard, *MARKS}
+    written = {ipa: phone for phone, ipa in IPA.items() if phone in known} | ALSO
+    read = {ipa: spoken(phones) for ipa, phones in written.items() if set(phones) <= known}
+    lines = ["[text.phones]", *(f"{json.dumps(ipa, ensure_ascii=False)} = {json.dumps(of)}" for ipa, of in read.items())]
+    for accent in lexicons:
+        voices = [name for name, (_, of) in VOICES.items() if of == accent]
+        lines += ["", "[[text.lexicons]]", f'file = "{accent}.lexicon"', f"voices = {json.dumps(voices)}"]
+    return "\n".join(lines) + "\n\n"
+
+
+def about(facts, version, lexicons=(), heard=()):
     """The front page: name, licence, where the voice comes from."""
+    sources = "sentences in part from WordNet (Princeton University)"
+    if lexicons:
+        sources += "; words of misaki (hexgrad, Apache-2.0)"
     lines = [f"{name} = {json.dumps(value)}" for name, value in facts.items()]
     return (
         f"""name = "wren"
@@ -225,13 +244,13 @@ languages = ["en"]
 [licence]
 spdx = "Apache-2.0"
 commercial = true
-note = "Trained on synthetic speech of Kokoro-82M (hexgrad, Apache-2.0); sentences in part from WordNet (Princeton University)"
+note = "Trained on synthetic speech of Kokoro-82M (hexgrad, Apache-2.0); {sources}"
 
 [text]
 normalise = "en"
 letter_case = "lower"
 
-[defaults]
+{text_page(lexicons, heard)}[defaults]
 steps = 7
 guidance = 1.2
 seed = 0
@@ -265,8 +284,9 @@ def hours(home, stage):
     return round(sum(int(np.load(path)["frame_ends"][-1]) for path in paths) / 45_000, 2)
 
 
-def write(folder, codec, language, code_count, facts, encoder=None, half=False, version="0.0.0"):
-    """The checkpoint's files; with `half` in F16, for where every byte must be carried."""
+def write(folder, codec, language, code_count, facts, encoder=None, half=False, version="0.0.0", lexicons=(), heard=()):
+    """The checkpoint's files; with `half` in F16, for where every byte must be carried. `lexicons`: paths of those in compact form,
+    named by their accents, `heard`: the phones that it was trained on."""
     (folder / "voice_embedding").mkdir(parents=True, exist_ok=True)
     named = tensors(codec, language, encoder)
     save_file({name: value.half() for name, value in named.items()} if half else named, folder / "consolidated.safetensors")
@@ -277,7 +297,9 @@ def write(folder, codec, language, code_count, facts, encoder=None, half=False, 
             {"rows": language.voices[i].detach().float().contiguous()},
             folder / "voice_embedding" / f"{name}.safetensors",
         )
-    (folder / "syrinx.toml").write_text(about(facts, version))
+    (folder / "syrinx.toml").write_text(about(facts, version, [path.stem for path in lexicons], heard))
+    for path in lexicons:
+        shutil.copy(path, folder / path.name)
 
 
 def run(home, version, half=False):
@@ -297,5 +319,6 @@ def run(home, version, half=False):
     if path.exists():
         listener = Listener(trained.codec.sizes)
         facts["encoder_steps"], encoder = load_average(path, listener), listener.encoder
-    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder, half, version)
+    lexicons = sorted(home.folder("lexicon").glob("*.lexicon"))
+    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder, half, version, lexicons, codes.phones)
     home.log(f"export: {facts}")
