@@ -85,7 +85,13 @@ def models(stages):
     stage = stages.add("warm", "go on training from a finished pack", "warm", lambda m, home, a: m.run(home, a.pack))
     stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
     stage = stages.add(
-        "export", "write a checkpoint in the Voxtral file format", "export", lambda m, home, a: m.run(home, a.version, a.half)
+        "export",
+        "write a checkpoint in the Voxtral file format",
+        "export",
+        lambda m, home, a: m.run_reading(home, a.version, a.phones_of) if a.phones_of else m.run(home, a.version, a.half),
+    )
+    stage.add_argument(
+        "--phones-of", metavar="PACK", help="what stage `phones` made, beside the codec of the pack that it began from"
     )
     stage.add_argument("version", help="of the voice, for its front page: 0.3.0")
     stage.add_argument("--half", action="store_true", help="in F16: half the size")

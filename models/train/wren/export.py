@@ -9,6 +9,8 @@ import base64
 import json
 import shutil
 import subprocess
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from . import acoustics
 from . import codes as code_table
 from .alphabet import ALSO, ENTRIES, IPA, MARKS, spoken
 from .checkpoint import load_average
+from .codec import Codec
 from .encoder import Listener
 from .language import AUDIO, BEGIN_AUDIO, BOS, NEXT_AUDIO_TEXT, REPEAT_AUDIO_TEXT, Language
 from .sizes import FIRST_CODE, FRAME_SAMPLES, PATCH_SAMPLES, SAMPLE_RATE_HZ
@@ -284,11 +287,11 @@ def hours(home, stage):
     return round(sum(int(np.load(path)["frame_ends"][-1]) for path in paths) / 45_000, 2)
 
 
-def write(folder, codec, language, code_count, facts, encoder=None, half=False, version="0.0.0", lexicons=(), heard=()):
+def write(folder, codec, language, code_count, facts, encoder=None, half=False, version="0.0.0", lexicons=(), heard=(), kept=()):
     """The checkpoint's files; with `half` in F16, for where every byte must be carried. `lexicons`: paths of those in compact form,
-    named by their accents, `heard`: the phones that it was trained on."""
+    named by their accents, `heard`: the phones that it was trained on. `kept`: tensors that stand for those of the models."""
     (folder / "voice_embedding").mkdir(parents=True, exist_ok=True)
-    named = tensors(codec, language, encoder)
+    named = tensors(codec, language, encoder) | dict(kept)
     save_file({name: value.half() for name, value in named.items()} if half else named, folder / "consolidated.safetensors")
     (folder / "params.json").write_text(json.dumps(params(codec, language, code_count, encoder), indent=4))
     (folder / "tekken.json").write_text(json.dumps(tekken(language), indent=1))
@@ -300,6 +303,24 @@ def write(folder, codec, language, code_count, facts, encoder=None, half=False, 
     (folder / "syrinx.toml").write_text(about(facts, version, [path.stem for path in lexicons], heard))
     for path in lexicons:
         shutil.copy(path, folder / path.name)
+
+
+def run_reading(home, version, pack):
+    """The language model that stage `phones` has made, with the codec of the pack that it began from as it is there."""
+    from .warm import kept_codec
+    from .warm import tensors as stored_in
+
+    codes, tables, page = code_table.load(home), acoustics.load(home), tomllib.loads((Path(pack) / "pack.toml").read_text())
+    sizes = replace(tables.sizes, noise_dim=0)
+    codec, language = Codec(codes, tables, sizes), Language(codes, len(VOICES), codec=sizes)
+    facts = {name: value for name, value in page["provenance"].items() if name not in ("teacher", "git_revision")}
+    load_average(home.folder("language") / "reading.pt", language)
+    state = torch.load(home.folder("language") / "phones.pt", weights_only=True, map_location=torch.get_default_device())
+    facts |= {"phones_steps": state["step"], "phones_script_hours": hours(home, "script"), "git_revision": revision()}
+    lexicons = sorted(home.folder("lexicon").glob("*.lexicon"))
+    kept = kept_codec(stored_in(Path(pack) / "speech.gguf"), sizes)
+    write(home.folder("export"), codec, language, len(codes), facts, None, False, version, lexicons, codes.phones, kept)
+    home.log(f"export: {facts}")
 
 
 def run(home, version, half=False):

@@ -1,9 +1,9 @@
 """Stage `lexicon`: how the words of a language sound, one file for each accent.
 
-In: misaki's dictionaries (hexgrad, Apache-2.0), whose phones are the teacher's own, and a working folder's prose, some of whose words
-are regular inflections that the dictionaries lack. Out: `lexicon/<accent>.tsv`, lines of word, tab and phones in IPA, for `syrinx pack
---lexicon`, and the same as training reads it. Words that sound otherwise beside other words, as another part of speech or with a
-capital letter are left out: the model reads their letters, and the sentence around them.
+In: misaki's dictionaries (hexgrad, Apache-2.0), whose phones are the teacher's own, and a working folder's prose, some of whose
+words are regular inflections that the dictionaries lack. Out: `lexicon/<accent>.tsv`, lines of word, tab and phones in IPA, for
+`syrinx pack --lexicon`, and the same as training reads it. Words that sound otherwise beside other words, as another part of speech
+or with a capital letter are left out: the model reads their letters, and the sentence around them.
 """
 
 import json

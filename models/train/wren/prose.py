@@ -1,7 +1,7 @@
 """Stage `prose`: plain sentences out of texts that are had elsewhere, for what is to be said.
 
-In: files or folders of plain text, HTML, or Mallard pages. Out: `prose/<name>.txt`, a sentence a line in the characters that may be
-said (`sentences.clean`), numbers in words; nothing twice, and nothing that is kept for evaluation. Texts stay in the working folder.
+In: files or folders of plain text, HTML, or Mallard pages. Out: `prose/<name>.txt`, a sentence a line in the characters that may
+be said (`sentences.clean`), numbers in words; nothing twice, nothing that is kept for evaluation. Texts stay in the working folder.
 """
 
 import gzip

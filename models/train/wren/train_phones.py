@@ -3,8 +3,8 @@
 In: `language.pt`, and `tokens/` of the same utterances twice, in letters and with words as phones (`tokens --beside`). Out:
 `reading.pt`, the same with other rows of phones and another lower half of layers. What the flow head and the codes hang on stays:
 norm, head, rows of codes and of voices, the upper half. The states before frames are pulled to those that the model, as it was, has
-for the same utterance in letters, wherever its code was right there: so the flow head sees what it knows. Phones begin as the letters
-that they are mostly written with.
+for the same utterance in letters, wherever its code was right there: so the flow head sees what it knows. Phones begin as the
+letters that they are mostly written with.
 """
 
 import copy
@@ -31,8 +31,8 @@ WRITTEN = dict(
     pair.split("=")
     for pair in (
         "A=ay I=i O=o Q=o S=s T=t W=ow Y=oy æ=a ç=h ð=th ø=o ŋ=ng œ=o ɐ=u ɑ=ao ɒ=o ɔ=oa ɕ=sh ɖ=d ə=ea ɚ=er ɛ=e ɜ=eu ɟ=d ɡ=g ɣ=g "
-        "ɤ=u ɥ=w ɨ=i ɪ=i ɯ=u ɰ=w ɲ=n ɳ=n ɴ=n ɸ=f ɹ=r ɻ=r ɽ=r ɾ=t ʁ=r ʂ=s ʃ=sh ʈ=t ʊ=uo ʋ=v ʌ=u ʎ=l ʒ=sj ʔ=t ʝ=y ʣ=z ʤ=jg ʥ=j ʦ=s ʧ=ch "
-        "ʨ=ch ʰ=h ʲ=y β=v θ=th χ=h ᵊ=e ᵝ=u ᵻ=ie ꭧ=ch j=y y=u"
+        "ɤ=u ɥ=w ɨ=i ɪ=i ɯ=u ɰ=w ɲ=n ɳ=n ɴ=n ɸ=f ɹ=r ɻ=r ɽ=r ɾ=t ʁ=r ʂ=s ʃ=sh ʈ=t ʊ=uo ʋ=v ʌ=u ʎ=l ʒ=sj ʔ=t ʝ=y ʣ=z ʤ=jg ʥ=j ʦ=s "
+        "ʧ=ch ʨ=ch ʰ=h ʲ=y β=v θ=th χ=h ᵊ=e ᵝ=u ᵻ=ie ꭧ=ch j=y y=u"
     ).split()
 )
 
