@@ -16,7 +16,7 @@ from .alphabet import ipa
 ACCENTS = ("us", "gb")
 GRADES = ("gold", "silver")
 TEACHER = str.maketrans({"ɾ": "T", "ʔ": "t"})  # as misaki rewrites them for this teacher
-CONTEXT = {"a", "the", "to", "used"}  # beside these: heteronyms, which the dictionaries mark
+CONTEXT = {"a", "the", "to", "used", "lead", "leads"}  # beside these: heteronyms, which the dictionaries mark
 SAME_BUT_STRESS = re.compile("[ˈˌ]")
 VOWELS = frozenset("AIOQWYaiuæɑɒɔəɛɜɪʊʌᵻo")
 FLAPPING = frozenset("AIOWYiuæɑəɛɪɹʊʌ")  # before a t that becomes a flap
@@ -92,13 +92,11 @@ def inflected(word, words, accent):
 
 
 def build(accent, forms=()):
-    """{word: phones} of an accent, with the inflections among `forms`."""
-    known = dictionary(accent)
-    made = {}
-    for form in forms:
-        if form not in known and (sound := inflected(form, known, accent)):
-            made[form] = sound
-    return {word: sound for word, sound in sorted((known | made).items()) if sound and word not in CONTEXT}
+    """{word: phones} of an accent, with the regular inflections among `forms` and without others: letters do for these."""
+    known, forms = dictionary(accent), set(forms)
+    made = {form: inflected(form, known, accent) for form in forms - set(known)}
+    words = {word: sound for word, sound in known.items() if word in forms or sound != inflected(word, known, accent)}
+    return {word: sound for word, sound in sorted((words | made).items()) if sound and word not in CONTEXT}
 
 
 def run(home, least):

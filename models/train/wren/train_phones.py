@@ -51,9 +51,11 @@ def begin(model):
 
 
 def in_letters(data, spoken, written):
-    """For each utterance the same in letters: itself, or its twin."""
+    """For each utterance the same in letters: itself, or its twin. Of a stage that grew in between what has no twin is left out."""
     twin = np.arange(len(data.lengths))
     for stage in written:
+        both = min(len(data.stages[name]) for name in (stage, BESIDE + stage))
+        data.stages |= {name: data.stages[name][:both] for name in (stage, BESIDE + stage)}
         twin[data.stages[BESIDE + stage]] = data.stages[stage]
     return twin
 
