@@ -119,7 +119,7 @@ impl About {
     }
 
     /// The lexicons that are named, out of the checkpoint's folder or a pack's: name and content. Errors: `Corrupt` for a name
-    /// with a folder in it; `Io`.
+    /// with a folder in it; `Missing`, `Io`.
     pub fn lexicons(&self, folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
         let read = |WordFile { file, .. }: &WordFile| {
             if Path::new(file).components().count() != 1 || file.starts_with('.') {

@@ -218,7 +218,7 @@ fn the_front_page_of_a_checkpoint_reaches_the_pack() {
     let page = "[text.phones]\n\"k\" = \"\\ue000\"\n[[text.lexicons]]\nfile = \"us.lexicon\"\n";
     checkpoint.write("syrinx.toml", page);
     let error = import(&checkpoint.options(Recipe::Q8), &()).unwrap_err();
-    assert_names(&error, ErrorKind::Io, &["us.lexicon"]);
+    assert_names(&error, ErrorKind::Missing, &["us.lexicon"]);
     checkpoint.write("us.lexicon", "words");
     std::fs::remove_dir_all(checkpoint.pack()).unwrap();
     checkpoint.import(Recipe::F32).unwrap();
