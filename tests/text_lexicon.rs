@@ -4,10 +4,10 @@ use syrinx::ErrorKind;
 use syrinx::lab::text::clause::{Clause, ClauseEnd};
 use syrinx::lab::text::normalise::{Normaliser, Spoken};
 use syrinx::lab::text::{Lexicon, Speller};
-use syrinx_quant::manifest::{LetterCase, Normalise, Text};
+use syrinx_quant::manifest::{Normalise, Text};
 
 fn speller(language: &str) -> Speller {
-    let text = Text { normalise: Normalise::Language(language.to_owned()), letter_case: LetterCase::Keep };
+    let text = Text { normalise: Normalise::Language(language.to_owned()), ..Text::default() };
     Speller::new(&text).expect("the built-in rules are sound")
 }
 

@@ -2,10 +2,10 @@
 
 use syrinx::lab::text::{Said, Speller, Ssml};
 use syrinx::{Error, ErrorKind};
-use syrinx_quant::manifest::{LetterCase, Normalise, Text};
+use syrinx_quant::manifest::{Normalise, Text};
 
 fn speller() -> Speller {
-    let text = Text { normalise: Normalise::Language("en".to_owned()), letter_case: LetterCase::Keep };
+    let text = Text { normalise: Normalise::Language("en".to_owned()), ..Text::default() };
     Speller::new(&text).expect("the built-in rules are sound")
 }
 

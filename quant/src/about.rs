@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result, corrupt};
-use crate::manifest::{Defaults, Guards, Licence, Manifest, Text};
+use crate::manifest::{Defaults, Guards, Licence, Manifest, Text, WordFile};
 
 pub const ABOUT_FILE: &str = "syrinx.toml";
 
@@ -116,6 +116,19 @@ impl About {
             about.name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         }
         Ok(about)
+    }
+
+    /// The lexicons that are named, out of the checkpoint's folder or a pack's: name and content. Errors: `Corrupt` for a name
+    /// with a folder in it; `Missing`, `Io`.
+    pub fn lexicons(&self, folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+        let read = |WordFile { file, .. }: &WordFile| {
+            if Path::new(file).components().count() != 1 || file.starts_with('.') {
+                return Err(corrupt(format!("text.lexicons: \"{file}\" is not a plain file name")));
+            }
+            let path = folder.join(file);
+            Ok((file.clone(), std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?))
+        };
+        self.text.lexicons.iter().map(read).collect()
     }
 
     /// The pack's defaults for a model whose own are `steps` and `guidance`.

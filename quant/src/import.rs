@@ -75,6 +75,7 @@ pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Writte
         tokenizer: &tekken.to_tokenizer_json()?,
         recipe: *recipe,
         about: &about,
+        lexicons: about.lexicons(from)?,
         synthetic: false,
     };
     let voices = voices.into_iter().map(|v| (v.name.clone(), v)).collect();

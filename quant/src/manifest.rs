@@ -86,6 +86,22 @@ pub struct Text {
     pub normalise: Normalise,
     #[serde(default)]
     pub letter_case: LetterCase,
+    /// What the model reads for a phone: characters of its own, by the phone in IPA. None: it reads letters alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phones: BTreeMap<String, String>,
+    /// Words whose phones it knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lexicons: Vec<WordFile>,
+}
+
+/// A file of the pack with words and their phones, in the form of `syrinx pack --lexicon`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WordFile {
+    pub file: String,
+    /// The voices that say them so; all, where none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub voices: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +218,10 @@ impl Manifest {
         let absent = |name: &&str| self.files.iter().all(|file| file.name != *name);
         let absent: Vec<&str> = [BACKBONE_FILE, SPEECH_FILE, TOKENIZER_FILE].into_iter().filter(absent).collect();
         check(absent.is_empty(), format!("files lists no {}: copy the pack again", absent.join(", ")))?;
+        for WordFile { file, .. } in &self.text.lexicons {
+            check(self.file(file).is_ok(), format!("text.lexicons names {file}, which files does not list"))?;
+            check(!self.text.phones.is_empty(), "text.lexicons without text.phones: nothing could read them".into())?;
+        }
         let Self { sample_rate_hz, defaults, guards, .. } = self;
         check(*sample_rate_hz > 0, "sample_rate_hz is 0".into())?;
         check(

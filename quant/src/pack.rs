@@ -54,6 +54,8 @@ pub struct Contents<'a> {
     pub tokenizer: &'a serde_json::Value,
     pub recipe: Recipe,
     pub about: &'a About,
+    /// The lexicons that `about` names: files that are copied as they are, by name.
+    pub lexicons: Vec<(String, Vec<u8>)>,
     pub synthetic: bool,
 }
 
@@ -108,11 +110,14 @@ pub fn write(
     metadata.extend(shape.to_metadata());
     metadata.extend(encoder.map(|(_, sizes)| ("syrinx.encoder".to_owned(), Value::Str(sizes.to_string()))));
     let backbone_metadata = layout::backbone_metadata(shape, &about.name);
-    let files = vec![
+    let mut files = vec![
         write_tensors(&staging, BACKBONE_FILE, &backbone_metadata, backbone, weights, progress)?,
         write_tensors(&staging, SPEECH_FILE, &metadata, speech, weights, progress)?,
         write_bytes(&staging, TOKENIZER_FILE, contents.tokenizer.to_string().as_bytes())?,
     ];
+    for (name, bytes) in &contents.lexicons {
+        files.push(write_bytes(&staging, name, bytes)?);
+    }
     let manifest = manifest(contents, files);
     write_bytes(&staging, MANIFEST_FILE, manifest.to_toml()?.as_bytes())?;
     staging.publish(overwrite)?;

@@ -50,13 +50,15 @@ pub fn repack(from: &Path, to: &Path, recipe: Recipe, overwrite: bool, progress:
     };
     let path = from.join(TOKENIZER_FILE);
     let tokenizer = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, "read", e))?;
+    let about = About::from(&manifest);
     let contents = Contents {
         shape: &shape,
         voice_rows: &voice_rows,
         encoder,
         tokenizer: &json(&tokenizer, &path)?,
         recipe,
-        about: &About::from(&manifest),
+        about: &about,
+        lexicons: about.lexicons(from)?,
         synthetic: manifest.synthetic,
     };
     pack::write(to, overwrite, &contents, &source, progress)
@@ -67,7 +69,8 @@ fn json(text: &str, path: &Path) -> Result<serde_json::Value> {
 }
 
 fn check_hashes(folder: &Path, manifest: &Manifest) -> Result<()> {
-    for name in [BACKBONE_FILE, SPEECH_FILE, TOKENIZER_FILE] {
+    let lexicons = manifest.text.lexicons.iter().map(|lexicon| lexicon.file.as_str());
+    for name in [BACKBONE_FILE, SPEECH_FILE, TOKENIZER_FILE].into_iter().chain(lexicons) {
         let map = Map::open(&folder.join(name))?;
         let digest: String = Sha256::digest(&*map).iter().map(|byte| format!("{byte:02x}")).collect();
         if digest != manifest.file(name)?.sha256 {

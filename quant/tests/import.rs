@@ -215,6 +215,22 @@ fn the_front_page_of_a_checkpoint_reaches_the_pack() {
     assert_eq!((manifest.defaults.frame_budget, manifest.defaults.steps, manifest.defaults.guidance), (500, 7, 1.2));
     assert_eq!(manifest.provenance["hours"].as_float(), Some(12.5));
 
+    let page = "[text.phones]\n\"k\" = \"\\ue000\"\n[[text.lexicons]]\nfile = \"us.lexicon\"\n";
+    checkpoint.write("syrinx.toml", page);
+    let error = import(&checkpoint.options(Recipe::Q8), &()).unwrap_err();
+    assert_names(&error, ErrorKind::Missing, &["us.lexicon"]);
+    checkpoint.write("us.lexicon", "words");
+    std::fs::remove_dir_all(checkpoint.pack()).unwrap();
+    checkpoint.import(Recipe::F32).unwrap();
+    let text = std::fs::read_to_string(checkpoint.pack().join("pack.toml")).unwrap();
+    let manifest = Manifest::parse(&text).unwrap();
+    assert_eq!(manifest.text.phones["k"], "\u{e000}");
+    assert_eq!(
+        (manifest.text.lexicons[0].file.as_str(), manifest.file("us.lexicon").unwrap().bytes),
+        ("us.lexicon", 5)
+    );
+    assert_eq!(std::fs::read(checkpoint.pack().join("us.lexicon")).unwrap(), b"words");
+
     checkpoint.write("syrinx.toml", "licence = 'Apache-2.0'");
     let error = import(&checkpoint.options(Recipe::Q8), &()).unwrap_err();
     assert!(error.kind == ErrorKind::Corrupt && error.message.contains("syrinx.toml"), "{error}");

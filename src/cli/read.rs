@@ -2,10 +2,13 @@
 //! read from, and the line of the rules or of the lexicon that read it; so that a wrong reading can be reported, and
 //! mended.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 use syrinx::Result;
+use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx::lab::text::Speller;
-use syrinx_quant::manifest::{LetterCase, Normalise, Text};
+use syrinx_quant::manifest::{Normalise, Text};
 
 use super::arguments::WrittenArguments;
 use super::output::outln;
@@ -17,6 +20,12 @@ pub struct Read {
     /// Language of the text, as `de` or `en-US`.
     #[arg(long, default_value = "en", value_name = "TAG")]
     language: String,
+    /// Pack whose phones and words are shown beside: as it would read the text.
+    #[arg(long, value_name = "DIR")]
+    pack: Option<PathBuf>,
+    /// Voice of the pack that says them.
+    #[arg(long, requires = "pack")]
+    voice: Option<String>,
     #[command(flatten)]
     written: WrittenArguments,
     /// One JSON object in each line.
@@ -26,8 +35,15 @@ pub struct Read {
 
 impl Read {
     pub fn run(self) -> Result<()> {
-        let text = Text { normalise: Normalise::Language(self.language.clone()), letter_case: LetterCase::Keep };
-        let mut speller = Speller::new(&text)?;
+        let text = Text { normalise: Normalise::Language(self.language.clone()), ..Text::default() };
+        let mut speller = match &self.pack {
+            Some(pack) => Speller::of_pack(&Pack::open(pack, OpenOptions::default())?)?
+                .reading(Some(&self.language), Some(true))?,
+            None => Speller::new(&text)?,
+        };
+        if let Some(voice) = &self.voice {
+            speller = speller.for_voice(voice);
+        }
         if let Some(lexicon) = self.written.lexicon()? {
             // Phones are shown, though no model is there that reads them.
             speller = speller.with_phones(&lexicon);

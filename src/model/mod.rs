@@ -185,7 +185,7 @@ impl Model {
             codec,
             prompter: Prompter::open(pack)?,
             voices: pack.load_voices()?,
-            speller: Arc::new(Speller::new(&manifest.text)?),
+            speller: Arc::new(Speller::of_pack(pack)?),
             pool,
             turns: Turns::new(options.parallel),
             open: Arc::default(),

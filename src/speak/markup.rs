@@ -2,6 +2,7 @@
 //! the document, their marks and how loud they are; for pauses clauses of their own.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::position::ClauseText;
@@ -9,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::text::Speller;
 use crate::text::clause::Clause;
 use crate::text::normalise::Spoken;
+use crate::text::phones::Phones;
 use crate::text::ssml::{Document, Item, Place, Ssml};
 
 /// Of a pause that is there for its marks alone: something of it must be heard for them to be reached.
@@ -23,6 +25,8 @@ pub(super) struct Markup {
     first: usize,
     /// By the character before which they stand.
     marks: VecDeque<(usize, String)>,
+    /// Characters whose sound is known.
+    phones: VecDeque<(Range<usize>, Phones)>,
     pub gain: f32,
     /// What was found wrong at the document's end.
     pub fault: Option<Error>,
@@ -36,6 +40,7 @@ impl Markup {
             places: VecDeque::new(),
             first: 0,
             marks: VecDeque::new(),
+            phones: VecDeque::new(),
             gain: 1.0,
             fault: None,
         }
@@ -61,7 +66,7 @@ impl Markup {
     }
 
     pub fn waiting_bytes(&self) -> usize {
-        let bytes = |item: &Item| if let Item::Text(text, _) = item { text.len() } else { 1 };
+        let bytes = |item: &Item| if let Item::Text(text, _) | Item::Phones(text, ..) = item { text.len() } else { 1 };
         self.items.iter().map(bytes).sum()
     }
 
@@ -71,6 +76,24 @@ impl Markup {
 
     pub fn add_mark(&mut self, at: usize, name: String) {
         self.marks.push_back((at, name));
+    }
+
+    pub fn add_phones(&mut self, chars: Range<usize>, phones: Phones) {
+        self.phones.push_back((chars, phones));
+    }
+
+    /// The phones that are known of a clause, by its own characters. Of a word that the splitter has cut none are.
+    pub fn phones_of(&mut self, clause: &Clause) -> Vec<(Range<usize>, Phones)> {
+        let mut known = Vec::new();
+        while self.phones.front().is_some_and(|(chars, _)| chars.start < clause.end) {
+            let Some((chars, phones)) = self.phones.pop_front() else { break };
+            if chars.end <= clause.end
+                && let Some(start) = chars.start.checked_sub(clause.start)
+            {
+                known.push((start..chars.end - clause.start, phones));
+            }
+        }
+        known
     }
 
     /// The place of a character that the splitter has, or where the text so far ends.

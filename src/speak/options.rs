@@ -136,13 +136,14 @@ impl Model {
         let own = self.speller();
         let lexicons = [&session.lexicon, &options.lexicon];
         let changed = options.language.is_some() || options.normalise.is_some();
-        if !changed && lexicons.iter().all(|lexicon| lexicon.is_none()) {
+        if !changed && !own.reads_phones() && lexicons.iter().all(|lexicon| lexicon.is_none()) {
             return Ok(own.clone());
         }
         let mut speller = match changed {
             true => own.reading(options.language.as_deref(), options.normalise)?,
             false => Speller::clone(own),
         };
+        speller = speller.for_voice(&self.voices().get(options.voice.as_deref())?.name);
         for lexicon in lexicons.into_iter().flatten() {
             speller = speller.with_lexicon(lexicon)?;
         }

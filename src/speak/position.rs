@@ -56,7 +56,8 @@ impl ClauseText {
     /// Samples of this clause that are heard before one of its marks: exact at both of its ends, else by the share of the
     /// text. `length`: all its samples, where they are known; else about `expected`.
     pub fn mark_at(&self, byte: usize, length: Option<u64>, expected: u64) -> u64 {
-        let share = byte as f64 / self.spoken.text.len().max(1) as f64;
+        let before = self.spoken.text.get(..byte).unwrap_or(&self.spoken.text).chars().count();
+        let share = before as f64 / self.spoken_chars().max(1) as f64;
         (share.min(1.0) * length.unwrap_or(expected) as f64).round() as u64
     }
 
@@ -71,7 +72,8 @@ impl ClauseText {
             return end;
         }
         let share = (heard as f64 / length.unwrap_or(expected).max(1) as f64).min(1.0);
-        let byte = (share * self.spoken.text.len() as f64) as usize;
+        let char = (share * self.spoken_chars() as f64) as usize;
+        let byte = self.spoken.text.char_indices().nth(char).map_or(self.spoken.text.len(), |(byte, _)| byte);
         let at = self.spoken.source.get(byte).map_or(0, |&at| at as usize);
         let place = self.places.get(at).map_or(start + at, |place| place.chars);
         place.min(end.saturating_sub(1).max(start))
@@ -102,11 +104,20 @@ impl ClauseText {
 
     /// Its words, where its samples are `samples` of the speech. Those of which nothing is spoken are left out.
     pub fn words(&self, samples: Range<u64>) -> Vec<Word> {
-        let length = self.spoken.text.len().max(1);
+        // By characters, not bytes: a phone's has three.
+        let chars_before: Vec<u32> = self.spoken.text.char_indices().zip(0..).fold(
+            Vec::with_capacity(self.spoken.text.len()),
+            |mut before, ((byte, c), char)| {
+                before.resize(byte + c.len_utf8(), char);
+                before
+            },
+        );
+        let length = self.spoken_chars().max(1);
         let map = self.spoken.source.get(..self.spoken.text.len()).unwrap_or_default();
         let byte_spoken = |char: usize| map.partition_point(|&at| (at as usize) < char);
         let sample_at = |byte: usize| {
-            let share = byte as f64 / length as f64;
+            let char = chars_before.get(byte).map_or(length as f64, |&char| f64::from(char));
+            let share = char / length as f64;
             samples.start + (share * (samples.end - samples.start) as f64) as u64
         };
         let mut words: Vec<Word> = Vec::new();
@@ -187,6 +198,18 @@ mod tests {
     fn what_is_expected_of_a_clause_is_counted_in_characters_in_every_script() {
         let spoken = |text: &str| ClauseText { spoken: Spoken::verbatim(text), ..clause() }.spoken_chars();
         assert_eq!([spoken("abcdef"), spoken("नमस्ते"), spoken("مرحبا!")], [6, 6, 6]);
+    }
+
+    #[test]
+    fn a_word_in_phones_has_its_share_of_the_time() {
+        let (said, written_as) = ("ab \u{e001}\u{e002}\u{e003} cd", "ab xyz cd");
+        let source: Vec<u32> = [0, 1, 2].into_iter().chain([3; 9]).chain([6, 7, 8, 9]).collect();
+        let spoken = Spoken { text: said.to_owned(), source };
+        let (phones, letters) = (ClauseText { spoken, ..written(written_as, 0) }, written(written_as, 0));
+        let times = |clause: &ClauseText| clause.words(0..900).into_iter().map(|word| word.samples).collect::<Vec<_>>();
+        assert_eq!(times(&phones), times(&letters));
+        assert_eq!(phones.mark_at(13, Some(900), 0), letters.mark_at(7, Some(900), 0));
+        assert_eq!([0, 300, 700].map(|heard| phones.position(heard, Some(900), 0)), [0, 3, 7]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::position::ClauseText;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::Speller;
 use crate::text::clause::{Clause, ClauseEnd, Clauses, Policy};
+use crate::text::phones::Phones;
 use crate::text::ssml::{Item, Ssml};
 
 /// Text that has waited so long for its clause to end is spoken without, where nothing is heard meanwhile: at the
@@ -183,8 +184,13 @@ impl Reading {
                 self.splitter.push(self.inbox.next(usize::MAX));
                 self.with_markup(|markup| markup.add_places(places));
             }
+            Item::Phones(text, places, phones) => {
+                let at = self.pushed_chars();
+                self.with_markup(|markup| markup.add_phones(at..at + places.len(), phones));
+                self.take(Item::Text(text, places));
+            }
             Item::Mark(name) => {
-                let at = self.splitter.start() + self.splitter.waiting().chars().count();
+                let at = self.pushed_chars();
                 self.with_markup(|markup| markup.add_mark(at, name));
             }
             Item::Cut => self.cut(),
@@ -203,6 +209,11 @@ impl Reading {
                 self.speller = speller;
             }
         }
+    }
+
+    /// Characters that the splitter has had.
+    fn pushed_chars(&self) -> usize {
+        self.splitter.start() + self.splitter.waiting().chars().count()
     }
 
     /// A sentence ends here.
@@ -224,7 +235,8 @@ impl Reading {
             let written = self.inbox.take(clause.end - clause.start);
             let bytes = self.bytes..self.bytes + written.len();
             self.bytes = bytes.end;
-            let spelled = spell(&self.speller, &clause, written, bytes, &mut self.in_sentence);
+            let phones = self.markup.as_mut().map(|markup| markup.phones_of(&clause)).unwrap_or_default();
+            let spelled = spell(&self.speller, &clause, &phones, (written, bytes), &mut self.in_sentence);
             self.clauses.extend(
                 match &mut self.markup {
                     Some(markup) => markup.place(spelled, &clause),
@@ -248,9 +260,9 @@ impl Reading {
     pub fn rest(&self, number: usize) -> (usize, String) {
         let known: Vec<_> = self.clauses.iter().skip(number.saturating_sub(self.forgotten)).collect();
         let start = known.first().map_or(self.splitter.start(), |clause| clause.chars.start);
-        let spoken = known.iter().map(|clause| clause.spoken.text.trim());
+        let unsaid = known.iter().map(|clause| clause.written.trim());
         let waiting = self.splitter.waiting() + self.inbox.waiting();
-        let rest: Vec<&str> = spoken.chain([waiting.trim()]).filter(|text| !text.is_empty()).collect();
+        let rest: Vec<&str> = unsaid.chain([waiting.trim()]).filter(|text| !text.is_empty()).collect();
         (start, rest.join(" "))
     }
 
@@ -318,11 +330,11 @@ impl Inbox {
 fn spell(
     speller: &Speller,
     clause: &Clause,
-    written: String,
-    bytes: Range<usize>,
+    phones: &[(Range<usize>, Phones)],
+    (written, bytes): (String, Range<usize>),
     in_sentence: &mut bool,
 ) -> Option<ClauseText> {
-    let spoken = speller.spell(clause);
+    let spoken = speller.spell_with(clause, phones);
     if spoken.text.trim().is_empty() {
         return None;
     }
@@ -334,7 +346,12 @@ fn spell(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use syrinx_quant::manifest::{Normalise, Text};
+
     use super::*;
+    use crate::text::Pronunciation;
 
     fn reading(policy: Policy) -> Reading {
         Reading::new(&Arc::new(Speller::new(&Default::default()).unwrap()), policy, None)
@@ -401,6 +418,30 @@ mod tests {
         assert_eq!(texts[0].written, "It is <think>Ö or O</think>warm here.");
         assert_eq!(texts[1].written, " Danach ist es kühler.");
         assert_eq!((texts[1].chars.clone(), texts[1].bytes.clone()), (37..59, 38..61));
+    }
+
+    #[test]
+    fn a_document_s_phones_are_read_for_the_word_that_they_are_of_alone() {
+        let phones = [("k", "\u{e001}"), ("æ", "\u{e002}"), ("t", "\u{e003}")];
+        let phones = phones.map(|(ipa, read)| (ipa.to_owned(), read.to_owned())).into();
+        let text = Text { normalise: Normalise::Language("en".into()), phones, ..Text::default() };
+        let pronunciation = Pronunciation::open(Path::new("."), &text).unwrap().unwrap();
+        let speller = Speller::new(&text).unwrap().with_pronunciation(Arc::new(pronunciation));
+        let document = "<speak>One. A dog <phoneme ph='kæt'>dog</phoneme> dog. <phoneme ph='tæk'>Two</phoneme></speak>";
+        for step in [1, 7, document.len()] {
+            let mut reading = Reading::new(&Arc::new(speller.clone()), Policy::sentences(), Some(Ssml::Strict));
+            let chars: Vec<char> = document.chars().collect();
+            chars.chunks(step).for_each(|piece| reading.push(&piece.iter().collect::<String>()).unwrap());
+            reading.finish();
+            let mut said = String::new();
+            let mut number = 0;
+            while let Known::Clause(clause) = reading.clause(number) {
+                said += &clause.spoken.text;
+                number += 1;
+            }
+            let said: String = said.chars().filter(|c| !c.is_whitespace()).collect();
+            assert_eq!(said, "One.Adog\u{e001}\u{e002}\u{e003}dog.\u{e003}\u{e002}\u{e001}.");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::lexicon::Lexicon;
+use super::phones::Phones;
 use super::ssml::{Document, Item, Place, Ssml};
 use super::{Speller, unsupported};
 use crate::error::Result;
@@ -26,23 +27,33 @@ pub struct Said {
 impl Speller {
     /// Reads a whole text and tells of each word what it was read from, and by what. Errors: of SSML, as it is spoken.
     pub fn explain(&self, text: &str, ssml: Option<Ssml>) -> Result<Vec<Said>> {
-        let Some(mode) = ssml else { return self.explain_text(text, None) };
+        let Some(mode) = ssml else { return self.explain_text(text, None, &[]) };
         let mut document = Document::new(mode, std::sync::Arc::new(self.clone()));
         let mut items = Vec::new();
         document.push(text, &mut items)?;
         document.finish(&mut items)?;
         let mut all = Vec::new();
         let mut speller = self.clone();
-        let (mut part, mut places) = (String::new(), Vec::new());
+        let (mut part, mut places, mut known) = (String::new(), Vec::new(), Vec::new());
         for item in items.into_iter().chain([Item::Cut]) {
-            if let Item::Text(text, of) = item {
-                part.push_str(&text);
-                places.extend(of);
-                continue;
-            }
+            let item = match item {
+                Item::Text(text, of) => {
+                    part.push_str(&text);
+                    places.extend(of);
+                    continue;
+                }
+                Item::Phones(text, of, phones) => {
+                    known.push((places.len()..places.len() + of.len(), phones));
+                    part.push_str(&text);
+                    places.extend(of);
+                    continue;
+                }
+                item => item,
+            };
             let end = places.last().map_or(0, |place: &Place| place.chars + 1);
             if !matches!(item, Item::Mark(_)) {
-                all.extend(speller.explain_text(&part, Some(&places))?);
+                all.extend(speller.explain_text(&part, Some(&places), &known)?);
+                known.clear();
                 part.clear();
                 places.clear();
             }
@@ -53,17 +64,26 @@ impl Speller {
                     speller = Speller::clone(&other);
                     continue;
                 }
-                Item::Cut | Item::Gain(_) | Item::Text(..) => continue,
+                Item::Cut | Item::Gain(_) | Item::Text(..) | Item::Phones(..) => continue,
             };
             all.push(Said { said: String::new(), chars: end..end, by, phones: String::new() });
         }
         Ok(all)
     }
 
-    fn explain_text(&self, text: &str, places: Option<&[Place]>) -> Result<Vec<Said>> {
+    fn explain_text(
+        &self,
+        text: &str,
+        places: Option<&[Place]>,
+        known: &[(Range<usize>, Phones)],
+    ) -> Result<Vec<Said>> {
         let lexicons: Vec<&Lexicon> = self.lexicons().collect();
         let found = Lexicon::all(&lexicons, text);
-        let respelled = Lexicon::respell(&found, text);
+        let mut aliases = found.clone();
+        if self.reads_phones() {
+            aliases.retain(|(_, entry, _)| entry.phones.is_none());
+        }
+        let respelled = Lexicon::respell(&aliases, text);
         let text = respelled.as_ref().map_or(text, |respelled| &respelled.text);
         let normaliser = super::Normaliser::for_language(self.language()).map_err(unsupported)?;
         let words = normaliser.explain(text);
@@ -97,6 +117,12 @@ impl Speller {
             if let Some((_, entry, name)) = found.iter().find(|(range, ..)| range.contains(&start)) {
                 by = format!("{name}:{}", entry.line);
                 phones = entry.phones.as_ref().map_or("", |phones| phones.as_str()).to_owned();
+            }
+            if let Some((_, of)) = known.iter().find(|(range, _)| range.contains(&start)) {
+                phones = of.as_str().to_owned();
+            }
+            if phones.is_empty() {
+                phones = self.phones_of_words(&said);
             }
             let chars = match places {
                 None => start..end.max(start),

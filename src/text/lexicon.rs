@@ -127,6 +127,16 @@ impl Lexicon {
         self.find(&chars, 0).filter(|(_, length)| *length == chars.len())?.0.phones.as_ref()
     }
 
+    /// Where it was read from.
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The phones of all words that have some, and their lines.
+    pub(super) fn all_phones(&self) -> impl Iterator<Item = (&Phones, usize)> {
+        self.entries().filter_map(|entry| Some((entry.phones.as_ref()?, entry.line)))
+    }
+
     fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.0.starts.values().flat_map(Start::entries)
     }

@@ -7,20 +7,26 @@ mod heteronyms;
 pub mod lexicon;
 pub mod normalise;
 pub mod phones;
+mod pronunciation;
 pub(crate) mod ssml;
 mod unspoken;
 mod veil;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::pack::Pack;
 use clause::{Clause, ClauseEnd, Clauses, Policy};
 pub use explain::Said;
 pub use heteronyms::Sound;
 pub use lexicon::Lexicon;
 use normalise::{ClauseWords, Normaliser, RulesError, Spoken};
+use phones::Phones;
+pub use pronunciation::Pronunciation;
+use pronunciation::Words;
 pub use ssml::Ssml;
 pub use unspoken::nothing_to_say;
 
@@ -34,12 +40,39 @@ pub struct Speller {
     letter_case: LetterCase,
     /// The first that has a word decides.
     lexicons: Vec<Lexicon>,
+    /// Of a pack that reads phones.
+    pronunciation: Option<Arc<Pronunciation>>,
+    /// The language of the pack's own words, and the voice that says them.
+    own_language: String,
+    voice: Option<String>,
 }
 
 impl Speller {
     /// As the pack says. Errors: `Unsupported`, for a language without rules.
     pub fn new(text: &Text) -> Result<Self> {
         Self::for_language(text, None)
+    }
+
+    /// Of a pack, with its phones and words. Errors: `Unsupported`; `BadPack`.
+    pub fn of_pack(pack: &Pack) -> Result<Self> {
+        let text = &pack.manifest().text;
+        let pronunciation = Pronunciation::open(pack.dir(), text)?.map(Arc::new);
+        Ok(Self { pronunciation, ..Self::new(text)? })
+    }
+
+    /// Whether the pack reads phones.
+    pub fn reads_phones(&self) -> bool {
+        self.pronunciation.is_some()
+    }
+
+    /// Errors: what of a word's phones the pack cannot say.
+    pub(crate) fn check_phones(&self, phones: &Phones) -> std::result::Result<(), String> {
+        let Some(pronunciation) = &self.pronunciation else {
+            return Err("phoneme: this pack reads letters, not phones: use <sub alias=\"…\">".to_owned());
+        };
+        let lacks =
+            |phone| format!("phoneme: this pack has no phone `{phone}`: write another, or use <sub alias=\"…\">");
+        pronunciation.read(phones).map(drop).map_err(lacks)
     }
 
     /// In a language other than the pack's: a BCP 47 tag such as `de` or `en-US`. A model that reads text as people write
@@ -56,8 +89,16 @@ impl Speller {
             Some(normaliser) => normaliser.clause_words(),
             None => Normaliser::clause_words_of(tag).map_err(unsupported)?,
         };
-        let (language, letter_case) = (tag.to_owned(), text.letter_case);
-        Ok(Self { language, normaliser, clause_words, letter_case, lexicons: Vec::new() })
+        Ok(Self {
+            language: tag.to_owned(),
+            normaliser,
+            clause_words,
+            letter_case: text.letter_case,
+            lexicons: Vec::new(),
+            pronunciation: None,
+            own_language: own.unwrap_or("en").to_owned(),
+            voice: None,
+        })
     }
 
     /// The same for another language, and with its words read by rules or as they are written. Errors: `Unsupported`, for
@@ -68,14 +109,28 @@ impl Speller {
             true => Normalise::Language(tag.to_owned()),
             false => Normalise::None,
         };
-        let text = Text { normalise, letter_case: self.letter_case };
-        Ok(Self { lexicons: self.lexicons.clone(), ..Self::for_language(&text, Some(tag))? })
+        let text = Text { normalise, letter_case: self.letter_case, ..Text::default() };
+        let Self { lexicons, pronunciation, own_language, voice, .. } = self.clone();
+        Ok(Self { lexicons, pronunciation, own_language, voice, ..Self::for_language(&text, Some(tag))? })
+    }
+
+    /// The same for a pack that reads phones.
+    pub fn with_pronunciation(self, pronunciation: Arc<Pronunciation>) -> Self {
+        Self { pronunciation: Some(pronunciation), ..self }
+    }
+
+    /// The same with the pack's own words as a voice says them.
+    pub fn for_voice(self, voice: &str) -> Self {
+        Self { voice: Some(voice.to_owned()), ..self }
     }
 
     /// The same with the words of a lexicon, which is asked before those that are there. Errors: `Unsupported`, with the
-    /// line, for words that are given in phones alone: no pack reads phones yet.
+    /// line, for words in phones that the pack does not have; if it reads none, for those that are given in phones alone.
     pub fn with_lexicon(self, lexicon: &Lexicon) -> Result<Self> {
-        lexicon.check_without_phones()?;
+        match &self.pronunciation {
+            Some(pronunciation) => pronunciation.check(lexicon)?,
+            None => lexicon.check_without_phones()?,
+        }
         Ok(self.with_phones(lexicon))
     }
 
@@ -97,8 +152,23 @@ impl Speller {
 
     /// One clause as the model reads it, with the source character of every byte.
     pub fn spell(&self, clause: &Clause) -> Spoken {
+        self.spell_with(clause, &[])
+    }
+
+    /// The same where the phones of some of its characters are known.
+    pub(crate) fn spell_with(&self, clause: &Clause, known: &[(Range<usize>, Phones)]) -> Spoken {
         let lexicons: Vec<&Lexicon> = self.lexicons().collect();
-        let respelled = Lexicon::respell(&Lexicon::all(&lexicons, &clause.text), &clause.text);
+        let mut found = Lexicon::all(&lexicons, &clause.text);
+        let mut sounds: Vec<(Range<usize>, &Phones)> =
+            known.iter().map(|(chars, phones)| (chars.clone(), phones)).collect();
+        if self.pronunciation.is_some() {
+            let apart =
+                |chars: &Range<usize>| known.iter().all(|(at, _)| at.end <= chars.start || chars.end <= at.start);
+            found.retain(|(chars, ..)| apart(chars));
+            sounds.extend(found.iter().filter_map(|(chars, entry, _)| Some((chars.clone(), entry.phones.as_ref()?))));
+            found.retain(|(_, entry, _)| entry.phones.is_none());
+        }
+        let respelled = Lexicon::respell(&found, &clause.text);
         let text = respelled.as_ref().map_or(clause.text.as_str(), |respelled| &respelled.text);
         let mut spoken = match (&self.normaliser, clause.kind) {
             (None, _) => Spoken::verbatim(text),
@@ -116,7 +186,27 @@ impl Speller {
             // Only ASCII, which keeps every byte in its place.
             spoken.text.make_ascii_lowercase();
         }
-        spoken
+        match &self.pronunciation {
+            Some(pronunciation) => pronunciation.put(spoken, &sounds, self.own_words()),
+            None => spoken,
+        }
+    }
+
+    /// The phones that the pack's lexicon has for the words of a reading; empty if it lacks one of them.
+    fn phones_of_words(&self, said: &str) -> String {
+        let Some(words) = self.own_words() else { return String::new() };
+        let phones: Option<Vec<String>> = pronunciation::pieces(said)
+            .into_iter()
+            .map(|(_, word)| words.phones(word).map(|phones| phones.as_str().to_owned()))
+            .collect();
+        phones.unwrap_or_default().join(" ")
+    }
+
+    /// The pack's words, where the text is in its language.
+    fn own_words(&self) -> Option<&Words> {
+        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let own = primary(&self.language) == primary(&self.own_language);
+        self.pronunciation.as_ref().filter(|_| own)?.words(self.voice.as_deref())
     }
 
     /// What a splitter needs to know of the language.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::Speller;
 use super::normalise::Normaliser;
+use super::phones::Phones;
 use crate::error::{Error, ErrorKind, Result};
 use element::Element;
 use scan::{Cursor, Token};
@@ -43,6 +44,8 @@ pub(crate) enum Item {
     Gain(f32),
     /// What follows is in this language.
     Language(Arc<Speller>),
+    /// As [`Text`](Item::Text), of which the sound is known.
+    Phones(String, Vec<Place>, Phones),
 }
 
 /// A place in what the caller pushed.
@@ -134,23 +137,14 @@ impl Document {
         let places = self.cursor.places(text);
         match self.open.last_mut() {
             Some(element) if element.is_hidden() => return Ok(()),
-            Some(Element::SayAs { content, places: held, .. }) => {
+            Some(Element::SayAs { content, places: held, .. } | Element::Phoneme { content, places: held, .. }) => {
                 content.push_str(text);
                 held.extend(places);
                 return Ok(());
             }
             _ => {}
         }
-        // A line break is a blank, though the splitter would take it for the end of a line; and what is left of markup is
-        // text, though the rules would take it for HTML.
-        let plain = |c: char| match c {
-            '<' => '＜',
-            '>' => '＞',
-            _ if c.is_whitespace() => ' ',
-            _ => c,
-        };
-        let text: String = text.chars().map(plain).collect();
-        out.push(Item::Text(text, places));
+        out.push(Item::Text(plain(text), places));
         Ok(())
     }
 
@@ -199,6 +193,14 @@ impl Document {
 
     fn end_last(&mut self, out: &mut Vec<Item>) -> Result<()> {
         let Some(element) = self.open.pop() else { return Ok(()) };
+        if let Element::Phoneme { phones, content, places } = element {
+            if content.trim().is_empty() && self.mode == Ssml::Strict {
+                let message = "phoneme: no word stands between <phoneme> and </phoneme>: write the one that is heard";
+                return Err(self.fault(ErrorKind::BadText, message));
+            }
+            out.push(Item::Phones(plain(&content), places, phones));
+            return Ok(());
+        }
         if let Element::SayAs { kind, format, content, places } = element {
             return self.say_as(&kind, &format, &content, places, out);
         }
@@ -215,7 +217,7 @@ impl Document {
             }
             Element::Speak { language } | Element::Lang { language } => self.leave_language(language, out),
             Element::Prosody { .. } => out.push(Item::Gain(self.around().gain)),
-            Element::Plain(_) | Element::Hidden(_) | Element::SayAs { .. } => {}
+            Element::Plain(_) | Element::Hidden(_) | Element::SayAs { .. } | Element::Phoneme { .. } => {}
         }
     }
 
@@ -255,6 +257,18 @@ impl Document {
     fn fault(&self, kind: ErrorKind, what: &str) -> Error {
         Error::new(kind, format!("SSML, {}: {what}", self.cursor.position()))
     }
+}
+
+/// A line break is a blank, though the splitter would take it for the end of a line; and what is left of markup is text, though
+/// the rules would take it for HTML.
+fn plain(text: &str) -> String {
+    let plain = |c: char| match c {
+        '<' => '＜',
+        '>' => '＞',
+        _ if c.is_whitespace() => ' ',
+        _ => c,
+    };
+    text.chars().map(plain).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ from wren.language import Language
 from wren.sizes import CodecSizes, LanguageSizes, StackSizes
 from wren.train_flow import known_values, states_of
 from wren.train_flow import losses as velocity_losses
-from wren.train_language import GUIDE_WIDTH, embedded, flow_loss, guidance, losses, weights_of
+from wren.train_language import GUIDE_WIDTH, corrupted, embedded, flow_loss, guidance, losses, weights_of
 from wren.utterances import IGNORED, LONGEST, Batch, Batches, Utterances
 
 CODEC = CodecSizes(dim=64, hidden_dim=96, encoder_hidden_dim=64)
@@ -62,7 +62,7 @@ def test_each_position_is_asked_for_the_frame_after_it_and_the_last_for_the_end(
 
 
 def test_a_model_hears_the_prompt_then_the_frames_that_it_made(model, data):
-    x = embedded(model, data.batch(ALL, WIDTH), corrupt=False)
+    x = embedded(model, data.batch(ALL, WIDTH))
     for (text, codes, _), heard in zip(SCRIPT, x[2:]):
         made = torch.cat([model.prompt([64 + byte for byte in text.encode()], 1), model.frame_rows(torch.tensor(codes))])
         torch.testing.assert_close(heard[: len(made)], made)
@@ -70,7 +70,7 @@ def test_a_model_hears_the_prompt_then_the_frames_that_it_made(model, data):
 
 def test_a_spoken_frame_is_fed_back_with_its_sound_and_a_scripted_one_has_none(model, data):
     batch = data.batch(ALL, WIDTH)
-    x, start = embedded(model, batch, corrupt=False), model.prompt_length(2)
+    x, start = embedded(model, batch), model.prompt_length(2)
     levels = torch.arange(3, 6)[:, None].expand(-1, CODEC.value_dim)
     torch.testing.assert_close((x[0] - x[2])[start : start + 3], model.sound_rows(levels))
     torch.testing.assert_close(model.sound_rows(levels), model.acoustic(levels + model.offsets).sum(1))
@@ -80,7 +80,7 @@ def test_a_spoken_frame_is_fed_back_with_its_sound_and_a_scripted_one_has_none(m
 
 def test_what_is_fed_back_is_corrupted_but_no_prompt_is(model, data):
     batch, start = data.batch(torch.zeros(64, dtype=torch.long), WIDTH), model.prompt_length(2)
-    changed = (embedded(model, batch, corrupt=True) - embedded(model, batch, corrupt=False)).abs().amax((0, 2)) > 1e-4
+    changed = (embedded(model, corrupted(model, batch)) - embedded(model, batch)).abs().amax((0, 2)) > 1e-4
     assert changed.nonzero().flatten().tolist() == list(range(start, start + 3))
 
 
@@ -105,7 +105,7 @@ def test_guidance_is_least_where_the_letter_is_spoken():
     first, width = 4, 16
     places = torch.full((1, width), -1.0)
     places[0, 12] = 3.0
-    batch = Batch(torch.zeros(1, width), None, places, None, None, None, torch.tensor([6]))
+    batch = Batch(torch.zeros(1, width), None, places, None, None, None, None, torch.tensor([6]))
     found = []
     for seen in range(width):
         attention = torch.full((1, width, width), -20.0)
@@ -141,7 +141,7 @@ def test_the_flow_draws_a_value_for_every_frame(model, data):
 @torch.no_grad()
 def test_the_state_before_each_true_frame_is_the_one_that_training_reads_there(model, data):
     batch = data.batch(ALL, WIDTH)
-    hidden, _ = model.backbone(embedded(model, batch, corrupt=False))
+    hidden, _ = model.backbone(embedded(model, batch))
     levels = torch.arange(3, 6)[:, None].repeat(1, CODEC.value_dim)
     states = model.states("hi", 1, torch.tensor([5, 6, 7]), levels)
     torch.testing.assert_close(states, hidden[0][batch.targets[0] > 0])

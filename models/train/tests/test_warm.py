@@ -61,3 +61,16 @@ def test_the_weights_of_a_pack_read_the_same_text(pack, codes):
         noise = torch.randn(5, CodecSizes().value_dim)
         hidden = states[0][-5:]
         torch.testing.assert_close(again.flow.sample(hidden, noise), language.flow.sample(hidden, noise), rtol=0, atol=1e-4)
+
+
+def test_a_pack_s_codec_is_exported_as_it_is(pack, codes, acoustics):
+    folder, codec, language = pack
+    kept = warm.kept_codec(warm.tensors(folder / "speech.gguf"), codec.sizes)
+    wanted = {name: t for name, t in export.tensors(codec, language).items() if name.startswith(warm.CODEC)}
+    assert set(kept) == set(wanted)
+    for name in wanted:
+        if name.endswith("original1"):  # a direction is of any length
+            first, second = (t[name] / t[name].flatten(1).norm(dim=1)[:, None, None] for t in (kept, wanted))
+            torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
+        else:
+            torch.testing.assert_close(kept[name].reshape(wanted[name].shape), wanted[name], rtol=0, atol=1e-5)

@@ -37,6 +37,14 @@ def data(stages):
     )
     stage.add_argument("styles", help="archive made by `npm pack kokoro-js`")
     stage = stages.add(
+        "prose", "sentences out of texts from elsewhere", "prose", lambda m, home, a: m.run(home, a.name, a.paths, a.most)
+    )
+    stage.add_argument("name")
+    stage.add_argument("paths", nargs="+", help="files and folders of plain text or HTML")
+    stage.add_argument("--most", type=int, default=20_000, help="sentences")
+    stage = stages.add("lexicon", "how the words of a language sound", "lexicon", lambda m, home, a: m.run(home, a.least))
+    stage.add_argument("--least", type=int, default=2, help="times that the prose must have an inflection")
+    stage = stages.add(
         "lines", "what is to be said, with phonemes", "corpus", lambda m, home, a: m.lines(home, a.kind, a.part, a.count)
     )
     stage.add_argument("kind", choices=("corpus", "script", "heldout"))
@@ -54,10 +62,13 @@ def data(stages):
     stage.add_argument("--size", type=int, default=1022)
     stage = stages.add("acoustics", "fit what the acoustic values mean", "tokens", lambda m, home, a: m.fit(home, a.values))
     stage.add_argument("--values", type=int, default=36, help="of a frame: the voice, two of pitch, the rest of its spectrum")
-    stage = stages.add("tokens", "encode a part for training", "tokens", lambda m, home, a: m.run(home, a.kind, a.part, a.phones))
+    stage = stages.add(
+        "tokens", "encode a part for training", "tokens", lambda m, home, a: m.run(home, a.kind, a.part, a.phones, a.beside)
+    )
     stage.add_argument("kind", choices=("corpus", "script", "heldout"))
     stage.add_argument("--part", type=int, default=0)
     stage.add_argument("--phones", type=float, default=0.0, help="share of utterances with words given as phones")
+    stage.add_argument("--beside", action="store_true", help="as a part of its own, for stage `phones`")
 
 
 def models(stages):
@@ -65,6 +76,7 @@ def models(stages):
     stages.training("encoder", "train the codec's encoder, on a finished codec", "encoder", 12)
     stage = stages.training("language", "train backbone and flow head", "train_language", 0, "spoken")
     stage.add_argument("--spoken", type=float, default=0.3, help="share of utterances with sound")
+    stages.training("phones", "teach a finished language model to read phones", "train_phones", 2_000)
     stages.training("flow", "teach a finished flow head the acoustic values that it lacks", "train_flow", 512)
     stage = stages.add(
         "drawn", "let the flow colour the corpus, for the codec to learn from", "drawn", lambda m, home, a: m.run(home, a.hours)
@@ -73,7 +85,13 @@ def models(stages):
     stage = stages.add("warm", "go on training from a finished pack", "warm", lambda m, home, a: m.run(home, a.pack))
     stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
     stage = stages.add(
-        "export", "write a checkpoint in the Voxtral file format", "export", lambda m, home, a: m.run(home, a.version, a.half)
+        "export",
+        "write a checkpoint in the Voxtral file format",
+        "export",
+        lambda m, home, a: m.run_reading(home, a.version, a.phones_of) if a.phones_of else m.run(home, a.version, a.half),
+    )
+    stage.add_argument(
+        "--phones-of", metavar="PACK", help="what stage `phones` made, beside the codec of the pack that it began from"
     )
     stage.add_argument("version", help="of the voice, for its front page: 0.3.0")
     stage.add_argument("--half", action="store_true", help="in F16: half the size")

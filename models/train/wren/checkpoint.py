@@ -169,7 +169,7 @@ def train(home, stage, state, schedule, step, saved=lambda: None):
     while not state.stopped and (now := time.time()) - began < 60 * schedule.minutes:
         minutes = (now - began) / 60
         for group in state.optimiser.param_groups:
-            group["lr"].fill_(schedule.rate(state.step, minutes))
+            group["lr"].fill_(schedule.rate(state.step, minutes) * group.get("times", 1.0))
         figures = step(minutes)
         state.advance()
         if now - last_report > REPORT_SECONDS and count:

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+from . import lexicon
 from .acoustics import VOICE_IDS
 from .frames import Frames
 from .g2p import ACCENTS, Phonemes
@@ -40,13 +41,22 @@ def held_out_requests():
         yield text, voice, phonemes[VOICES[voice][1]]([text])[0]
 
 
-def requests(seed, stage):
-    """Endless (text, voice, phonemes); held-out sentences never come out."""
+def requests(home, seed, stage):
+    """Endless (text, voice, phonemes); held-out sentences never come out. Where there is a lexicon its phones are said, and the
+    working folder's prose beside the rest."""
     from .sentences import Script  # only where lines are made is what spells numbers installed
 
     held_out = {key(s) for group in eval_sentences().values() for s in group}
-    script = Script(seed, DEFINITIONS_SHARE[stage])
-    phonemes = {accent: Phonemes(accent) for accent in ACCENTS}
+    if (home.folder("lexicon") / "us.tsv").exists():
+        prose = [line for path in sorted(home.folder("prose").glob("*.txt")) for line in path.read_text().splitlines()]
+        script = Script(seed, DEFINITIONS_SHARE[stage], prose, [lexicon.load(home, accent) for accent in ACCENTS])
+        sounds = lexicon.Sounds(home)
+    else:
+        script, phonemes = Script(seed, DEFINITIONS_SHARE[stage]), {accent: Phonemes(accent) for accent in ACCENTS}
+
+        def sounds(texts, accent):
+            return phonemes[accent](texts)
+
     voices = list(VOICES)
     while True:
         drawn = [(script.utterance(), script.rng.choice(voices)) for _ in range(BATCH)]
@@ -54,7 +64,7 @@ def requests(seed, stage):
         spoken = {}
         for accent in ACCENTS:
             mine = [text for text, voice in drawn if VOICES[voice][1] == accent]
-            spoken.update(zip(((t, accent) for t in mine), phonemes[accent](mine)))
+            spoken.update(zip(((t, accent) for t in mine), sounds(mine, accent)))
         for text, voice in drawn:
             symbols = spoken[text, VOICES[voice][1]]
             if 1 <= len(symbols) <= MAX_SYMBOLS:
@@ -81,7 +91,7 @@ def entries(folder):
 
 def lines(home, stage, part, count):
     """Write `count` lines to say; held-out sentences are as many as there are."""
-    source = held_out_requests() if stage == "heldout" else requests(SEEDS.get(stage, 0) + part, stage)
+    source = held_out_requests() if stage == "heldout" else requests(home, SEEDS.get(stage, 0) + part, stage)
     with open(home.folder("lines") / f"{stage}-{part:03}.jsonl", "w") as out:
         for i, (text, voice, phonemes) in enumerate(source):
             if stage != "heldout" and i == count:

@@ -25,7 +25,7 @@ FRAMES_PER_HOUR = 45_000
 def draw(model, data, ids):
     """Levels [frames, value_dim] of utterances, one after another."""
     batch = data.batch(torch.tensor(ids.tolist()), int(data.lengths[ids].max()))
-    x = embedded(model, batch, corrupt=False)
+    x = embedded(model, batch)
     with autocast():
         hidden, _ = model.backbone(x)
         states = hidden[batch.targets > 0].float()

@@ -7,7 +7,10 @@ knows plain tables.
 
 import base64
 import json
+import shutil
 import subprocess
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +20,9 @@ from safetensors.torch import save_file
 
 from . import acoustics
 from . import codes as code_table
-from .alphabet import ENTRIES
+from .alphabet import ALSO, ENTRIES, IPA, MARKS, spoken
 from .checkpoint import load_average
+from .codec import Codec
 from .encoder import Listener
 from .language import AUDIO, BEGIN_AUDIO, BOS, NEXT_AUDIO_TEXT, REPEAT_AUDIO_TEXT, Language
 from .sizes import FIRST_CODE, FRAME_SAMPLES, PATCH_SAMPLES, SAMPLE_RATE_HZ
@@ -213,8 +217,26 @@ def tekken(language):
     }
 
 
-def about(facts, version):
+def text_page(lexicons, heard):
+    """What the front page says of phones, for a voice that has learnt them: those that it has `heard`, each with its characters in
+    the alphabet, and the files of words for the voices of each accent."""
+    if not lexicons:
+        return ""
+    known = {*heard, *MARKS}
+    written = {ipa: phone for phone, ipa in IPA.items() if phone in known} | ALSO
+    read = {ipa: spoken(phones) for ipa, phones in written.items() if set(phones) <= known}
+    lines = ["[text.phones]", *(f"{json.dumps(ipa, ensure_ascii=False)} = {json.dumps(of)}" for ipa, of in read.items())]
+    for accent in lexicons:
+        voices = [name for name, (_, of) in VOICES.items() if of == accent]
+        lines += ["", "[[text.lexicons]]", f'file = "{accent}.lexicon"', f"voices = {json.dumps(voices)}"]
+    return "\n".join(lines) + "\n\n"
+
+
+def about(facts, version, lexicons=(), heard=()):
     """The front page: name, licence, where the voice comes from."""
+    sources = "sentences in part from WordNet (Princeton University)"
+    if lexicons:
+        sources += "; words of misaki (hexgrad, Apache-2.0)"
     lines = [f"{name} = {json.dumps(value)}" for name, value in facts.items()]
     return (
         f"""name = "wren"
@@ -225,13 +247,13 @@ languages = ["en"]
 [licence]
 spdx = "Apache-2.0"
 commercial = true
-note = "Trained on synthetic speech of Kokoro-82M (hexgrad, Apache-2.0); sentences in part from WordNet (Princeton University)"
+note = "Trained on synthetic speech of Kokoro-82M (hexgrad, Apache-2.0); {sources}"
 
 [text]
 normalise = "en"
 letter_case = "lower"
 
-[defaults]
+{text_page(lexicons, heard)}[defaults]
 steps = 7
 guidance = 1.2
 seed = 0
@@ -265,10 +287,11 @@ def hours(home, stage):
     return round(sum(int(np.load(path)["frame_ends"][-1]) for path in paths) / 45_000, 2)
 
 
-def write(folder, codec, language, code_count, facts, encoder=None, half=False, version="0.0.0"):
-    """The checkpoint's files; with `half` in F16, for where every byte must be carried."""
+def write(folder, codec, language, code_count, facts, encoder=None, half=False, version="0.0.0", lexicons=(), heard=(), kept=()):
+    """The checkpoint's files; with `half` in F16, for where every byte must be carried. `lexicons`: paths of those in compact form,
+    named by their accents, `heard`: the phones that it was trained on. `kept`: tensors that stand for those of the models."""
     (folder / "voice_embedding").mkdir(parents=True, exist_ok=True)
-    named = tensors(codec, language, encoder)
+    named = tensors(codec, language, encoder) | dict(kept)
     save_file({name: value.half() for name, value in named.items()} if half else named, folder / "consolidated.safetensors")
     (folder / "params.json").write_text(json.dumps(params(codec, language, code_count, encoder), indent=4))
     (folder / "tekken.json").write_text(json.dumps(tekken(language), indent=1))
@@ -277,7 +300,27 @@ def write(folder, codec, language, code_count, facts, encoder=None, half=False, 
             {"rows": language.voices[i].detach().float().contiguous()},
             folder / "voice_embedding" / f"{name}.safetensors",
         )
-    (folder / "syrinx.toml").write_text(about(facts, version))
+    (folder / "syrinx.toml").write_text(about(facts, version, [path.stem for path in lexicons], heard))
+    for path in lexicons:
+        shutil.copy(path, folder / path.name)
+
+
+def run_reading(home, version, pack):
+    """The language model that stage `phones` has made, with the codec of the pack that it began from as it is there."""
+    from .warm import kept_codec
+    from .warm import tensors as stored_in
+
+    codes, tables, page = code_table.load(home), acoustics.load(home), tomllib.loads((Path(pack) / "pack.toml").read_text())
+    sizes = replace(tables.sizes, noise_dim=0)
+    codec, language = Codec(codes, tables, sizes), Language(codes, len(VOICES), codec=sizes)
+    facts = {name: value for name, value in page["provenance"].items() if name not in ("teacher", "git_revision")}
+    load_average(home.folder("language") / "reading.pt", language)
+    state = torch.load(home.folder("language") / "phones.pt", weights_only=True, map_location=torch.get_default_device())
+    facts |= {"phones_steps": state["step"], "phones_script_hours": hours(home, "script"), "git_revision": revision()}
+    lexicons = sorted(home.folder("lexicon").glob("*.lexicon"))
+    kept = kept_codec(stored_in(Path(pack) / "speech.gguf"), sizes)
+    write(home.folder("export"), codec, language, len(codes), facts, None, False, version, lexicons, codes.phones, kept)
+    home.log(f"export: {facts}")
 
 
 def run(home, version, half=False):
@@ -297,5 +340,6 @@ def run(home, version, half=False):
     if path.exists():
         listener = Listener(trained.codec.sizes)
         facts["encoder_steps"], encoder = load_average(path, listener), listener.encoder
-    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder, half, version)
+    lexicons = sorted(home.folder("lexicon").glob("*.lexicon"))
+    write(home.folder("export"), trained.codec, language, len(codes), facts, encoder, half, version, lexicons, codes.phones)
     home.log(f"export: {facts}")

@@ -7,11 +7,13 @@ audio corpus and `scripted` for text whose durations alone are used.
 
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 from num2words import num2words
 
 WORDNET = Path("/usr/share/wordnet")
+COMMON_WORDS, SALAD_SHARE, PROSE_SHARE = 20_000, 0.25, 0.45
 ALLOWED = re.compile(r"[A-Za-z '.,?!;:-]+")
 
 STREETS = """Abbey Acorn Albert Alder Ash Baker Bank Beech Bell Birch Bishop Bridge Broad Brook Canal Castle
@@ -392,20 +394,64 @@ def wordnet():
     return sorted(examples), sorted(definitions), sorted(words)
 
 
+class Salad:
+    """Sentences that mean nothing, of words that a lexicon knows: each as often as any other."""
+
+    FORMS = (
+        "{}.",
+        "{} {}.",
+        "The {} of {}.",
+        "A {} {} {}.",
+        "{}, {} and {}.",
+        "{}, {}, {}, {}.",
+        "Is the {} {}?",
+        "The {} {} the {} {}.",
+        "It was {}, but {} and {} were {} in {}.",
+        "{} {} to {}; {} {} for {}.",
+        "We {} {} with a {} {} from the {}.",
+    )
+
+    def __init__(self, rng, words):
+        self.rng, self.words, self.turn = rng, words, 0
+        rng.shuffle(words)
+
+    def sentence(self):
+        form = self.rng.choice(self.FORMS)
+        count = form.count("{}")
+        self.turn += count
+        return clean(form.format(*(self.words[(self.turn + i) % len(self.words)] for i in range(count))))
+
+
+def common(texts, lexicons, most):
+    """The most frequent words of the texts that all lexicons have, then words in no order: `most` in all."""
+    seen = Counter(word for text in texts for word in re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower()))
+    known = [word for word, _ in seen.most_common() if all(word in of for of in lexicons)]
+    return known[:most]
+
+
 class Script:
     """An endless, reproducible stream of utterances from one word to about twenty seconds."""
 
-    def __init__(self, seed, definitions_share):
+    def __init__(self, seed, definitions_share, prose=(), lexicons=()):
+        """With prose and lexicons most of it is prose, and some of it a salad of common words."""
         self.rng = random.Random(seed)
         self.field = Field(self.rng)
         self.examples, self.definitions, self.words = wordnet()
-        for pool in (self.examples, self.definitions, self.words):
+        self.prose = list(prose)
+        for pool in (self.examples, self.definitions, self.words, self.prose):
             self.rng.shuffle(pool)
+        every = [*self.prose, *self.examples, *self.definitions]
+        self.salad = Salad(self.rng, common(every, lexicons, COMMON_WORDS)) if lexicons else None
         self.definitions_share = definitions_share
         self.turn = 0
 
     def sentence(self):
         self.turn += 1
+        kind = self.rng.random()
+        if self.salad and kind < SALAD_SHARE:
+            return self.salad.sentence()
+        if self.prose and kind < SALAD_SHARE + PROSE_SHARE:
+            return self.prose[self.turn % len(self.prose)]
         if self.rng.random() < 0.3:
             return clean(self.field.sentence()) or self.sentence()
         pool = self.definitions if self.rng.random() < self.definitions_share else self.examples

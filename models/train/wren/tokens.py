@@ -10,17 +10,20 @@ import re
 
 import numpy as np
 
-from . import acoustics
+from . import acoustics, lexicon
 from . import codes as code_table
 from .acoustics import VOICE_IDS
 from .alphabet import spoken, tokens
 from .corpus import entries, key, parsed
 from .frames import Frames
 from .home import eval_sentences
+from .lexicon import ACCENTS
 from .pitch import half_frames
 from .sizes import FRAME_SAMPLES
+from .teacher import VOICES
 
 SPOKEN = ("values", "first", "begin", "end")
+RARE, BESIDE = 10, "phones-"
 FIT_FRAMES = 90_000  # two hours
 
 
@@ -31,8 +34,8 @@ def spans(text, pattern):
 def symbol_places(text, phonemes):
     """For each phoneme symbol the place in the text it stands for: word by word where both have the same words,
     else clause by clause, else in proportion."""
-    for pattern in (r"[^ ]+", r"[^.,?!;:]+"):
-        words, sounds = spans(text, pattern), spans(phonemes, pattern)
+    for pattern, sounding in ((r"[^ ]+", r"[^ ]+"), (r"[^ -]+", r"[^ ]+"), (r"[^.,?!;:]+", r"[^.,?!;:]+")):
+        words, sounds = spans(text, pattern), spans(phonemes, sounding)
         if len(words) == len(sounds):
             break
     else:
@@ -43,21 +46,27 @@ def symbol_places(text, phonemes):
     return places
 
 
-def mixed(text, phonemes, share, rng):
+def mixed(text, phonemes, share, rng, known=None):
     """The text with each word spoken (`alphabet`) instead of written with the chance `share`, and for each phoneme symbol its place
-    in that. A text whose words are not those of its phonemes one by one stays written."""
-    words, sounds = text.split(" "), phonemes.split(" ")
-    if len(words) != len(sounds):
+    in that. Of words that are not `known` one in `RARE` of these is. A text whose words are not those of its phonemes one by one
+    stays written; they are divided by blanks, or by hyphens too."""
+    sounds = phonemes.split(" ")
+    for division in ("( )", "([ -])"):
+        words, gaps = (re.split(division, text)[i::2] for i in (0, 1))
+        if len(words) == len(sounds):
+            break
+    else:
         return text, symbol_places(text, phonemes)
     made, places = "", []
-    for word, sound in zip(words, sounds):
+    for word, sound, gap in zip(words, sounds, [*gaps, ""]):
         phones, (before, inside, after) = spoken(sound), re.fullmatch(r"(\W*)(.*?)(\W*)", word).groups()
-        first, said = len(made) + len(before), phones and rng.random() < share
+        chance = share if known is None or inside in known else share / RARE
+        first, said = len(made) + len(before), phones and rng.random() < chance
         length = len(phones if said else inside)
-        made += before + (phones if said else inside) + after + " "
-        part = (np.arange(len(sound)) + 0.5) / len(sound)
+        made += before + (phones if said else inside) + after + gap
+        part = (np.arange(len(sound)) + 0.5) / max(1, len(sound))
         places += [*(first + part * length - 0.5), first + length]  # a space is after the word
-    return made[:-1], np.array(places[:-1], np.float32)
+    return made, np.array(places[:-1], np.float32)
 
 
 def cut(pcm, start, count):
@@ -89,20 +98,26 @@ def fit(home, values):
     fitted(home, table, utterances(), values - acoustics.SPECTRUM)
 
 
-def run(home, stage, part, phones=0.0):
-    """Stage `tokens` for one part. The share `phones` of the utterances have words given as phones: all of them, or some."""
+def run(home, stage, part, phones=0.0, beside=False):
+    """Stage `tokens` for one part. The share `phones` of the utterances have words given as phones: all of them, or some. With
+    `beside` they are a part of their own, of the same utterances: stage `phones` learns one from the other."""
     folder, name = home.folder(stage), f"{part:03}"
     table = code_table.load(home)
     held_out = set() if stage == "heldout" else {key(s) for group in eval_sentences().values() for s in group}
     sounding, rng = stage != "script", np.random.default_rng(part)
     tables, pcm = (acoustics.load(home), samples(folder, name)) if sounding else (None, None)
+    known = {accent: lexicon.load(home, accent) for accent in ACCENTS} if beside else {}
     made = {of_utterances: [] for of_utterances in ("text", "codes", "places", "voice", *SPOKEN * sounding)}
     for entry in parsed(folder / f"{name}.jsonl"):
         if key(entry["text"]) in held_out:
             continue
         frames, voice, text = Frames(entry), VOICE_IDS[entry["voice"]], entry["text"].lower()
         share = rng.choice((1.0, rng.random())) if rng.random() < phones else 0.0
-        text, places = mixed(text, entry["phonemes"], share, rng) if share else (text, symbol_places(text, entry["phonemes"]))
+        words = known.get(VOICES[entry["voice"]][1])
+        if share:
+            text, places = mixed(text, entry["phonemes"], share, rng, words)
+        else:
+            places = symbol_places(text, entry["phonemes"])
         codes = table.encode(frames)
         made["text"].append(np.array(tokens(text), dtype=np.uint16))
         made["codes"].append(codes)
@@ -118,5 +133,5 @@ def run(home, stage, part, phones=0.0):
     ends = {ending: np.cumsum([len(one) for one in made[of]]) for ending, of in (("text_ends", "text"), ("frame_ends", "codes"))}
     joined = {of: np.concatenate(made.pop(of)) for of in ("text", "codes", "places", "values") if of in made}
     rest = {of: np.array(values, dtype=np.uint8 if of == "voice" else np.int64) for of, values in made.items()}
-    np.savez(home.folder("tokens") / f"{stage}-{name}.npz", **ends, **joined, **rest)
+    np.savez(home.folder("tokens") / f"{BESIDE if beside else ''}{stage}-{name}.npz", **ends, **joined, **rest)
     home.log(f"tokens: {stage} {name}, {len(rest['voice'])} utterances, {len(joined['codes']) / 45_000:.2f} h")

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from .checkpoint import Schedule, State, Step, adamw, load_average, train
 from .language import untrained
 from .precision import autocast
-from .train_language import ABSENT_STATE, HELD_OUT, LARGEST_GRADIENT, embedded
+from .train_language import ABSENT_STATE, HELD_OUT, LARGEST_GRADIENT, corrupted, embedded
 from .utterances import Utterances
 
 PEAK_RATE, WARMUP_STEPS, AVERAGE_DECAY, WEIGHT_DECAY = 5e-4, 50, 0.997, 1e-2
@@ -29,8 +29,9 @@ def states_of(model, data, ids, corrupt):
     by_length = sorted(ids, key=lambda i: data.lengths[i])
     for some in np.array_split(by_length, max(1, len(ids) // AT_ONCE)):
         batch = data.batch(torch.tensor(some.tolist()), int(data.lengths[some].max()) + 1)
+        fed = corrupted(model, batch) if corrupt else batch
         with autocast():
-            hidden, _ = model.backbone(embedded(model, batch, corrupt))
+            hidden, _ = model.backbone(embedded(model, fed))
         asked = batch.targets > 0
         states.append(hidden[asked].float())
         # the frame asked for at a position is fed back at the next one

@@ -5,6 +5,8 @@ left out. Spoken ones also teach the flow. Fed-back codes are corrupted, so the 
 head of the two middle layers is rewarded for looking at the text being spoken, so alignment is found in minutes.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -26,17 +28,23 @@ ABSENT_STATE, FLOW_SHARE = 0.1, 0.25
 HELD_OUT, MEASURED = 64, 16  # utterances
 
 
-def embedded(model, batch, corrupt):
+def corrupted(model, batch):
+    """The batch with wrong codes and moved levels fed back, and some of its sound not heard again."""
+    wrong = batch.framed & (torch.rand(batch.rows.shape) < WRONG_CODES)
+    others = torch.randint_like(batch.rows, model.first_code, model.first_code + len(model.semantic.own))
+    moved = torch.randint_like(batch.levels, -2, 3) * (torch.rand(*batch.rows.shape, 1) < MOVED_LEVELS)
+    return replace(
+        batch,
+        rows=torch.where(wrong, others, batch.rows),
+        levels=(batch.levels + moved).clamp(0, model.codec.acoustic_levels - 1),
+        heard=batch.audible & (torch.rand(batch.audible.shape) >= SILENT_FEEDBACK),
+    )
+
+
+def embedded(model, batch):
     """Embeddings [batch, width, dim] of the prompt and of every frame as the model would hear it again."""
-    rows, levels, heard = batch.rows, batch.levels, batch.audible
-    if corrupt:
-        wrong = batch.framed & (torch.rand(rows.shape) < WRONG_CODES)
-        rows = torch.where(wrong, torch.randint_like(rows, model.first_code, model.first_code + len(model.semantic.own)), rows)
-        moved = torch.randint_like(levels, -2, 3) * (torch.rand(*rows.shape, 1) < MOVED_LEVELS)
-        levels = (levels + moved).clamp(0, model.codec.acoustic_levels - 1)
-        heard = heard & (torch.rand(heard.shape) >= SILENT_FEEDBACK)
-    sounds = batch.framed & heard[:, None]
-    return F.embedding(rows, model.table()) + model.sound_rows(levels) * sounds[..., None]
+    sounds = batch.framed & batch.heard[:, None]
+    return F.embedding(batch.rows, model.table()) + model.sound_rows(batch.levels) * sounds[..., None]
 
 
 def guidance(seen, batch, first):
@@ -68,7 +76,7 @@ def flow_loss(model, hidden, batch):
 def losses(model, data, ids, width, corrupt=True):
     """Of utterances `ids` padded to `width`: cross-entropy of the codes, guidance, error of the flow, and share of codes right."""
     batch = data.batch(ids, width)
-    x = embedded(model, batch, corrupt)
+    x = embedded(model, corrupted(model, batch) if corrupt else batch)
     middle = len(model.layers) // 2
     with autocast():
         hidden, seen = model.backbone(x, watched=(middle - 1, middle))

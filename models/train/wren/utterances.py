@@ -26,6 +26,7 @@ class Batch:
     framed: torch.Tensor  # whether a frame is fed back here
     levels: torch.Tensor  # [batch, width, value_dim] of the frame fed back; of none where it has no sound
     audible: torch.Tensor  # [batch]: whether the utterance has sound
+    heard: torch.Tensor  # [batch]: whether that is fed back
     letters: torch.Tensor  # [batch]: length of the text
 
 
@@ -83,6 +84,7 @@ class Utterances:
             framed=framed,
             levels=self.levels[sound].long(),
             audible=audible,
+            heard=audible,
             letters=self.prompt[ids] - self.empty_prompt,
         )
 

@@ -5,6 +5,7 @@ In: a pack as `syrinx pack` wrote it, and the tables that its codes and values m
 importer's folding, up to the rounding of the pack's types.
 """
 
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -26,6 +27,7 @@ from .train_codec import Trained, optimiser_of
 from .train_language import optimisers
 
 TABLES = Path(__file__).resolve().parent.parent / "tables"
+CODEC = "audio_tokenizer."
 NOISE_COLUMNS = 0.1  # deviation, of that of the columns that are there
 BACKBONE = {
     "attn_norm": "attention_norm",
@@ -72,28 +74,51 @@ def widened(weight, count, fill=0.0):
     return torch.cat([weight, missing], -1)
 
 
+def convolution(stored, i, sizes):
+    """The weight of the decoder's convolution before its stage i, as torch has it, out of `speech.gguf`."""
+    kernel, stride, weight = sizes.kernels[i], sizes.strides[i], stored[f"{CODEC}decoder_blocks.{2 * i}.conv.weight"]
+    if i == 0:
+        return weight.view(sizes.dim, kernel, -1).permute(0, 2, 1)
+    # rows: phase and output; columns: tap of that phase and input
+    return weight.view(stride, sizes.dim, kernel // stride, sizes.dim).permute(3, 1, 2, 0).flatten(2)
+
+
+def output(stored, sizes):
+    """That of its last one, in samples."""
+    return stored[f"{CODEC}output_proj.conv.weight"].view(-1, sizes.output_kernel, sizes.dim).permute(0, 2, 1)
+
+
+def kept_codec(stored, sizes):
+    """{name in the checkpoint: tensor} of a pack's codec as it is, out of `speech.gguf`."""
+    rows = stored[f"{CODEC}quantizer.semantic_codebook.embedding"]
+    kept = {
+        f"{CODEC}quantizer.semantic_codebook.embedding_sum": rows,
+        f"{CODEC}quantizer.semantic_codebook.cluster_usage": torch.ones(len(rows)),
+    }
+    weights = {f"decoder_blocks.{2 * i}": convolution(stored, i, sizes) for i in range(len(sizes.kernels))}
+    for name, weight in (weights | {"output_proj": output(stored, sizes)}).items():
+        parts = f"{CODEC}{name}.conv.parametrizations.weight.original"
+        kept |= {f"{parts}0": weight.flatten(1).norm(dim=1)[:, None, None], f"{parts}1": weight.contiguous()}
+    others = {name: t for name, t in stored.items() if name.startswith(CODEC) and not re.search(r"\.conv\.|quantizer", name)}
+    return kept | others
+
+
 def fill_codec(codec, stored, codes):
     """Decoder and codebook out of `speech.gguf`. A pack with fewer acoustic codes lacks columns of the first convolution."""
-    prefix, sizes = "audio_tokenizer.", codec.sizes
-    set_rows(codec.codebook, stored[f"{prefix}quantizer.semantic_codebook.embedding"], codes)
-    for i, (kernel, stride) in enumerate(zip(sizes.kernels, sizes.strides)):
-        weight = stored[f"{prefix}decoder_blocks.{2 * i}.conv.weight"]
+    sizes = codec.sizes
+    set_rows(codec.codebook, stored[f"{CODEC}quantizer.semantic_codebook.embedding"], codes)
+    for i in range(len(sizes.kernels)):
+        weight = convolution(stored, i, sizes)
         if i == 0:
-            weight = weight.view(sizes.dim, kernel, -1)
-            latent = sizes.semantic_dim + sizes.value_dim
+            weight, latent = weight.transpose(1, 2), sizes.semantic_dim + sizes.value_dim
             weight = widened(weight, max(latent, weight.shape[-1]))
-            weight = widened(weight, latent + sizes.noise_dim, NOISE_COLUMNS * weight.std())
-            weight = weight.permute(0, 2, 1)
-        else:  # rows: phase and output; columns: tap of that phase and input
-            phases = weight.view(stride, sizes.dim, kernel // stride, sizes.dim)
-            weight = phases.permute(3, 1, 2, 0).flatten(2)
+            weight = widened(weight, latent + sizes.noise_dim, NOISE_COLUMNS * weight.std()).transpose(1, 2)
         set_convolution(codec.decoder.decoder_blocks[2 * i].conv, weight)
     out = codec.decoder.output_proj
-    samples = stored[f"{prefix}output_proj.conv.weight"].view(-1, sizes.output_kernel, sizes.dim).permute(0, 2, 1)
-    set_convolution(out.conv, out.unfolded(samples))
+    set_convolution(out.conv, out.unfolded(output(stored, sizes)))
     for name, parameter in codec.decoder.named_parameters():
         if "parametrizations" not in name:
-            parameter.copy_(stored[f"{prefix}{name}"])
+            parameter.copy_(stored[f"{CODEC}{name}"])
 
 
 def fill_language(language, backbone, speech, codes):

@@ -43,6 +43,7 @@ pub fn write(options: &SyntheticOptions, progress: &dyn Progress) -> Result<Writ
         tokenizer: &Tekken::bytes_only(preset.special_ids()).to_tokenizer_json()?,
         recipe: *recipe,
         about: &about,
+        lexicons: Vec::new(),
         synthetic: true,
     };
     pack::write(to, *overwrite, &contents, &Source { shape: &shape, seed: *seed }, progress)

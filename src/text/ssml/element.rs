@@ -31,6 +31,12 @@ pub(super) enum Element {
         content: String,
         places: Vec<Place>,
     },
+    /// Its text is kept until its end.
+    Phoneme {
+        phones: Phones,
+        content: String,
+        places: Vec<Place>,
+    },
     /// Its content is read.
     Plain(String),
     /// Its content is not.
@@ -66,6 +72,7 @@ impl Element {
             Self::Lang { .. } => "lang",
             Self::Prosody { .. } => "prosody",
             Self::SayAs { .. } => "say-as",
+            Self::Phoneme { .. } => "phoneme",
             Self::Plain(name) | Self::Hidden(name) => name,
         }
     }
@@ -129,13 +136,14 @@ impl Element {
             },
             "phoneme" => {
                 let phones = need("ph")?;
-                match get("alphabet").unwrap_or("ipa").to_ascii_lowercase().as_str() {
+                let phones = match get("alphabet").unwrap_or("ipa").to_ascii_lowercase().as_str() {
                     "ipa" => Phones::from_ipa(phones),
                     "x-sampa" | "xsampa" => Phones::from_x_sampa(phones),
                     other => Err(format!("alphabet \"{other}\": use ipa or x-sampa")),
                 }
                 .map_err(bad)?;
-                return Err(unsupported("phoneme: this pack reads letters, not phones: use <sub alias=\"…\">"));
+                around.speller.check_phones(&phones).map_err(unsupported)?;
+                Self::Phoneme { phones, content: String::new(), places: Vec::new() }
             }
             "prosody" => {
                 for other in ["rate", "pitch", "range", "contour", "duration"] {
