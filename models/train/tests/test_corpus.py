@@ -110,10 +110,10 @@ def test_the_script_is_speakable_and_repeatable(share):
     assert any(" " not in text for text in drawn) and max(map(len, drawn)) > 200
 
 
-def test_held_out_sentences_are_never_requested_for_training(monkeypatch):
-    said = next(requests(5, "corpus"))[0]
+def test_held_out_sentences_are_never_requested_for_training(tmp_path, monkeypatch):
+    said = next(requests(Home(tmp_path), 5, "corpus"))[0]
     monkeypatch.setattr(corpus, "eval_sentences", lambda: {"everyday": [said.upper()]})
-    source = requests(5, "corpus")
+    source = requests(Home(tmp_path), 5, "corpus")
     assert all(key(next(source)[0]) != key(said) for _ in range(300))
 
 
