@@ -259,3 +259,23 @@ fn every_word_has_its_time_and_clauses_begin_with_their_marks() {
     assert_eq!([starts("Turn"), starts("Then")], [marks[0].sample, marks[1].sample]);
     assert_eq!(words.last().unwrap().samples.end, samples);
 }
+
+#[test]
+fn words_of_a_document_have_their_places_in_it_and_their_times() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/wren-en");
+    let mut session = Model::open(folder, ModelOptions::default()).unwrap().session(SessionOptions::default()).unwrap();
+    let text = "<speak>Turn <sub alias=\"left\">L</sub> in 300&#32;m.<break time=\"200ms\"/> Then go.</speak>";
+    let mut speech = session.speak(text, &SpeakOptions::default().ssml(Ssml::Strict)).unwrap();
+    let samples: Vec<f32> = speech.by_ref().flat_map(Result::unwrap).collect();
+    let words = speech.take_words();
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    assert_eq!(texts, ["Turn", "left", "in", "300", "m.", "Then", "go."]);
+    let places: Vec<&str> = words.iter().map(|word| &text[word.bytes.clone()]).collect();
+    assert_eq!(places, ["Turn", "<", "in", "300", "m.", "Then", "go."], "an alias stands where its element begins");
+    assert!(words.windows(2).all(|pair| pair[0].samples.end <= pair[1].samples.start), "{words:?}");
+    let pause = words[4].samples.end as usize..words[5].samples.start as usize;
+    assert!(
+        pause.len() >= 4800 && samples[pause].iter().filter(|&&x| x == 0.0).count() >= 4800,
+        "the pause is no word's"
+    );
+}

@@ -16,7 +16,8 @@ use crate::text::ssml::Place;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Word {
-    /// As it was pushed, with its punctuation.
+    /// As it was pushed, with its punctuation. Of SSML what is read: an alias is the word, and its place where its element
+    /// begins.
     pub text: String,
     /// Characters (Unicode scalar values) of the text pushed.
     pub chars: Range<usize>,
