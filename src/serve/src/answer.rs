@@ -105,12 +105,10 @@ async fn spoken(shared: &Arc<Shared>, headers: &HeaderMap, body: Body) -> Result
     let allowed = Allowed { max_input: shared.arguments.max_input, strict: shared.arguments.strict };
     let asked = read(&body, shared.model.info(), allowed)?;
     let form = asked.form;
-    let wait = std::time::Duration::from_secs(shared.arguments.wait);
-    let turn = shared.queue.turn(wait).await?;
-    let sound = speaking::begin(shared, turn, asked, since).await?;
+    let sound = speaking::begin(shared, asked, since).await?;
     let mut response = match form.whole {
         true => {
-            let failed = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "backend", "the model has failed");
+            let failed = |_| speaking::broken();
             to_bytes(Body::from_stream(sound), usize::MAX).await.map_err(failed)?.into_response()
         }
         false => Body::from_stream(sound).into_response(),

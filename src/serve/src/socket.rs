@@ -7,15 +7,12 @@
 mod message;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use futures_core::Stream;
 use message::{Asks, Says};
 use syrinx::{SpeakOptions, Word};
 use tokio::sync::{Semaphore, mpsc};
@@ -25,7 +22,7 @@ use crate::Shared;
 use crate::form::Form;
 use crate::refusal::Refusal;
 use crate::request::Asked;
-use crate::speaking::{Broken, Piece, Text, begin};
+use crate::speaking::{Broken, Writer, begin, broken};
 
 /// Most bytes of a message.
 const MAX_MESSAGE: usize = 128 * 1024;
@@ -57,9 +54,7 @@ struct Contexts {
 
 struct Context {
     number: u64,
-    /// `None` once its text is complete.
-    pieces: Option<mpsc::UnboundedSender<Piece>>,
-    characters: usize,
+    text: Writer,
     flushes: u32,
     work: AbortHandle,
 }
@@ -126,26 +121,15 @@ impl Contexts {
             self.all.insert(name.clone(), context);
         }
         let Some(context) = self.all.get_mut(&name) else { return Ok(None) };
-        let Some(pieces) = &context.pieces else {
+        if !context.text.is_open() {
             return Err(message::bad("this context's text was complete: begin another"));
-        };
-        context.characters += transcript.chars().count();
-        let most = self.shared.arguments.max_input;
-        if context.characters > most {
-            return Err(message::bad(&format!("the text has more than {most} characters")));
         }
-        let send = |piece| {
-            let _ = pieces.send(piece); // or it has failed, which is told soon
-        };
-        if !transcript.is_empty() {
-            send(Piece::Text(transcript));
-        }
+        context.text.push(&transcript).map_err(|message| message::bad(&message))?;
         if flush || each {
-            send(Piece::Flush);
+            context.text.flush();
         }
         if !more {
-            send(Piece::End);
-            context.pieces = None;
+            context.text.end();
         }
         if !flush {
             return Ok(None);
@@ -155,9 +139,9 @@ impl Contexts {
     }
 
     fn begin(&mut self, name: String, options: SpeakOptions, form: Form, words: bool) -> Context {
-        let (pieces, text) = mpsc::unbounded_channel();
+        let (writer, text) = Writer::new(self.shared.arguments.max_input);
         let (tell, told) = mpsc::unbounded_channel();
-        let asked = Asked { text: Text::Pieces(text), options, form, words: words.then_some(tell) };
+        let asked = Asked { text, options, form, words: words.then_some(tell) };
         self.begun += 1;
         let (shared, one) = (self.shared.clone(), self.one.clone());
         let mut speech = Speech { name, number: self.begun, to: self.to.clone(), told };
@@ -172,7 +156,7 @@ impl Contexts {
             speech.say(last).await;
         });
         let number = self.begun;
-        Context { number, pieces: Some(pieces), characters: 0, flushes: 0, work: work.abort_handle() }
+        Context { number, text: writer, flushes: 0, work: work.abort_handle() }
     }
 
     /// What a context says, unless it was cancelled; its last word ends it.
@@ -203,17 +187,16 @@ impl Speech {
     async fn make(&mut self, shared: &Arc<Shared>, asked: Asked, one: Arc<Semaphore>) -> Result<(), Refusal> {
         let since = Instant::now();
         let _first = one.acquire_owned().await;
-        let turn = shared.queue.turn(Duration::from_secs(shared.arguments.wait)).await?;
-        let mut sound = begin(shared, turn, asked, since).await?;
+        let mut sound = begin(shared, asked, since).await?;
         let rate_hz = shared.model.info().sample_rate_hz;
         loop {
-            let next = poll_fn(|context| Pin::new(&mut sound).poll_next(context)).await;
+            let next = sound.next().await;
             while let Ok(words) = self.told.try_recv() {
                 self.say(Says::words(&self.name, &words, rate_hz)).await;
             }
             match next {
                 Some(Ok(bytes)) => self.say(Says::Sound { context: self.name.clone(), bytes }).await,
-                Some(Err(Broken)) => return Err(message::broken()),
+                Some(Err(Broken)) => return Err(broken()),
                 None => return Ok(()),
             }
         }

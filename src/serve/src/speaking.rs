@@ -6,6 +6,7 @@
 //! The channel holds a few blocks, so nothing is computed that nobody takes. The far end of it is the body: when that is
 //! dropped, as the connection has gone, the speech is cancelled before its next block.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +51,55 @@ pub enum Piece {
     End,
 }
 
+/// Where the pieces of a text go in.
+#[derive(Debug)]
+pub struct Writer {
+    /// `None` once it is complete.
+    to: Option<mpsc::UnboundedSender<Piece>>,
+    characters: usize,
+    most: usize,
+}
+
+impl Writer {
+    /// And the text that comes of it, of at most so many characters.
+    pub fn new(most: usize) -> (Self, Text) {
+        let (to, text) = mpsc::unbounded_channel();
+        (Self { to: Some(to), characters: 0, most }, Text::Pieces(text))
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.to.is_some()
+    }
+
+    /// Errors: a line, where the text has become too long.
+    pub fn push(&mut self, text: &str) -> Result<(), String> {
+        self.characters += text.chars().count();
+        if self.characters > self.most {
+            return Err(format!("the text has more than {} characters", self.most));
+        }
+        if !text.is_empty() {
+            self.send(Piece::Text(text.to_owned()));
+        }
+        Ok(())
+    }
+
+    pub fn flush(&self) {
+        self.send(Piece::Flush);
+    }
+
+    /// It is complete.
+    pub fn end(&mut self) {
+        self.send(Piece::End);
+        self.to = None;
+    }
+
+    fn send(&self, piece: Piece) {
+        if let Some(to) = &self.to {
+            let _ = to.send(piece); // or it has failed, which is told soon
+        }
+    }
+}
+
 /// What the connection reads. An error ends it in the midst, so that nobody takes half of a speech for all of it.
 #[derive(Debug)]
 pub struct Sound {
@@ -86,14 +136,22 @@ impl Stream for Sound {
     }
 }
 
+impl Sound {
+    /// The next bytes.
+    pub async fn next(&mut self) -> Option<Result<Bytes, Broken>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
 impl Drop for Sound {
     fn drop(&mut self) {
         self.canceller.cancel();
     }
 }
 
-/// Begins to speak, and waits for the first bytes. Errors: as they are before anything was sent.
-pub async fn begin(shared: &Arc<Shared>, turn: Turn, asked: Asked, since: Instant) -> Result<Sound, Refusal> {
+/// Waits for a turn, begins to speak, and waits for the first bytes. Errors: as they are before anything was sent; of the queue.
+pub async fn begin(shared: &Arc<Shared>, asked: Asked, since: Instant) -> Result<Sound, Refusal> {
+    let turn = shared.queue.turn(Duration::from_secs(shared.arguments.wait)).await?;
     let (to, bytes) = mpsc::channel(AHEAD);
     let (tell, told) = oneshot::channel();
     let (shared, runtime, complete) = (shared.clone(), Handle::current(), Arc::<AtomicBool>::default());
@@ -118,7 +176,8 @@ pub async fn begin(shared: &Arc<Shared>, turn: Turn, asked: Asked, since: Instan
     Ok(sound)
 }
 
-fn broken() -> Refusal {
+/// Why a speech broke off, as far as a client is told.
+pub fn broken() -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "backend", "the model has failed: see the service's log")
 }
 

@@ -109,10 +109,6 @@ pub fn bad(message: &str) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "bad_message", message)
 }
 
-pub fn broken() -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "backend", "the model has failed: see the service's log")
-}
-
 /// What a client is told of a context.
 #[derive(Debug)]
 pub enum Says {

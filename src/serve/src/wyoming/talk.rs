@@ -5,14 +5,12 @@
 //! one is passed over. It waits for `synthesize-stopped`, or for `audio-stop` where it sent no pieces, and reads no errors: so
 //! these always come, and an error closes the connection. The connection's end is the only way to cancel.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Bytes;
-use futures_core::Stream;
 use serde_json::{Value, json};
 use syrinx::SpeakOptions;
 use syrinx::options::Ssml;
@@ -24,7 +22,7 @@ use crate::Shared;
 use crate::form::{Form, Wrap};
 use crate::refusal::Refusal;
 use crate::request::Asked;
-use crate::speaking::{Broken, Piece, Sound, Text, begin};
+use crate::speaking::{Broken, Sound, Writer, begin, broken};
 
 const SAMPLE_BYTES: u64 = 2;
 /// Events that are read ahead of what is done about them.
@@ -83,9 +81,7 @@ struct Talk<W> {
 
 /// A speech on its way.
 struct Speech {
-    /// Where more text goes; `None` once it is complete.
-    pieces: Option<mpsc::UnboundedSender<Piece>>,
-    characters: usize,
+    text: Writer,
     /// Its text came in pieces, which its asker ends otherwise.
     in_pieces: bool,
     sound: Begun,
@@ -116,7 +112,7 @@ async fn next(speech: &mut Option<Speech>) -> Made {
         }
     }
     let Begun::Now(sound) = &mut speech.sound else { return Made::Broken };
-    match poll_fn(|context| Pin::new(&mut *sound).poll_next(context)).await {
+    match sound.next().await {
         Some(Ok(bytes)) => Made::Bytes(bytes),
         Some(Err(Broken)) => Made::Broken,
         None => Made::End,
@@ -128,7 +124,7 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
     fn must_wait(&self, event: &Event) -> bool {
         match &self.speech {
             None => false,
-            Some(speech) if speech.pieces.is_some() => event.kind == "synthesize-start",
+            Some(speech) if speech.text.is_open() => event.kind == "synthesize-start",
             Some(_) => event.kind.starts_with("synthesize"),
         }
     }
@@ -160,40 +156,25 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
         let voice = event.data.get("voice").and_then(|voice| voice.get("name")).and_then(Value::as_str);
         let ssml = (event.text("text_format") == Some("ssml")).then_some(Ssml::Lenient);
         let options = SpeakOptions::default().voice(voice.map(str::to_owned)).ssml(ssml);
-        let (pieces, text) = mpsc::unbounded_channel();
+        let (writer, text) = Writer::new(self.shared.arguments.max_input);
         let form = Form::samples(Wrap::Pcm);
-        let asked = Asked { text: Text::Pieces(text), options, form, words: None };
+        let asked = Asked { text, options, form, words: None };
         let shared = self.shared.clone();
-        let soon = async move {
-            let since = Instant::now();
-            let turn = shared.queue.turn(Duration::from_secs(shared.arguments.wait)).await?;
-            begin(&shared, turn, asked, since).await
-        };
-        self.speech = Some(Speech {
-            pieces: Some(pieces),
-            characters: 0,
-            in_pieces,
-            sound: Begun::Soon(Box::pin(soon)),
-            sent: None,
-        });
+        let soon = async move { begin(&shared, asked, Instant::now()).await };
+        self.speech = Some(Speech { text: writer, in_pieces, sound: Begun::Soon(Box::pin(soon)), sent: None });
     }
 
     async fn push(&mut self, text: &str) -> io::Result<()> {
         let Some(speech) = &mut self.speech else { return Ok(()) };
-        speech.characters += text.chars().count();
-        let most = self.shared.arguments.max_input;
-        if speech.characters > most {
-            return self.refuse("input_too_long", &format!("the text has more than {most} characters")).await;
+        match speech.text.push(text) {
+            Ok(()) => Ok(()),
+            Err(message) => self.refuse("input_too_long", &message).await,
         }
-        if let Some(pieces) = speech.pieces.as_ref().filter(|_| !text.is_empty()) {
-            let _ = pieces.send(Piece::Text(text.to_owned())); // or it has failed, which is told soon
-        }
-        Ok(())
     }
 
     fn complete(&mut self) {
-        if let Some(pieces) = self.speech.as_mut().and_then(|speech| speech.pieces.take()) {
-            let _ = pieces.send(Piece::End);
+        if let Some(speech) = &mut self.speech {
+            speech.text.end();
         }
     }
 
@@ -209,7 +190,10 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
                 self.over().await
             }
             Made::Refused(refusal) => self.refuse(refusal.code(), refusal.message()).await,
-            Made::Broken => self.refuse("backend", "the model has failed: see the service's log").await,
+            Made::Broken => {
+                let broken = broken();
+                self.refuse(broken.code(), broken.message()).await
+            }
         }
     }
 
