@@ -22,6 +22,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::phones::Phones;
+use super::primary;
 use crate::error::{Error, ErrorKind, Result};
 use find::{Start, fold, token};
 
@@ -107,7 +108,6 @@ impl Lexicon {
 
     /// Whether it is meant for a language (a BCP 47 tag): one without `xml:lang` is for all.
     pub fn is_for(&self, language: &str) -> bool {
-        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
         self.0.language.as_deref().is_none_or(|own| primary(own) == primary(language))
     }
 

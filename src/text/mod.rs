@@ -30,6 +30,11 @@ use pronunciation::Words;
 pub use ssml::Ssml;
 pub use unspoken::nothing_to_say;
 
+/// A language without its region, in small letters: of `en-US` it is `en`.
+fn primary(tag: &str) -> String {
+    tag.split('-').next().unwrap_or_default().to_ascii_lowercase()
+}
+
 /// Spells text as a pack's model wants it.
 #[derive(Debug, Clone)]
 pub struct Speller {
@@ -204,7 +209,6 @@ impl Speller {
 
     /// The pack's words, where the text is in its language.
     fn own_words(&self) -> Option<&Words> {
-        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
         let own = primary(&self.language) == primary(&self.own_language);
         self.pronunciation.as_ref().filter(|_| own)?.words(self.voice.as_deref())
     }
