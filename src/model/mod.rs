@@ -178,14 +178,30 @@ impl Model {
             samples_per_frame: pack.shape().codec.samples_per_frame(),
             voices: pack.voices().to_vec(),
         };
+        // The rules of the text are compiled meanwhile, and here: what that leaves of the heap is used again by what follows.
+        let (backbone, flow, speller) = std::thread::scope(|scope| -> Result<_> {
+            let weights = std::thread::Builder::new().name("syrinx-weights".into());
+            let weights = weights.spawn_scoped(scope, || -> Result<_> {
+                let backbone = BackboneWeights::open(pack, threads, prefixes)?;
+                Ok((backbone, FlowWeights::open(pack.speech(), pack.shape(), options.flow_engine, threads)?))
+            });
+            let weights = weights.map_err(|e| {
+                Error::new(ErrorKind::OutOfMemory, format!("cannot start the thread syrinx-weights: {e}"))
+                    .with_source(e)
+            })?;
+            let speller = Speller::of_pack(pack);
+            let panicked = |_| Error::new(ErrorKind::Backend, "the thread that loads the weights panicked");
+            let (backbone, flow) = weights.join().map_err(panicked)??;
+            Ok((backbone, flow, speller?))
+        })?;
         Ok(Self(Arc::new(Shared {
             info,
-            backbone: BackboneWeights::open(pack, threads, prefixes)?,
-            flow: FlowWeights::open(pack.speech(), pack.shape(), options.flow_engine, threads)?,
+            backbone,
+            flow,
             codec,
             prompter: Prompter::open(pack)?,
             voices: pack.load_voices()?,
-            speller: Arc::new(Speller::of_pack(pack)?),
+            speller: Arc::new(speller),
             pool,
             turns: Turns::new(options.parallel),
             open: Arc::default(),

@@ -22,19 +22,13 @@ pub(super) struct Pattern {
 impl Pattern {
     /// Errors: what is wrong with the pattern, with the text of it.
     pub fn new(text: String) -> Result<Self, String> {
-        Self::with_groups(text).map(|(pattern, _)| pattern)
+        Self::parsed(text).map(|(pattern, _)| pattern)
     }
 
-    /// With the names of its groups.
-    pub fn with_groups(text: String) -> Result<(Self, Vec<String>), String> {
+    /// With what was parsed, for [`Patterns::new`]: parsing is most of the time that a rules file takes.
+    pub fn parsed(text: String) -> Result<(Self, Hir), String> {
         let hir = regex_syntax::parse(&text).map_err(|e| e.to_string())?;
-        let mut names = Vec::new();
-        groups(&hir, &mut names);
-        Ok((Self { text, compiled: OnceLock::new() }, names))
-    }
-
-    pub fn text(&self) -> &str {
-        &self.text
+        Ok((Self { text, compiled: OnceLock::new() }, hir))
     }
 
     pub fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
@@ -56,7 +50,8 @@ impl Pattern {
     }
 }
 
-fn groups(hir: &Hir, names: &mut Vec<String>) {
+/// Adds the names of a pattern's groups.
+pub(super) fn groups(hir: &Hir, names: &mut Vec<String>) {
     match hir.kind() {
         HirKind::Capture(capture) => {
             names.extend(capture.name.as_deref().map(str::to_owned));
@@ -79,14 +74,16 @@ pub(super) struct Patterns {
 
 impl Patterns {
     /// Errors: what is wrong with a pattern, or with their sum.
-    pub fn new<'a>(all: impl Iterator<Item = &'a Pattern>) -> Result<Self, String> {
-        let texts: Vec<&str> = all.map(Pattern::text).collect();
+    pub fn new(all: &[Hir]) -> Result<Self, String> {
+        let automaton = thompson::Compiler::new()
+            .configure(thompson::Config::new().which_captures(WhichCaptures::None).shrink(false))
+            .build_many_from_hir(all)
+            .map_err(|e| e.to_string())?;
         let automaton = DFA::builder()
             .configure(
                 DFA::config().match_kind(MatchKind::All).skip_cache_capacity_check(true).cache_capacity(CACHE_BYTES),
             )
-            .thompson(thompson::Config::new().which_captures(WhichCaptures::None).shrink(false))
-            .build_many(&texts)
+            .build_from_nfa(automaton)
             .map_err(|e| e.to_string())?;
         let cache = (automaton.create_cache(), PatternSet::new(automaton.pattern_len()));
         Ok(Self { cache: Mutex::new(cache), automaton })
@@ -112,8 +109,8 @@ mod tests {
     #[test]
     fn the_set_finds_what_each_pattern_finds_by_itself() {
         let all = ["a+", "ab", r"(?i-u:AB)(?-u:\b)", "b", "(?<n>[0-9]+) ?(?:km|m)"].map(|p| format!(r"\A(?:{p})"));
-        let all = all.map(|text| Pattern::new(text).unwrap());
-        let set = Patterns::new(all.iter()).unwrap();
+        let (all, parsed): (Vec<_>, Vec<_>) = all.map(|text| Pattern::parsed(text).unwrap()).into_iter().unzip();
+        let set = Patterns::new(&parsed).unwrap();
         for text in ["", "a", "ab", "abc", "aB!", "b", "12 km", "12", "\u{e9}ab"] {
             let one_by_one: Vec<usize> = (0..all.len()).filter(|&i| all[i].is_match(text)).collect();
             assert_eq!(set.matching(text), one_by_one, "{text}");
@@ -123,7 +120,9 @@ mod tests {
     #[test]
     fn a_pattern_says_what_is_wrong_with_it_and_how_its_groups_are_called() {
         assert!(Pattern::new("(".into()).unwrap_err().contains("unclosed group"));
-        let (_, groups) = Pattern::with_groups("(?<a>x(?<b>y)?)|(?<c>z)*".into()).unwrap();
-        assert_eq!(groups, ["a", "b", "c"]);
+        let (_, parsed) = Pattern::parsed("(?<a>x(?<b>y)?)|(?<c>z)*".into()).unwrap();
+        let mut names = Vec::new();
+        groups(&parsed, &mut names);
+        assert_eq!(names, ["a", "b", "c"]);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use regex::Captures;
 
 use super::numbers::Numbers;
-use super::pattern::{Pattern, Patterns};
+use super::pattern::{Pattern, Patterns, groups};
 use super::template::Template;
 use super::words::Words;
 use crate::text::heteronyms::Heteronyms;
@@ -200,14 +200,16 @@ impl Rules {
         patterns.insert("month".into(), format!("(?i-u:{})", any_of(file.months.iter().flatten())));
         patterns.insert("weekday".into(), any_of(file.weekdays.iter().flatten()));
 
-        let mut rules: Vec<Rule> = Vec::new();
+        let (mut rules, mut parsed) = (Vec::new(), Vec::new());
         let here = |entry: &&RuleEntry| entry.region.is_none() || entry.region.as_deref() == region;
         for entry in file.rules.iter().filter(here) {
             let fault = |message: String| RulesError::new(line(entry.pattern.span().start), message);
             let pattern = expand(entry.pattern.get_ref(), &patterns, PATTERN_DEPTH).map_err(fault)?;
             let pattern = format!(r"\A(?:{pattern})");
-            let (pattern, groups) = Pattern::with_groups(pattern).map_err(fault)?;
-            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+            let (pattern, hir) = Pattern::parsed(pattern).map_err(fault)?;
+            let mut names = Vec::new();
+            groups(&hir, &mut names);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let around = |pattern: &Option<String>, frame: fn(String) -> String| match pattern {
                 Some(pattern) => {
                     let pattern = expand(pattern, &patterns, PATTERN_DEPTH).map_err(fault)?;
@@ -224,7 +226,7 @@ impl Rules {
             };
             rules.push(Rule {
                 line: line(entry.pattern.span().start),
-                say: Template::parse(&entry.say, &groups).map_err(fault)?,
+                say: Template::parse(&entry.say, &names).map_err(fault)?,
                 pattern,
                 after,
                 before: around(&entry.before, |p| format!("(?:{p})$"))?,
@@ -233,8 +235,9 @@ impl Rules {
                 range: entry.range,
                 stop: entry.stop,
             });
+            parsed.push(hir);
         }
-        let set = Patterns::new(rules.iter().map(|rule| &rule.pattern)).map_err(|e| RulesError::new(0, e))?;
+        let set = Patterns::new(&parsed).map_err(|e| RulesError::new(0, e))?;
         let read = file
             .units
             .keys()
