@@ -76,11 +76,14 @@ impl Rule {
         self.pattern.captures(text)
     }
 
-    /// Whether what stands around a match allows it. A match never ends within a word or number.
-    pub fn fits(&self, before: &str, after: &str) -> bool {
+    /// Whether what stands before a match allows it.
+    pub fn comes_after(&self, before: &str) -> bool {
         self.before.as_ref().is_none_or(|p| p.is_match(before))
-            && self.then.as_ref().is_none_or(|p| p.is_match(after))
-            && self.unless.as_ref().is_none_or(|p| !p.is_match(after))
+    }
+
+    /// Whether what stands behind a match allows it. A match never ends within a word or number.
+    pub fn goes_on(&self, after: &str) -> bool {
+        self.then.as_ref().is_none_or(|p| p.is_match(after)) && self.unless.as_ref().is_none_or(|p| !p.is_match(after))
     }
 }
 

@@ -68,26 +68,35 @@ impl Scanner<'_> {
         }
         let window = window(&self.text[i..]);
         let rules = self.rules;
+        let mut last = None;
         rules.candidates(window).into_iter().find_map(|at| {
             let rule = &rules.rules[at];
-            Some((self.apply(rule, window, i)?, rule.line))
+            // What stands before costs less than the groups of a match that it forbids.
+            let follows = self.follows(rule, &mut last) && rule.comes_after(preceding(&self.text[..i]));
+            Some((follows.then(|| self.apply(rule, window, i))??, rule.line))
         })
     }
 
+    /// Whether the word said last is one that the rule wants; `last`: that word, also in small letters, once known.
+    fn follows(&self, rule: &Rule, last: &mut Option<(String, String)>) -> bool {
+        let Some(words) = &rule.after else {
+            return true;
+        };
+        let (word, small) = last.get_or_insert_with(|| {
+            let word = self.last_word();
+            (word.to_owned(), word.to_ascii_lowercase())
+        });
+        words.contains(word) || words.contains(small)
+    }
+
     fn apply(&mut self, rule: &Rule, window: &str, i: usize) -> Option<usize> {
-        if let Some(words) = &rule.after {
-            let last = self.last_word();
-            if !words.contains(last) && !words.contains(&last.to_ascii_lowercase()) {
-                return None;
-            }
-        }
         let found = rule.captures(window)?;
         let len = found.get(0).map_or(0, |whole| whole.len());
         // Letters beyond ASCII are no boundary to a pattern's `{end}`.
         let inside = |c: char| is_letter(c) && !c.is_ascii();
         let cut =
             window[len..].starts_with(inside) && window[..len].ends_with(|c: char| c.is_ascii_digit() || is_letter(c));
-        if len == 0 || cut || !rule.fits(preceding(&self.text[..i]), &window[len..]) {
+        if len == 0 || cut || !rule.goes_on(&window[len..]) {
             return None;
         }
         let said = rule.say.say(&found, |verb, name, part| self.rules.read(verb, name, part, &found))?;
