@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use live::*;
 use support::{command, success};
 use syrinx::lab::device::clocked::ClockedSink;
-use syrinx::{Event, Live, LiveOptions, Model, Next, SessionOptions, SpeakOptions};
+use syrinx::{Event, Live, LiveOptions, Model, Next, SessionOptions, SpeakOptions, Word};
 
 static WREN: LazyLock<Model> = LazyLock::new(wren);
 
@@ -55,9 +55,9 @@ fn options() -> SpeakOptions {
     SpeakOptions::default().seed(3).steps(1usize).guidance(1.0f32).whole_sentences(true)
 }
 
-fn pulled(text: &str) -> Vec<f32> {
+fn pulled(text: &str, options: &SpeakOptions) -> Vec<f32> {
     let mut session = WREN.session(SessionOptions::default()).unwrap();
-    session.speak(text, &options()).unwrap().flat_map(Result::unwrap).collect()
+    session.speak(text, options).unwrap().flat_map(Result::unwrap).collect()
 }
 
 /// Pieces of random size; more is pushed when it is asked for, or before.
@@ -86,14 +86,14 @@ fn in_pieces(text: &str, random: &mut Random) -> Vec<f32> {
 
 /// What a device hears at many times the speed of time, with enough ahead that it never runs dry: on a machine that has more
 /// to do, at fewer times.
-fn heard_live(text: &str, random: &mut Random) -> Vec<f32> {
-    let heard =
-        [4.0, 2.0, 1.0].into_iter().map(|speed| heard_at(speed, text, random)).find(|(_, underruns)| *underruns == 0);
+fn heard_live(text: &str, options: &SpeakOptions, random: &mut Random) -> Vec<f32> {
+    let heard = [4.0, 2.0, 1.0].into_iter().map(|speed| heard_at(speed, text, options, random));
+    let heard = heard.into_iter().find(|(_, underruns)| *underruns == 0);
     heard.expect("it runs dry in real time").0
 }
 
 /// Samples and underruns.
-fn heard_at(speed: f64, text: &str, random: &mut Random) -> (Vec<f32>, u64) {
+fn heard_at(speed: f64, text: &str, options: &SpeakOptions, random: &mut Random) -> (Vec<f32>, u64) {
     let recorder = Recorder::default();
     let record = recorder.clone();
     let open = move || {
@@ -102,7 +102,7 @@ fn heard_at(speed: f64, text: &str, random: &mut Random) -> (Vec<f32>, u64) {
         Ok(Box::new(ClockedSink::tapped(RATE_HZ, PERIOD, Box::new(tap)).at_speed(speed)) as _)
     };
     let live = Live::open_with(&WREN, LiveOptions::default().start_frames(40usize), Box::new(open)).unwrap();
-    let utterance = live.utterance(&options()).unwrap();
+    let utterance = live.utterance(options).unwrap();
     let mut rest = text;
     while !rest.is_empty() {
         let size = (1 + random.below(60)).min(rest.len());
@@ -124,6 +124,20 @@ fn sounding(samples: &[f32]) -> Vec<f32> {
     samples.iter().copied().filter(|&x| x != 0.0).collect()
 }
 
+/// Samples of what was heard that are none of the text's: behind each clause that silence follows, its last sample decays for
+/// 5 ms. `None` where not all of the text was heard.
+fn beside(heard: &[f32], whole: &[f32]) -> Option<usize> {
+    let (mut at, mut extra) = (0, 0);
+    for sample in heard {
+        if whole.get(at) == Some(sample) {
+            at += 1;
+        } else {
+            extra += 1;
+        }
+    }
+    (at == whole.len()).then_some(extra)
+}
+
 #[test]
 fn a_text_is_the_same_samples_from_a_file_in_pieces_and_live() {
     let mut random = Random(7);
@@ -132,27 +146,62 @@ fn a_text_is_the_same_samples_from_a_file_in_pieces_and_live() {
             continue;
         }
         let text = text(&mut random, bytes);
-        let whole = pulled(&text);
+        let whole = pulled(&text, &options());
         assert!(whole == in_pieces(&text, &mut random), "in pieces, {bytes} bytes: {text}");
         if bytes > 400 && !night() {
             continue; // live speech takes its time
         }
-        let (whole, heard) = (sounding(&whole), sounding(&heard_live(&text, &mut random)));
-        // Behind each clause that silence follows, its last sample decays for 5 ms.
-        let decays = |mut heard: &[f32]| -> Option<usize> {
-            let (mut at, mut extra) = (0, 0);
-            while let Some((&first, rest)) = heard.split_first() {
-                if whole.get(at) == Some(&first) {
-                    at += 1;
-                } else {
-                    extra += 1;
-                }
-                heard = rest;
-            }
-            (at == whole.len()).then_some(extra)
-        };
-        let extra = decays(&heard).unwrap_or_else(|| panic!("not all was heard live of {bytes} bytes: {text}"));
+        let (whole, heard) = (sounding(&whole), sounding(&heard_live(&text, &options(), &mut random)));
+        let extra = beside(&heard, &whole).unwrap_or_else(|| panic!("not all was heard live of {bytes} bytes: {text}"));
         assert!(extra <= 121 * (2 + text.len() / 20), "{extra} samples that are none of the text's");
+    }
+}
+
+/// What is spoken, the samples with which its clauses begin, and its words.
+fn spoken(text: &str, options: &SpeakOptions) -> (Vec<f32>, Vec<u64>, Vec<Word>) {
+    let mut session = WREN.session(SessionOptions::default()).unwrap();
+    let mut speech = session.speak(text, options).unwrap();
+    let mut pcm = vec![0.0; speech.samples_per_block()];
+    let (mut samples, mut marks) = (Vec::new(), Vec::new());
+    while let Next::Audio(block) = speech.next_into(&mut pcm).unwrap() {
+        assert_eq!(block.sample, samples.len() as u64);
+        samples.extend_from_slice(&pcm[..block.samples]);
+        marks.extend(block.mark.map(|mark| mark.sample));
+    }
+    (samples, marks, speech.take_words())
+}
+
+#[test]
+fn another_speed_takes_its_share_of_the_time_and_words_and_clauses_follow_it() {
+    let text = "Turn left at the harbour. Then go straight on until you see the church.";
+    let (plain, marks, words) = spoken(text, &options());
+    assert!(spoken(text, &options().speed(1.0).volume(1.0)).0 == plain, "speed 1 changes no bit");
+    for speed in [0.5, 1.3, 3.0] {
+        let (samples, marks_then, words_then) = spoken(text, &options().speed(speed));
+        // A period of a voice more or less for each clause.
+        let near = |is: u64, was: u64| (is as f32 - was as f32 / speed).abs() < 400.0 * marks.len() as f32;
+        assert!(near(samples.len() as u64, plain.len() as u64), "{speed}: {} of {}", samples.len(), plain.len());
+        assert_eq!((marks_then.len(), words_then.len()), (marks.len(), words.len()), "{speed}");
+        assert!(marks_then.iter().zip(&marks).all(|(is, was)| near(*is, *was)), "{speed}: {marks_then:?}, {marks:?}");
+        for (is, was) in words_then.iter().zip(&words) {
+            assert_eq!((&is.text, &is.chars), (&was.text, &was.chars), "{speed}");
+            assert!(
+                near(is.samples.start, was.samples.start) && near(is.samples.end, was.samples.end),
+                "{speed}: {is:?}"
+            );
+        }
+        assert_eq!(words_then.last().unwrap().samples.end, samples.len() as u64, "{speed}");
+    }
+}
+
+#[test]
+fn a_text_at_another_speed_is_the_same_samples_from_a_file_and_live() {
+    let text = "Turn left at the harbour. Then go straight on until you see the church.";
+    for speed in [0.7, 2.5] {
+        let options = options().speed(speed);
+        let (whole, heard) = (sounding(&pulled(text, &options)), sounding(&heard_live(text, &options, &mut Random(9))));
+        let extra = beside(&heard, &whole).unwrap_or_else(|| panic!("not all was heard live at speed {speed}"));
+        assert!(extra <= 3 * 121, "{extra} samples that are none of the text's, at speed {speed}");
     }
 }
 
@@ -183,7 +232,7 @@ fn the_program_speaks_a_long_file_to_its_last_word() {
     let name = |path: &std::path::Path| path.display().to_string();
     success(&["say", "-f", &name(&file), "-o", &name(&out), "--seed", "3", "--steps", "1", "--guidance", "1"]);
     let from_file: Vec<i16> = hound::WavReader::open(&out).unwrap().samples().map(Result::unwrap).collect();
-    let expected: Vec<i16> = pulled(&text).into_iter().map(syrinx::lab::device::wav::to_i16).collect();
+    let expected: Vec<i16> = pulled(&text, &options()).into_iter().map(syrinx::lab::device::wav::to_i16).collect();
     assert!(from_file == expected);
 }
 
@@ -229,7 +278,7 @@ fn a_prompt_is_aborted_in_its_midst_which_is_no_error_to_anybody() {
     }
     let text = "After that it speaks as ever.";
     let after: Vec<f32> = session.speak(text, &options()).unwrap().flat_map(Result::unwrap).collect();
-    assert!(after == pulled(text), "nothing is left of what was aborted");
+    assert!(after == pulled(text, &options()), "nothing is left of what was aborted");
     assert!(FAILURES.others.load(Ordering::Relaxed) > 0, "no prompt was stopped in its midst");
     assert_eq!(FAILURES.errors.load(Ordering::Relaxed), 0, "what was asked for is logged as an error");
 }

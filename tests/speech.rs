@@ -279,3 +279,23 @@ fn words_of_a_document_have_their_places_in_it_and_their_times() {
         "the pause is no word's"
     );
 }
+
+#[test]
+fn a_speed_or_volume_out_of_range_is_refused() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let mut session = open(&pack, ModelOptions::default());
+    for options in [options(1).speed(0.4), options(1).speed(f32::NAN), options(1).volume(-1.0)] {
+        assert_eq!(session.speak(TEXT, &options).unwrap_err().kind(), ErrorKind::BadOption);
+    }
+}
+
+#[test]
+fn a_rate_in_a_document_is_the_speed_of_what_it_holds() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let mut session = open(&pack, ModelOptions::default());
+    let fast = speak(&mut session, TEXT, &options(1).speed(2.0));
+    for rate in ["x-fast", "200%", "+100%", "2"] {
+        let document = format!("<speak><prosody rate=\"{rate}\">{TEXT}</prosody></speak>");
+        assert!(speak(&mut session, &document, &options(1).ssml(Some(Ssml::Strict))) == fast, "{rate}");
+    }
+}

@@ -101,6 +101,7 @@ fn what_cannot_be_heard_is_refused_where_it_stands() {
         ("", "line 1, column 1", ErrorKind::BadText, "not SSML"),
         ("<speak>a</speak>b", "line 1, column 17", ErrorKind::BadText, "outside"),
         ("<speak><prosody volume=\"much\">a</prosody></speak>", "line 1, column 8", ErrorKind::BadText, "-6dB"),
+        ("<speak><prosody rate=\"much\">a</prosody></speak>", "line 1, column 8", ErrorKind::BadText, "120%"),
     ] {
         let error = refused(document);
         assert_eq!(error.kind(), kind, "{document}: {error}");

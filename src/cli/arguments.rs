@@ -57,9 +57,15 @@ pub struct SpeechArguments {
     seed: Option<u64>,
     #[command(flatten)]
     solver: super::solver::SolverArguments,
-    /// Cut the speech after this many seconds.
+    /// Cut the speech after this many seconds, before --speed.
     #[arg(long, value_name = "SECONDS")]
     max_seconds: Option<f64>,
+    /// How fast, 0.5 to 4; the pitch stays.
+    #[arg(long, value_name = "TIMES")]
+    speed: Option<f32>,
+    /// How loud, 0 to 4 times.
+    #[arg(long, value_name = "TIMES")]
+    volume: Option<f32>,
     /// Language of the text, as `de` or `en-US`. Without it: the pack's.
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
@@ -205,6 +211,8 @@ impl SpeechArguments {
         let options = self.solver.options().voice(self.voice.clone()).seed(self.seed).max_frames(max_frames);
         Ok(options
             .language(self.language.clone())
+            .speed(self.speed)
+            .volume(self.volume)
             .normalise(self.normalise.map(|rules| rules == Rules::Auto))
             .lexicon(self.written.lexicon()?)
             .ssml(self.written.ssml()))

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::frame::Frame;
 use crate::kernel::Pool;
 use crate::ring::SampleWriter;
-use crate::speak::Silence;
+use crate::speak::{Silence, Tempo};
 
 /// How long a full ring is left alone, and how long an empty one.
 const FULL: Duration = Duration::from_millis(4);
@@ -79,8 +79,9 @@ pub(super) struct CodecThread<D> {
     control: Arc<Control>,
     signs: Arc<Signs>,
     pcm: Vec<f32>,
-    /// How much louder the present clause is than the model makes it.
+    /// How much louder the present clause is than the model makes it, and how fast.
     gain: f32,
+    tempo: Tempo,
     /// Samples to have before the present clause may be heard; `None` since it may.
     held_for: Option<u64>,
     /// Where it runs while the board is hot, and, meanwhile, where it ran before.
@@ -118,6 +119,7 @@ impl<D: Decode> CodecThread<D> {
             signs,
             pcm: vec![0.0; samples],
             gain: 1.0,
+            tempo: Tempo::new(),
             held_for: None,
             spare_cores,
             usual_cores: None,
@@ -154,22 +156,25 @@ impl<D: Decode> CodecThread<D> {
             return Ok(());
         }
         match part {
-            Part::Clause { start_frames, fresh, gain } => {
+            Part::Clause { start_frames, fresh, prosody } => {
                 if fresh {
                     self.begin_anew(ticket)?;
                 }
-                self.gain = gain;
+                self.gain = prosody.gain;
+                self.tempo.begin(prosody.speed, self.rate_hz)?;
                 self.begin_clause(ticket, start_frames);
             }
             Part::Frame(frame) => return self.frame(ticket, &frame),
             Part::Pause { ms } => return self.pause(ticket, ms),
             Part::ClauseEnd => {
+                self.give_out(ticket);
                 self.writer.hold();
                 self.writer.close();
             }
             Part::End => {
                 let tail = self.rate.flush()?;
-                self.send(ticket, &tail);
+                self.send_through(ticket, &tail);
+                self.give_out(ticket);
                 self.writer.hold();
                 self.writer.close();
             }
@@ -242,7 +247,7 @@ impl<D: Decode> CodecThread<D> {
 
     /// Samples of a frame at the device's rate.
     fn frame_samples(&self) -> u64 {
-        self.pcm.len() as u64 * u64::from(self.rate_hz) / u64::from(self.model_hz.max(1))
+        self.tempo.length(self.pcm.len() as u64 * u64::from(self.rate_hz) / u64::from(self.model_hz.max(1)))
     }
 
     fn frame(&mut self, ticket: u64, frame: &Frame) -> Result<()> {
@@ -256,7 +261,7 @@ impl<D: Decode> CodecThread<D> {
         if self.gain != 1.0 {
             self.pcm.iter_mut().for_each(|sample| *sample *= self.gain);
         }
-        let samples = self.rate.convert(&self.pcm)?;
+        let samples = self.tempo.through(self.rate.convert(&self.pcm)?);
         let mut at = 0;
         let tickets = self.control.gate().tickets();
         while at < samples.len() && tickets.is_open(ticket) && !self.signs.is_closing() {
@@ -286,7 +291,8 @@ impl<D: Decode> CodecThread<D> {
         self.rate.reset();
         self.held_for = None;
         self.writer.release();
-        self.send(ticket, &tail);
+        self.send_through(ticket, &tail);
+        self.give_out(ticket);
         const SILENCE: [f32; 1024] = [0.0; 1024];
         let samples = u64::from(ms) * u64::from(self.rate_hz) / 1000;
         let mut left = usize::try_from(samples).unwrap_or_default();
@@ -296,6 +302,21 @@ impl<D: Decode> CodecThread<D> {
             left -= piece;
         }
         Ok(())
+    }
+
+    /// What another speed than 1 has held back of a clause that is over.
+    fn give_out(&mut self, ticket: u64) {
+        let tail = self.tempo.flush().to_vec();
+        if !tail.is_empty() {
+            self.held_for = None;
+            self.writer.release();
+            self.send(ticket, &tail);
+        }
+    }
+
+    fn send_through(&mut self, ticket: u64, samples: &[f32]) {
+        let samples = self.tempo.through(samples).to_vec();
+        self.send(ticket, &samples);
     }
 
     /// Waits for room, unless the samples become stale.

@@ -21,6 +21,7 @@ use crate::board::system::touch_heap;
 use crate::error::{ErrorKind, Result};
 use crate::ring::gate::Gate;
 use crate::speak::{Ending, FrameSource, Script, Speaker, Step};
+use crate::text::ssml::Prosody;
 
 /// How long a full ring is left alone.
 const FULL: Duration = Duration::from_millis(5);
@@ -150,10 +151,12 @@ impl<S: FrameSource> GeneratorThread<S> {
         let Some(speaker) = self.speakers.get_mut(&job.id) else { return Ok(false) };
         match speaker.step(source)? {
             Step::Clause { number, text, expected_frames } => {
-                let samples = expected_frames as f32 * self.frame_seconds * self.out.signs.device_hz() as f32;
+                let prosody = text.prosody.and(job.script.prosody);
+                let seconds = expected_frames as f32 * self.frame_seconds / prosody.speed;
+                let samples = seconds * self.out.signs.device_hz() as f32;
                 let unread = speaker.waiting_bytes();
                 match self.out.shared.begin_clause(job, number, &text, samples as u64, unread) {
-                    Some(ticket) => self.frames(job, ticket, expected_frames, fresh, text.gain, source)?,
+                    Some(ticket) => self.frames(job, ticket, expected_frames, fresh, prosody, source)?,
                     None => self.current = None,
                 }
             }
@@ -204,11 +207,12 @@ impl<S: FrameSource> GeneratorThread<S> {
         ticket: u64,
         expected: usize,
         fresh: bool,
-        gain: f32,
+        prosody: Prosody,
         source: &mut S,
     ) -> Result<()> {
         let Self { out, governor, others, speakers, frame_seconds, .. } = self;
         let Some(speaker) = speakers.get_mut(&job.id) else { return Ok(()) };
+        let frame_seconds = *frame_seconds / prosody.speed; // as long as it is heard
         out.signs.ticket.store(ticket, Ordering::Release);
         self.last_ticket = ticket;
         let terms = governor.clause(speaker.asked(), expected, out.shared.underruns(), out.signs.rung());
@@ -216,7 +220,7 @@ impl<S: FrameSource> GeneratorThread<S> {
         speaker.set_solver(terms.solver);
         let ahead = out.shared.ahead().unwrap_or_default() as f32 / out.signs.device_hz().max(1) as f32;
         let mut dry_at = Instant::now() + Duration::from_secs_f32(ahead);
-        out.send(ticket, Part::Clause { start_frames: terms.start_frames, fresh, gain });
+        out.send(ticket, Part::Clause { start_frames: terms.start_frames, fresh, prosody });
         while out.gate.tickets().is_open(ticket) {
             let begun = Instant::now();
             let turn = others.as_ref().map(|model| model.turns().take(job.lane, dry_at));
@@ -229,8 +233,8 @@ impl<S: FrameSource> GeneratorThread<S> {
                 Err(e) => return Err(e),
                 Ok(Step::Working | Step::Clause { .. } | Step::NeedText) => {}
                 Ok(Step::Frame(frame)) => {
-                    governor.observe(begun.elapsed().as_secs_f32() / *frame_seconds);
-                    dry_at += Duration::from_secs_f32(*frame_seconds);
+                    governor.observe(begun.elapsed().as_secs_f32() / frame_seconds);
+                    dry_at += Duration::from_secs_f32(frame_seconds);
                     out.send(ticket, Part::Frame(frame));
                 }
                 Ok(Step::Pause(ms)) => out.send(ticket, Part::Pause { ms }),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::board::Rung;
 use crate::frame::Frame;
+use crate::text::ssml::Prosody;
 
 /// A part of a clause on its way to the codec.
 #[derive(Debug)]
@@ -16,11 +17,11 @@ pub(super) struct Packet {
 #[derive(Debug)]
 pub(super) enum Part {
     /// A clause begins. It is held until `start_frames` of it are there. `fresh`: nothing of what was spoken before is
-    /// to be heard in it. Its samples are louder by the factor `gain`.
+    /// to be heard in it. `prosody`: beside what the model makes of it.
     Clause {
         start_frames: usize,
         fresh: bool,
-        gain: f32,
+        prosody: Prosody,
     },
     Frame(Frame),
     /// Silence, instead of frames.

@@ -11,7 +11,7 @@ use crate::text::Speller;
 use crate::text::clause::Clause;
 use crate::text::normalise::Spoken;
 use crate::text::phones::Phones;
-use crate::text::ssml::{Document, Item, Place, Ssml};
+use crate::text::ssml::{Document, Item, Place, Prosody, Ssml};
 
 /// Of a pause that is there for its marks alone: something of it must be heard for them to be reached.
 const LEAST_MS: u32 = 1;
@@ -27,7 +27,7 @@ pub(super) struct Markup {
     marks: VecDeque<(usize, String)>,
     /// Characters whose sound is known.
     phones: VecDeque<(Range<usize>, Phones)>,
-    pub gain: f32,
+    pub prosody: Prosody,
     /// What was found wrong at the document's end.
     pub fault: Option<Error>,
 }
@@ -41,7 +41,7 @@ impl Markup {
             first: 0,
             marks: VecDeque::new(),
             phones: VecDeque::new(),
-            gain: 1.0,
+            prosody: Prosody::default(),
             fault: None,
         }
     }
@@ -118,7 +118,7 @@ impl Markup {
         text.places = (clause.start..clause.end).map(|char| self.at(char)).collect();
         text.chars = start.chars..end.chars + 1;
         text.bytes = start.bytes..end.bytes + 1;
-        text.gain = self.gain;
+        text.prosody = self.prosody;
         let passed = (clause.end - self.first).min(self.places.len().saturating_sub(1));
         self.places.drain(..passed);
         self.first += passed;
@@ -152,7 +152,7 @@ fn silence(ms: u32, chars: usize) -> ClauseText {
         bytes: 0..0,
         follows: false,
         pause_ms: Some(ms),
-        gain: 1.0,
+        prosody: Prosody::default(),
         marks: Vec::new(),
     }
 }

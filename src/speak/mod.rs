@@ -19,6 +19,7 @@ mod session;
 mod source;
 mod speaker;
 mod speech;
+mod tempo;
 #[cfg(test)]
 mod tests;
 
@@ -40,3 +41,4 @@ pub(crate) use position::ClauseText;
 pub(crate) use reading::check_waiting;
 pub(crate) use source::FrameSource;
 pub(crate) use speaker::{Speaker, Step, Why};
+pub(crate) use tempo::Tempo;

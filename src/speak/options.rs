@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::guard::Guards;
 use super::source::Request;
+use super::tempo::{check_speed, check_volume};
 use crate::backbone::KvType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{Guided, Method, Solver};
 use crate::model::{Lane, Model};
 use crate::pack::Voice;
 use crate::text::clause::Policy;
+use crate::text::ssml::Prosody;
 use crate::text::{Lexicon, Said, Speller, Ssml};
 
 /// How a session uses its model.
@@ -64,6 +66,11 @@ pub struct SpeakOptions {
     pub lexicon: Option<Lexicon>,
     /// The text is SSML.
     pub ssml: Option<Ssml>,
+    /// How fast it is spoken, 0.5 to 4, without change of pitch; 1 by default, which changes no bit. SSML's `prosody` goes on
+    /// top of it.
+    pub speed: Option<f32>,
+    /// How loud, 0 to 4, as a factor; 1 by default.
+    pub volume: Option<f32>,
 }
 
 impl SpeakOptions {
@@ -71,6 +78,7 @@ impl SpeakOptions {
         voice: Option<String>, seed: Option<u64>, steps: Option<usize>, guidance: Option<f32>, method: Option<Method>,
         guided: Option<Guided>, max_frames: Option<u64>, whole_sentences: Option<bool>, lane: Lane,
         language: Option<String>, normalise: Option<bool>, lexicon: Option<Lexicon>, ssml: Option<Ssml>,
+        speed: Option<f32>, volume: Option<f32>,
     }
 
     /// How to solve a frame, for a pack that asks for `default`.
@@ -98,6 +106,8 @@ pub(crate) struct Script {
     /// How its text is read.
     pub speller: Arc<Speller>,
     pub ssml: Option<Ssml>,
+    /// How all of it is said.
+    pub prosody: Prosody,
 }
 
 impl Model {
@@ -122,6 +132,10 @@ impl Model {
             },
             speller: self.speller_for(options, session)?,
             ssml: options.ssml,
+            prosody: Prosody {
+                gain: options.volume.map_or(Ok(1.0), check_volume)?,
+                speed: options.speed.map_or(Ok(1.0), check_speed)?,
+            },
         })
     }
 

@@ -103,6 +103,7 @@ impl PhraseStore {
             format!("{} {steps} {} {}", method.name(), guidance.to_bits(), guided.name()),
             options.max_frames.map_or_else(String::new, |frames| frames.to_string()),
             format!("{:?} {:?} {:?}", options.language, options.normalise, options.ssml),
+            format!("{:?} {:?}", options.speed, options.volume),
             options.lexicon.as_ref().map_or_else(String::new, |lexicon| lexicon.identity().to_owned()),
             text.to_owned(),
         ];

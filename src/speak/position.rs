@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::text::normalise::Spoken;
-use crate::text::ssml::Place;
+use crate::text::ssml::{Place, Prosody};
 
 /// A word of the text, and when it is heard.
 ///
@@ -42,8 +42,8 @@ pub(crate) struct ClauseText {
     pub follows: bool,
     /// Milliseconds of silence, of a pause.
     pub pause_ms: Option<u32>,
-    /// Its samples are so much louder than the model's.
-    pub gain: f32,
+    /// How it is said, beside how the whole speech is.
+    pub prosody: Prosody,
     /// The caller's marks, by the byte of the spoken text before which they stand.
     pub marks: Vec<(usize, String)>,
 }
@@ -177,7 +177,7 @@ mod tests {
             bytes,
             follows: false,
             pause_ms: None,
-            gain: 1.0,
+            prosody: Prosody::default(),
             marks: Vec::new(),
         }
     }

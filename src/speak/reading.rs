@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::text::Speller;
 use crate::text::clause::{Clause, ClauseEnd, Clauses, Policy};
 use crate::text::phones::Phones;
-use crate::text::ssml::{Item, Ssml};
+use crate::text::ssml::{Item, Prosody, Ssml};
 
 /// Text that has waited so long for its clause to end is spoken without, where nothing is heard meanwhile: at the
 /// beginning, and later.
@@ -199,9 +199,9 @@ impl Reading {
                 let pause = self.markup.as_mut().map(|markup| markup.pause(ms));
                 self.clauses.extend(pause.map(Arc::new));
             }
-            Item::Gain(gain) => {
+            Item::Prosody(prosody) => {
                 self.cut();
-                self.with_markup(|markup| markup.gain = gain);
+                self.with_markup(|markup| markup.prosody = prosody);
             }
             Item::Language(speller) => {
                 self.cut();
@@ -341,7 +341,8 @@ fn spell(
     let open = matches!(clause.kind, ClauseEnd::Phrase | ClauseEnd::Forced);
     let follows = std::mem::replace(in_sentence, open);
     let (chars, places) = (clause.start..clause.end, Vec::new());
-    Some(ClauseText { spoken, written, places, chars, bytes, follows, pause_ms: None, gain: 1.0, marks: Vec::new() })
+    let (pause_ms, prosody, marks) = (None, Prosody::default(), Vec::new());
+    Some(ClauseText { spoken, written, places, chars, bytes, follows, pause_ms, prosody, marks })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! state back when it is dropped. The decoder's state runs on from clause to clause, so that there is no seam between
 //! them.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,10 @@ use super::options::Script;
 use super::position::{ClauseText, Word};
 use super::reading::Reading;
 use super::speaker::{Ending, Speaker, Step, Why};
+use super::tempo::Tempo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Lane, Model};
+use crate::text::ssml::Prosody;
 
 /// Stops a speech from any thread: before its next frame, and a prompt in its midst. Clones stop the same one.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +68,7 @@ pub struct Block {
     /// Number of its first sample in the speech.
     pub sample: u64,
     /// Samples written, `f32` in -1..1 (not clamped), mono, at the model's rate: a whole block, or less at the end of a
-    /// pause.
+    /// pause and at any speed but 1.
     pub samples: usize,
     /// A clause begins with its first sample.
     pub mark: Option<Mark>,
@@ -128,6 +131,12 @@ pub struct Speech {
     mark_due: bool,
     /// Samples of a pause that are still to be given out.
     pause_left: u64,
+    /// How the whole speech is said.
+    prosody: Prosody,
+    tempo: Tempo,
+    /// At another speed than 1: samples that are still to be given out, and what the clause's end is after them.
+    ready: VecDeque<f32>,
+    ends: Option<Why>,
     /// Clauses that are complete, with their samples, of whose words nobody has asked yet.
     complete: Vec<(Arc<ClauseText>, Range<u64>)>,
     samples: u64,
@@ -151,6 +160,10 @@ impl Speech {
         core.codec.reset();
         Self {
             silence: Silence::new(&script.guards),
+            prosody: script.prosody,
+            tempo: Tempo::new(),
+            ready: VecDeque::new(),
+            ends: None,
             speaker: Speaker::new(script),
             ends_withheld: core.generator.ends_withheld(),
             model,
@@ -255,9 +268,17 @@ impl Speech {
         loop {
             if self.canceller.is_cancelled() {
                 self.speaker.end(Ending::Cancelled);
+                self.ready.clear();
             }
             if let Some(mark) = self.next_mark() {
                 return Ok(mark);
+            }
+            if !self.ready.is_empty() {
+                return Ok(Next::Audio(self.ready(pcm)));
+            }
+            if let Some(why) = self.ends.take() {
+                self.clause_ends(why);
+                continue;
             }
             if self.pause_left > 0 && !self.canceller.is_cancelled() {
                 return Ok(Next::Audio(self.pause(pcm)));
@@ -291,10 +312,17 @@ impl Speech {
             self.codec_time = started.elapsed();
         }
         drop(turn);
+        if matches!(step, Step::Ended(ending) if ending != Ending::Cancelled) {
+            self.ready.extend(self.tempo.flush()); // of a clause that a budget has cut
+            if !self.ready.is_empty() {
+                return Ok(None);
+            }
+        }
         Ok(match step {
             Step::Working => None,
             Step::Clause { number, text, expected_frames } => {
-                let expected = expected_frames as u64 * pcm.len() as u64;
+                self.tempo.begin(text.prosody.and(self.prosody).speed, self.model.info().sample_rate_hz)?;
+                let expected = self.tempo.length(expected_frames as u64 * pcm.len() as u64);
                 self.mark_due = text.pause_ms.is_none();
                 let start = self.samples;
                 // Of a clause that is spoken once more some marks may have been given out.
@@ -308,9 +336,9 @@ impl Speech {
                 self.pause_left = u64::from(ms) * u64::from(self.model.info().sample_rate_hz) / 1000;
                 None
             }
-            Step::Frame(_) => Some(Next::Audio(self.block(pcm))),
+            Step::Frame(_) => self.frame(pcm),
             Step::ClauseEnd(why) => {
-                self.clause_ends(why);
+                self.end_clause(why);
                 None
             }
             Step::NeedText => {
@@ -352,26 +380,54 @@ impl Speech {
         Some(Next::Mark { name: name.clone(), sample: heard.start + within })
     }
 
-    fn block(&mut self, pcm: &mut [f32]) -> Block {
-        let sample = self.samples;
-        self.samples += pcm.len() as u64;
-        self.playing_since.get_or_insert_with(Instant::now);
-        let due = std::mem::take(&mut self.mark_due);
-        let mut mark = None;
-        if let Some(heard) = &mut self.heard {
-            heard.samples += pcm.len() as u64;
-            let text = &heard.text;
-            mark = due.then(|| Mark { sample, chars: text.chars.clone(), bytes: text.bytes.clone() });
-            let gain = text.gain;
-            if let Some(frames) = self.silence.hears(pcm) {
-                let why = self.speaker.fell_silent(heard.number, frames);
-                self.clause_ends(why);
-            }
+    /// A frame was decoded: a block, or at another speed what becomes ready of it.
+    fn frame(&mut self, pcm: &mut [f32]) -> Option<Next> {
+        let mut why = None;
+        if let Some(heard) = &self.heard {
+            let gain = heard.text.prosody.and(self.prosody).gain;
+            why = self.silence.hears(pcm).map(|frames| self.speaker.fell_silent(heard.number, frames));
             if gain != 1.0 {
                 pcm.iter_mut().for_each(|sample| *sample *= gain);
             }
         }
-        Block { sample, samples: pcm.len(), mark }
+        let block = self.tempo.is_plain().then(|| self.block(pcm.len()));
+        if block.is_none() {
+            self.ready.extend(self.tempo.through(pcm));
+        }
+        if let Some(why) = why {
+            self.end_clause(why);
+        }
+        block.map(Next::Audio)
+    }
+
+    /// As much of what is ready as fits.
+    fn ready(&mut self, pcm: &mut [f32]) -> Block {
+        let samples = pcm.len().min(self.ready.len());
+        pcm.iter_mut().zip(self.ready.drain(..samples)).for_each(|(sample, ready)| *sample = ready);
+        self.block(samples)
+    }
+
+    fn block(&mut self, samples: usize) -> Block {
+        let sample = self.samples;
+        self.samples += samples as u64;
+        self.playing_since.get_or_insert_with(Instant::now);
+        let due = std::mem::take(&mut self.mark_due);
+        let mut mark = None;
+        if let Some(heard) = &mut self.heard {
+            heard.samples += samples as u64;
+            let text = &heard.text;
+            mark = due.then(|| Mark { sample, chars: text.chars.clone(), bytes: text.bytes.clone() });
+        }
+        Block { sample, samples, mark }
+    }
+
+    /// Nothing more comes of a clause than what is ready or held back.
+    fn end_clause(&mut self, why: Why) {
+        self.ready.extend(self.tempo.flush());
+        match self.ready.is_empty() {
+            true => self.clause_ends(why),
+            false => self.ends = Some(why),
+        }
     }
 
     fn clause_ends(&mut self, why: Why) {

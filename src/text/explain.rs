@@ -64,7 +64,7 @@ impl Speller {
                     speller = Speller::clone(&other);
                     continue;
                 }
-                Item::Cut | Item::Gain(_) | Item::Text(..) | Item::Phones(..) => continue,
+                Item::Cut | Item::Prosody(_) | Item::Text(..) | Item::Phones(..) => continue,
             };
             all.push(Said { said: String::new(), chars: end..end, by, phones: String::new() });
         }

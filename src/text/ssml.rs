@@ -40,12 +40,34 @@ pub(crate) enum Item {
         ms: u32,
     },
     Mark(String),
-    /// What follows is so much louder, as a factor.
-    Gain(f32),
+    /// What follows is said so.
+    Prosody(Prosody),
     /// What follows is in this language.
     Language(Arc<Speller>),
     /// As [`Text`](Item::Text), of which the sound is known.
     Phones(String, Vec<Place>, Phones),
+}
+
+/// How something is said beside how it would be: factors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Prosody {
+    /// Of the samples.
+    pub gain: f32,
+    /// Of the speed, at the same pitch.
+    pub speed: f32,
+}
+
+impl Default for Prosody {
+    fn default() -> Self {
+        Self { gain: 1.0, speed: 1.0 }
+    }
+}
+
+impl Prosody {
+    /// What both together make.
+    pub fn and(self, other: Self) -> Self {
+        Self { gain: self.gain * other.gain, speed: self.speed * other.speed }
+    }
 }
 
 /// A place in what the caller pushed.
@@ -170,8 +192,8 @@ impl Document {
     }
 
     fn around(&mut self) -> element::Around<'_> {
-        let gain = self.open.iter().rev().find_map(Element::gain).unwrap_or(1.0);
-        element::Around { gain, speller: &mut self.speller, warned: &mut self.warned }
+        let prosody = self.open.iter().rev().find_map(Element::prosody).unwrap_or_default();
+        element::Around { prosody, speller: &mut self.speller, warned: &mut self.warned }
     }
 
     fn end(&mut self, name: &str, out: &mut Vec<Item>) -> Result<()> {
@@ -216,7 +238,7 @@ impl Document {
                 self.leave_language(language, out);
             }
             Element::Speak { language } | Element::Lang { language } => self.leave_language(language, out),
-            Element::Prosody { .. } => out.push(Item::Gain(self.around().gain)),
+            Element::Prosody(_) => out.push(Item::Prosody(self.around().prosody)),
             Element::Plain(_) | Element::Hidden(_) | Element::SayAs { .. } | Element::Phoneme { .. } => {}
         }
     }

@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
     syrinx_model *model;
     syrinx_session *session;
     syrinx_speech *speech;
-    syrinx_speak_options options = {sizeof options, NULL, 0, 0, SYRINX_LANE_ANSWER, 0, 0, 0, NULL, NULL};
+    syrinx_speak_options options = {.struct_size = sizeof options, .lane = SYRINX_LANE_ANSWER};
     syrinx_word word = {sizeof word, NULL, 0, 0, 0, 0, 0, 0};
     int16_t *pcm;
     size_t samples;

@@ -156,6 +156,8 @@ typedef struct syrinx_speak_options {
     uint64_t max_frames; /* 80 ms each, after which speech is cut; no limit */
     const char *language; /* such as "de" or "en-US", by whose rules numbers, dates and the like are read; the model's */
     const syrinx_lexicon *lexicon;
+    float speed;  /* 0.5 to 4, without change of pitch; 1 */
+    float volume; /* up to 4, as a factor; 1 */
 } syrinx_speak_options;
 
 /* Speaks a whole text. */

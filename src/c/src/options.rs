@@ -50,6 +50,8 @@ pub struct CSpeakOptions {
     pub max_frames: u64,
     pub language: *const c_char,
     pub lexicon: *const CLexicon,
+    pub speed: f32,
+    pub volume: f32,
 }
 
 /// `syrinx_live_options`.
@@ -159,6 +161,8 @@ impl CSpeakOptions {
         options.steps = given(self.steps).map(|steps| steps as usize);
         options.guidance = given(self.guidance);
         options.max_frames = given(self.max_frames);
+        options.speed = given(self.speed);
+        options.volume = given(self.volume);
         options.whole_sentences = whole_sentences.then_some(true);
         options.ssml = match (strict, lenient) {
             (true, true) => return Err(Failure::Argument("SSML is strict or lenient, not both".to_owned())),

@@ -101,7 +101,7 @@ fn structs_are_laid_out_alike_on_both_sides() {
             flags threads parallel max_sessions memory_budget_bytes prefix_folder
         }
         "syrinx_session_options" CSessionOptions { context reserved }
-        "syrinx_speak_options" CSpeakOptions { voice seed flags lane steps guidance max_frames language lexicon }
+        "syrinx_speak_options" CSpeakOptions { voice seed flags lane steps guidance max_frames language lexicon speed volume }
         "syrinx_block" CBlock {
             sample samples has_mark wait_ms mark_char mark_char_end mark_byte mark_byte_end
         }

@@ -117,7 +117,7 @@ impl Model {
 
     /// Begins a speech, with a session of its own: of a whole text, or of one that is pushed. `strict`: the text is SSML,
     /// and what is not heard as it is written is an error or not.
-    #[pyo3(signature = (text, *, voice, seed, steps, guidance, max_frames, whole_sentences, language, lexicon, strict))]
+    #[pyo3(signature = (text, *, voice, seed, steps, guidance, max_frames, whole_sentences, language, lexicon, strict, speed, volume))]
     #[allow(clippy::too_many_arguments)] // named ones, of Python's
     fn speech(
         slf: Bound<'_, Self>,
@@ -131,10 +131,14 @@ impl Model {
         language: Option<String>,
         lexicon: Option<PathBuf>,
         strict: Option<bool>,
+        speed: Option<f32>,
+        volume: Option<f32>,
     ) -> PyResult<Speech> {
         let options = SpeakOptions::default()
             .ssml(strict.map(|strict| if strict { Ssml::Strict } else { Ssml::Lenient }))
             .language(language)
+            .speed(speed)
+            .volume(volume)
             .voice(voice)
             .seed(seed)
             .steps(steps)

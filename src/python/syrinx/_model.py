@@ -103,6 +103,8 @@ class Model:
         language=None,
         lexicon=None,
         ssml=None,
+        speed=None,
+        volume=None,
     ):
         """Begins a speech; nothing is computed before a block is asked for.
 
@@ -116,6 +118,8 @@ class Model:
         language: a tag such as "de" or "en-US", by whose rules numbers, dates and the like are read.
         lexicon: a file that says how words are said (PLS, or two columns).
         ssml: "strict" or "lenient" where the text is SSML; its marks are in `Speech.marks`.
+        speed: 0.5 to 4, without change of pitch; 1 changes nothing. Words and marks follow it.
+        volume: 0 to 4, as a factor.
 
         Raises Error: `unknown_voice`, `bad_option`, `busy` where the model has as many speeches as it may,
         `out_of_memory`, `unsupported` for a language without rules, `bad_text` where a string has nothing to say.
@@ -137,6 +141,8 @@ class Model:
             language=language,
             lexicon=lexicon,
             strict=None if ssml is None else ssml == "strict",
+            speed=speed,
+            volume=volume,
         )
         return Speech(core, None if whole else text, self.sample_rate)
 

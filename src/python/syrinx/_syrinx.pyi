@@ -46,6 +46,8 @@ class Model:
         language: Optional[str],
         lexicon: Optional[Union[str, os.PathLike[str]]],
         strict: Optional[bool],
+        speed: Optional[float],
+        volume: Optional[float],
     ) -> Speech: ...
     def warm(self, voice: Optional[str]) -> None: ...
 

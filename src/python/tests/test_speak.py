@@ -23,6 +23,20 @@ def test_the_samples_are_the_programs(model, program, tmp_path):
     assert numpy.array_equal(syrinx.to_int16(model.speak(TEXT, seed=7).samples()), expected)
 
 
+def test_speed_and_volume_are_the_programs(model, program, tmp_path):
+    out = tmp_path / "out.wav"
+    options = ["--speed", "1.5", "--volume", "0.5"]
+    pack = syrinx.default_pack()
+    subprocess.run([program, "say", TEXT, "--pack", pack, "-o", out, *options], check=True, capture_output=True)
+    with wave.open(str(out)) as file:
+        expected = numpy.frombuffer(file.readframes(file.getnframes()), "<i2")
+    speech = model.speak(TEXT, speed=1.5, volume=0.5)
+    assert numpy.array_equal(syrinx.to_int16(speech.samples()), expected)
+    assert speech.words[-1].end == pytest.approx(len(expected) / model.sample_rate)
+    with pytest.raises(syrinx.Error, match="0.5 to 4"):
+        model.speak(TEXT, speed=9)
+
+
 def test_blocks_are_arrays_of_their_own(model):
     blocks = list(model.speak("Go on."))
     assert all(block.dtype == numpy.float32 and block.shape == (model.block_samples,) for block in blocks)

@@ -72,7 +72,7 @@ pub fn read(body: &[u8], info: &ModelInfo, allowed: Allowed) -> Result<Asked, Re
     if allowed.strict && model.as_deref().is_some_and(|model| model != info.name) {
         return Err(Refusal::of_field("model", "unknown_model", format!("the model here is {}", info.name)));
     }
-    check_speed(fields.speed)?;
+    let speed = speed(fields.speed)?;
     if fields.ref_audio.is_some_and(|audio| !audio.is_null()) {
         return Err(Refusal::of_field(
             "ref_audio",
@@ -98,7 +98,8 @@ pub fn read(body: &[u8], info: &ModelInfo, allowed: Allowed) -> Result<Asked, Re
             Form::asked(format.as_deref(), stream_format.as_deref(), stream == Some(false), words, allowed.strict)?
         }
     };
-    Ok(Asked { text: Text::Whole(input), options: SpeakOptions::default().voice(voice).seed(seed), form, words: None })
+    let options = SpeakOptions::default().voice(voice).seed(seed).speed(speed);
+    Ok(Asked { text: Text::Whole(input), options, form, words: None })
 }
 
 /// As [`voice`], where nobody is strict. A name that is unknown is found out where it is spoken in.
@@ -125,14 +126,17 @@ pub fn alias(name: &str, info: &ModelInfo) -> Option<String> {
     info.voices.get(place % info.voices.len().max(1)).cloned()
 }
 
-fn check_speed(speed: Option<Value>) -> Result<(), Refusal> {
+/// Errors: one that cannot be followed.
+pub fn speed(speed: Option<Value>) -> Result<Option<f32>, Refusal> {
     match speed {
-        None | Some(Value::Null) => Ok(()),
-        Some(speed) if speed.as_f64() == Some(1.0) => Ok(()),
-        Some(speed) if speed.is_number() => {
-            let message = format!("speed {speed} is not supported yet: leave it at 1");
-            Err(Refusal::of_field("speed", "unsupported_speed", message))
-        }
-        Some(_) => Err(Refusal::of_field("speed", "invalid_type", "speed is to be a number")),
+        None | Some(Value::Null) => Ok(None),
+        Some(speed) => match speed.as_f64() {
+            Some(factor) if (0.5..=4.0).contains(&factor) => Ok(Some(factor as f32)),
+            Some(_) => {
+                let message = format!("speed {speed} cannot be followed: choose 0.5 to 4");
+                Err(Refusal::of_field("speed", "unsupported_speed", message))
+            }
+            None => Err(Refusal::of_field("speed", "invalid_type", "speed is to be a number")),
+        },
     }
 }

@@ -111,12 +111,13 @@ impl Contexts {
     }
 
     fn push(&mut self, asks: Asks) -> Result<Option<Says>, Refusal> {
-        let Asks { context: name, transcript, more, flush, each, voice, language, form, words, .. } = asks;
+        let Asks { context: name, transcript, more, flush, each, voice, language, speed, volume, form, words, .. } =
+            asks;
         if !self.all.contains_key(&name) {
             if self.all.len() == MAX_CONTEXTS {
                 return Err(message::bad(&format!("more than {MAX_CONTEXTS} contexts at a time")));
             }
-            let options = SpeakOptions::default().voice(voice).language(language);
+            let options = SpeakOptions::default().voice(voice).language(language).speed(speed).volume(volume);
             let context = self.begin(name.clone(), options, form, words);
             self.all.insert(name.clone(), context);
         }

@@ -81,6 +81,12 @@ fn a_text_is_the_samples_of_http_with_its_words_as_they_were_sent() {
     assert_eq!(words["words"], json!(TEXT.split(' ').collect::<Vec<_>>()));
     let end = words["end"].as_array().unwrap().last().unwrap().as_f64().unwrap();
     assert_eq!((words["start"][0].as_f64(), (end * 48_000.0).round() as usize), (Some(0.0), sound.len()));
+    let fast = service.speak(&json!({ "input": TEXT, "response_format": "pcm", "speed": 1.5 }).to_string()).body;
+    client.send(json!({
+        "context_id": "b", "transcript": TEXT, "generation_config": { "speed": 1.5, "volume": 1.0 },
+        "output_format": { "container": "raw", "encoding": "pcm_s16le", "sample_rate": 24000 },
+    }));
+    assert!(client.all("b").1 == fast);
 }
 
 #[test]

@@ -26,6 +26,8 @@ fn pcm_is_the_samples_of_the_library() {
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("audio/pcm")));
     assert_eq!((answer.header("transfer-encoding"), answer.header("x-sample-rate")), (Some("chunked"), Some("24000")));
     assert!(answer.whole && answer.body == expected(TEXT, &options));
+    let fast = service.speak(&body(", \"response_format\": \"pcm\", \"seed\": 7, \"speed\": 2"));
+    assert!(fast.body == expected(TEXT, &options.speed(2.0)));
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn what_is_wrong_is_said_by_field() {
         ("{\"input\": \"x\", \"voice\": []}", "invalid_type", Some("voice")),
         ("{\"input\": \"x\", \"response_format\": \"opus\"}", "unsupported_response_format", Some("response_format")),
         ("{\"input\": \"x\", \"stream_format\": \"x\"}", "unsupported_stream_format", Some("stream_format")),
-        ("{\"input\": \"x\", \"speed\": 2}", "unsupported_speed", Some("speed")),
+        ("{\"input\": \"x\", \"speed\": 5}", "unsupported_speed", Some("speed")),
         ("{\"input\": \"x\", \"speed\": \"fast\"}", "invalid_type", Some("speed")),
         ("{\"input\": \"x\", \"seed\": -1}", "invalid_type", Some("seed")),
     ] {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Item, MOST_MS, Place};
+use super::{Item, MOST_MS, Place, Prosody};
 use crate::error::ErrorKind;
 use crate::text::Speller;
 use crate::text::phones::Phones;
@@ -21,9 +21,7 @@ pub(super) enum Element {
     Lang {
         language: Option<Arc<Speller>>,
     },
-    Prosody {
-        gain: f32,
-    },
+    Prosody(Prosody),
     /// Its text is read at its end.
     SayAs {
         kind: String,
@@ -51,7 +49,7 @@ pub(super) struct Fault {
 
 /// What is in force where a tag stands.
 pub(super) struct Around<'a> {
-    pub gain: f32,
+    pub prosody: Prosody,
     pub speller: &'a mut Arc<Speller>,
     pub warned: &'a mut Vec<&'static str>,
 }
@@ -70,7 +68,7 @@ impl Element {
             Self::Speak { .. } => "speak",
             Self::Block { name, .. } => name,
             Self::Lang { .. } => "lang",
-            Self::Prosody { .. } => "prosody",
+            Self::Prosody(_) => "prosody",
             Self::SayAs { .. } => "say-as",
             Self::Phoneme { .. } => "phoneme",
             Self::Plain(name) | Self::Hidden(name) => name,
@@ -81,9 +79,9 @@ impl Element {
         matches!(self, Self::Hidden(_))
     }
 
-    pub fn gain(&self) -> Option<f32> {
+    pub fn prosody(&self) -> Option<Prosody> {
         match self {
-            Self::Prosody { gain } => Some(*gain),
+            Self::Prosody(prosody) => Some(*prosody),
             _ => None,
         }
     }
@@ -146,17 +144,20 @@ impl Element {
                 Self::Phoneme { phones, content: String::new(), places: Vec::new() }
             }
             "prosody" => {
-                for other in ["rate", "pitch", "range", "contour", "duration"] {
+                for other in ["pitch", "range", "contour", "duration"] {
                     if get(other).is_some_and(|value| !matches!(value, "default" | "medium" | "100%" | "+0%" | "1")) {
                         around.warn(other);
                     }
                 }
-                let gain = match get("volume") {
-                    Some(volume) => gain(volume, around.gain)?,
-                    None => around.gain,
-                };
-                out.push(Item::Gain(gain));
-                Self::Prosody { gain }
+                let mut prosody = around.prosody;
+                if let Some(volume) = get("volume") {
+                    prosody.gain = gain(volume, prosody.gain)?;
+                }
+                if let Some(rate) = get("rate") {
+                    prosody.speed = speed(rate, prosody.speed)?;
+                }
+                out.push(Item::Prosody(prosody));
+                Self::Prosody(prosody)
             }
             "emphasis" => {
                 around.warn("emphasis");
@@ -213,6 +214,27 @@ fn strength_ms(strength: &str) -> Result<u32, Fault> {
         "strong" => 700,
         "x-strong" => 1200,
         _ => return Err(bad(format!("break: \"{strength}\" is no strength: write weak, medium or strong"))),
+    })
+}
+
+/// A factor, of a name, or of a share of what is in force (SSML 1.1 section 3.2.4): `120%` is 1.2 of it, and so are `+20%`
+/// and, from SSML 1.0, `1.2`.
+fn speed(rate: &str, now: f32) -> Result<f32, Fault> {
+    Ok(match rate {
+        "x-slow" => 0.5,
+        "slow" => 0.75,
+        "medium" | "default" => 1.0,
+        "fast" => 1.4,
+        "x-fast" => 2.0,
+        _ => {
+            let (number, unit) = rate.strip_suffix('%').map_or((rate, 1.0), |number| (number, 0.01));
+            let change = number.starts_with(['+', '-']) && unit != 1.0;
+            let factor = number.trim().parse::<f32>().ok().map(|n| n * unit + if change { 1.0 } else { 0.0 });
+            match factor.filter(|factor| (0.1..=10.0).contains(factor)) {
+                Some(factor) => now * factor,
+                None => return Err(bad(format!("rate \"{rate}\": write slow, fast, or 120% (10% to 1000%)"))),
+            }
+        }
     })
 }
 

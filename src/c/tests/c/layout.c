@@ -27,6 +27,8 @@ int main(void) {
     MEMBER(syrinx_speak_options, max_frames);
     MEMBER(syrinx_speak_options, language);
     MEMBER(syrinx_speak_options, lexicon);
+    MEMBER(syrinx_speak_options, speed);
+    MEMBER(syrinx_speak_options, volume);
     STRUCT(syrinx_block);
     MEMBER(syrinx_block, sample);
     MEMBER(syrinx_block, samples);

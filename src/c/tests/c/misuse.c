@@ -60,7 +60,7 @@ static void sizes(syrinx_model *model, syrinx_session *session) {
     struct {
         syrinx_speak_options known;
         uint64_t later;
-    } newer = {{sizeof newer, NULL, 0, 0, 0, 0, 0, 1, NULL, NULL}, 0};
+    } newer = {.known = {.struct_size = sizeof newer, .max_frames = 1}};
     struct {
         size_t struct_size;
         const char *voice;
@@ -100,7 +100,7 @@ static void sizes(syrinx_model *model, syrinx_session *session) {
 
 /* A lexicon may go before the speech that uses it; marks come with their samples, pauses in silence. */
 static void reading(syrinx_session *session) {
-    syrinx_speak_options options = {sizeof options, NULL, 0, SYRINX_SPEAK_SSML, 0, 0, 0, 0, NULL, NULL};
+    syrinx_speak_options options = {.struct_size = sizeof options, .flags = SYRINX_SPEAK_SSML};
     syrinx_mark mark = {sizeof mark, NULL, 0};
     syrinx_lexicon *lexicon;
     syrinx_speech *speech;
@@ -201,7 +201,7 @@ int main(int argc, char **argv) {
     syrinx_session *session;
     pthread_t thread;
     syrinx_model_options broke = {sizeof broke, 0, 0, 0, 0, 1, NULL};
-    syrinx_speak_options short_of_frames = {sizeof short_of_frames, NULL, 0, 0, 0, 0, 0, 1, NULL, NULL};
+    syrinx_speak_options short_of_frames = {.struct_size = sizeof short_of_frames, .max_frames = 1};
     syrinx_speech *speech;
     float pcm[4096];
 

@@ -12,7 +12,7 @@ use syrinx::{ModelInfo, Word};
 
 use crate::form::{Form, Wrap};
 use crate::refusal::Refusal;
-use crate::request::known_voice;
+use crate::request::{known_voice, speed};
 
 /// Most bytes of a context's name.
 const MAX_NAME: usize = 128;
@@ -31,6 +31,7 @@ struct Fields {
     output_format: Output,
     add_timestamps: bool,
     max_buffer_delay_ms: Option<u64>,
+    generation_config: Config,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -39,6 +40,13 @@ struct Output {
     container: Option<String>,
     encoding: Option<String>,
     sample_rate: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Config {
+    speed: Option<Value>,
+    volume: Option<f32>,
 }
 
 /// What a client asks for.
@@ -54,6 +62,8 @@ pub struct Asks {
     pub each: bool,
     pub voice: Option<String>,
     pub language: Option<String>,
+    pub speed: Option<f32>,
+    pub volume: Option<f32>,
     pub form: Form,
     pub words: bool,
 }
@@ -83,6 +93,8 @@ impl Asks {
             each: fields.max_buffer_delay_ms == Some(0),
             voice,
             language: fields.language.filter(|tag| !spoken(tag)),
+            speed: speed(fields.generation_config.speed).map_err(wrong)?,
+            volume: fields.generation_config.volume,
             form,
             words: fields.add_timestamps,
             context,
