@@ -95,6 +95,8 @@ mod flow;
 mod frame;
 mod ggml;
 #[allow(missing_docs)] // public to the lab alone
+mod hear;
+#[allow(missing_docs)] // public to the lab alone
 mod kernel;
 mod live;
 mod model;
@@ -138,5 +140,5 @@ pub mod lab {
     macro_rules! rooms {
         ($($room:ident),*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
-    rooms!(backbone, board, codec, device, flow, frame, kernel, live, model, pack, ring, speak, text);
+    rooms!(backbone, board, codec, device, flow, frame, hear, kernel, live, model, pack, ring, speak, text);
 }

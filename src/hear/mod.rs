@@ -1,0 +1,3 @@
+//! Listening. In: 16 kHz mono samples. Out: what is said in them, and when.
+
+pub mod wav;
