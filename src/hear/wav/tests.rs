@@ -39,7 +39,7 @@ fn refused(bytes: Vec<u8>) -> String {
 /// Largest difference from the tone, but for the edges, where the resampler sees silence.
 fn error(heard: &[f32]) -> f32 {
     let expected = tone(RATE_HZ, heard.len());
-    let inner = 100..heard.len() - 100;
+    let inner = 400..heard.len() - 400;
     inner.map(|i| (heard[i] - expected[i]).abs()).fold(0.0, f32::max)
 }
 
