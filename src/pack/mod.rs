@@ -125,6 +125,11 @@ fn open_page(dir: &Path, options: OpenOptions, check_family: fn(&Manifest) -> Re
     Ok(manifest)
 }
 
+/// Whether the pack in a folder listens, as its front page says. Errors: `BadPack`, `NewerPack`.
+pub fn listens(dir: &Path) -> Result<bool> {
+    Ok(syrinx_quant::manifest::listens(&read_manifest(dir)?.family))
+}
+
 fn read_manifest(dir: &Path) -> Result<Manifest> {
     let path = dir.join(MANIFEST_FILE);
     let text = std::fs::read_to_string(&path).map_err(|e| {

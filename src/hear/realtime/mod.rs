@@ -17,5 +17,5 @@ mod stream;
 mod weights;
 
 pub use spelling::Spelling;
-pub use stream::{Stream, Token, Trace};
-pub use weights::Recogniser;
+pub use stream::{Stream, Times, Token, Trace};
+pub use weights::{Recogniser, TokenBytes};

@@ -5,6 +5,7 @@
 //! follows a word by the delay, and text never runs without sound.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::front::Front;
 use super::weights::{DecoderStart, EncoderStart, Recogniser};
@@ -19,6 +20,33 @@ pub struct Token {
     pub id: u32,
     /// What it tells of ended at this many tokens from the first sample of the stream; it may be before it.
     pub at: i64,
+}
+
+/// Time that each stage has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Spectra and convolutions.
+    pub front: Duration,
+    pub encoder: Duration,
+    pub adapter: Duration,
+    /// With the choice of the token.
+    pub decoder: Duration,
+}
+
+impl Times {
+    pub fn total(&self) -> Duration {
+        self.front + self.encoder + self.adapter + self.decoder
+    }
+
+    /// What has been added since.
+    pub fn since(&self, before: Self) -> Self {
+        Self {
+            front: self.front - before.front,
+            encoder: self.encoder - before.encoder,
+            adapter: self.adapter - before.adapter,
+            decoder: self.decoder - before.decoder,
+        }
+    }
 }
 
 /// What every stage computed, for comparison with a reference.
@@ -59,6 +87,7 @@ pub struct Stream {
     fed: usize,
     ended: bool,
     trace: Option<Box<Trace>>,
+    times: Times,
 }
 
 impl Stream {
@@ -85,6 +114,7 @@ impl Stream {
             fed: 0,
             ended: false,
             trace: None,
+            times: Times::default(),
             ears,
         }
     }
@@ -97,6 +127,11 @@ impl Stream {
     /// Whether the model has ended the text. What follows is not heard before [`Stream::restart`].
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Since it was made.
+    pub fn times(&self) -> Times {
+        self.times
     }
 
     /// Notes from now on what every stage computes, and computes more for it.
@@ -161,10 +196,13 @@ impl Stream {
 
     /// Computes the next token, if all of it has come.
     fn token(&mut self, answers: &mut Vec<Token>) -> Result<()> {
-        let Self { front, encoder, states, trace, .. } = self;
+        let Self { front, encoder, states, trace, times, .. } = self;
         let pool = &self.ears.pool;
+        let began = Instant::now();
         let Some(rows) = front.rows(pool) else { return Ok(()) };
+        let has_rows = Instant::now();
         encoder.step(rows)?;
+        let has_states = Instant::now();
         if let Some(trace) = trace {
             trace.conv.extend_from_slice(rows);
             trace.mel.extend_from_slice(front.last_spectra());
@@ -178,9 +216,12 @@ impl Stream {
             trace.encoder.extend_from_slice(states);
             trace.audio.extend_from_slice(&self.row);
         }
-        if let Some(answer) = self.answer()? {
-            answers.push(answer);
-        }
+        let is_adapted = Instant::now();
+        times.front += has_rows - began;
+        times.encoder += has_states - has_rows;
+        times.adapter += is_adapted - has_states;
+        answers.extend(self.answer()?);
+        self.times.decoder += is_adapted.elapsed();
         Ok(())
     }
 

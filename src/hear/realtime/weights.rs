@@ -44,6 +44,15 @@ pub struct Recogniser {
     starts: Mutex<Starts>,
 }
 
+/// Bytes of weights that a token reads, by stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenBytes {
+    /// Convolutions and adapter.
+    pub front: u64,
+    pub encoder: u64,
+    pub decoder: u64,
+}
+
 /// Where streams begin.
 #[derive(Debug, Default)]
 struct Starts {
@@ -99,6 +108,10 @@ impl Recogniser {
 
     pub fn shape(&self) -> &Realtime {
         &self.shape
+    }
+
+    pub fn token_bytes(&self) -> TokenBytes {
+        TokenBytes { front: self.front.bytes() as u64, encoder: self.encoder.bytes(), decoder: self.decoder.bytes() }
     }
 
     pub fn spelling(&self) -> &Spelling {
