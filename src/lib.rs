@@ -1,4 +1,4 @@
-//! Syrinx speaks text on the device: an offline runtime for speech models of the Voxtral TTS family.
+//! Syrinx speaks text on the device, and hears it: an offline runtime for speech models of the Voxtral family.
 //!
 //! ```text
 //! text ─► normalise ─► clauses                                                 text/
@@ -41,6 +41,28 @@
 //! speech.finish();
 //! for block in speech {
 //!     let samples: Vec<f32> = block?; // 1920 samples at 24 kHz in a Voxtral pack
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! And the other way:
+//!
+//! ```no_run
+//! use syrinx::{Ears, EarsOptions, ListenOptions};
+//!
+//! # fn main() -> syrinx::Result<()> {
+//! # let microphone: Vec<Vec<f32>> = Vec::new();
+//! let ears = Ears::open("packs/realtime-q4", EarsOptions::default())?;
+//! let mut listener = ears.listener(ListenOptions::default().delay_ms(240))?;
+//! for samples in microphone {
+//!     // 16 kHz, mono, in pieces of any length
+//!     for heard in listener.feed(&samples)? {
+//!         println!("{}{}", heard.text, if heard.is_final { "" } else { " …" });
+//!     }
+//! }
+//! for heard in listener.flush()? {
+//!     println!("{}", heard.text);
 //! }
 //! # Ok(())
 //! # }

@@ -223,6 +223,7 @@ fn with_sizes(pack: &EarsOf, edit: fn(&mut Realtime)) -> Arc<Recogniser> {
         patch("encoder.gguf", "granite_swa.attention.sliding_window", size(new.encoder.window));
     }
     patch("hear.gguf", "syrinx.decoder.window", size(new.decoder.window));
+    patch("hear.gguf", "syrinx.text.word", size(new.text.word as usize));
     patch("hear.gguf", "syrinx.front.log_mel_max", new.front.log_mel_max.to_le_bytes());
     let open = OpenOptions { verify: false, commercial: false };
     Recogniser::open(&EarsPack::open(folder.path(), open).unwrap(), 1).unwrap()
@@ -266,6 +267,50 @@ fn delays_that_the_model_does_not_know_are_refused_by_what_there_is() {
         assert_eq!(error.kind(), ErrorKind::BadOption);
         assert!(error.message().contains("80 to 2400"), "{error}");
     }
+}
+
+#[test]
+fn a_delay_can_be_changed_between_two_texts() {
+    let signal = golden("tiny").f32("signal").values;
+    let pack = EarsOf::import("tiny", Recipe::F32);
+    let ears = ears(&pack);
+    let texts = |all: Vec<Heard>| all.into_iter().filter(|h| h.is_final).map(|h| h.text).collect::<Vec<_>>();
+    let mut listener = ears.listener(ListenOptions::default()).unwrap();
+    let at_480 = texts(listen(&mut listener, &signal, 1280));
+    assert!(listener.set_delay_ms(960).unwrap().is_empty());
+    let at_960 = texts(listen(&mut listener, &signal, 1280));
+    let mut fresh = ears.listener(ListenOptions::default().delay_ms(960)).unwrap();
+    assert_eq!(at_960, texts(listen(&mut fresh, &signal, 1280)));
+    assert_ne!(at_960, at_480);
+    listener.set_delay_ms(480).unwrap();
+    assert_eq!(texts(listen(&mut listener, &signal, 1280)), at_480);
+    assert_eq!(listener.set_delay_ms(500).unwrap_err().kind(), ErrorKind::BadOption);
+}
+
+#[test]
+fn expected_phrases_are_heard_in_open_words_alone() {
+    let golden = golden("tiny");
+    let signal = golden.f32("signal").values;
+    let pack = EarsOf::import("tiny", Recipe::F32);
+    let expected = golden.i32("tokens").values;
+    let tokens = |ears: &Arc<Recogniser>, bonus: f32| {
+        let mut stream = ears.stream(6, Some(usize::MAX)).unwrap();
+        stream.set_phrases(Some(ears.phrases(&["go", "stop now"], bonus).unwrap()));
+        let mut answers = Vec::new();
+        stream.push(&signal, &mut answers).unwrap();
+        stream.finish(true, &mut answers).unwrap();
+        answers.iter().map(|token| token.id as i32).collect::<Vec<_>>()
+    };
+    // These random weights never open a word, so that there is none to be drawn along.
+    assert_eq!(tokens(&recogniser(&pack), 1e6), expected);
+    // They do where token 27 is taken for the one that does.
+    let opens = expected.iter().position(|&id| id == 27).unwrap();
+    let ears = with_sizes(&pack, |shape| shape.text.word = 27);
+    assert_eq!(tokens(&ears, 0.0), expected);
+    let drawn = tokens(&ears, 1e6);
+    assert_eq!(drawn[..=opens], expected[..=opens]);
+    let first = ears.spelling().bytes(drawn[opens + 1] as u32);
+    assert!([" ", "g", "s"].iter().any(|begins| first.starts_with(begins.as_bytes())), "{first:?}");
 }
 
 #[test]

@@ -9,6 +9,8 @@
 //! pack of recipe f32 ─► repack ───────────┘                   runtime: Manifest, GgufFile, Shape ─► report
 //! ```
 //!
+//! A pack that speaks and one that listens (`realtime`) differ in sizes and files, and share the rest.
+//!
 //! The runtime uses the right-hand side only, which is all that there is without features. Nothing here depends on it.
 
 #[cfg(feature = "write")]

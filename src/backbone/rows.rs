@@ -93,6 +93,12 @@ impl Rows {
         self.used
     }
 
+    /// Another variant from the next row on. What is in the cache is of the one before: to be used before
+    /// [`Rows::start`] or [`Rows::clear`].
+    pub fn set_variant(&mut self, variant: Arc<Variant>) {
+        self.variant = Some(variant);
+    }
+
     /// Computes the next rows, `[n][dim]`, with the state and logits of each. Errors: `Backend`.
     pub fn step(&mut self, rows: &[f32]) -> Result<()> {
         self.run(rows, true)

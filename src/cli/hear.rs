@@ -28,6 +28,12 @@ pub struct Hear {
     /// Silence that ends a line.
     #[arg(long, value_name = "MS", default_value_t = 800)]
     pause_ms: u32,
+    /// Phrases that are expected, a line each: names, words of the trade.
+    #[arg(long, value_name = "FILE")]
+    phrases: Option<PathBuf>,
+    /// What a token that continues one is likelier by, in natural logarithms.
+    #[arg(long, value_name = "NATS", default_value_t = 2.0, requires = "phrases")]
+    phrase_bonus: f32,
     /// What is written.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
@@ -73,6 +79,7 @@ impl Hear {
         let options = EarsOptions::default().verify(!self.no_verify).commercial(self.commercial).threads(self.threads);
         let ears = Ears::open(folder, options)?;
         let options = ListenOptions::default().delay_ms(self.delay_ms).pause_ms(self.pause_ms);
+        let options = options.phrases(self.phrases()?).phrase_bonus(self.phrase_bonus);
         let mut listener = ears.listener(options)?;
         let mut writer = Writer::new(self.form())?;
         interrupt::watch();
@@ -90,6 +97,12 @@ impl Hear {
         let (seconds, took) = (count as f64 / f64::from(ears.info().sample_rate_hz), started.elapsed().as_secs_f64());
         log::info!("heard {seconds:.1} s in {took:.1} s, {:.2} of its time", took / seconds.max(1e-3));
         Ok(())
+    }
+
+    fn phrases(&self) -> Result<Vec<String>> {
+        let Some(path) = &self.phrases else { return Ok(Vec::new()) };
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
 
     fn form(&self) -> Form {

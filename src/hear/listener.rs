@@ -58,8 +58,12 @@ impl Ears {
         let recall = options.recall_ms.map(|ms| (f64::from(ms) / ears.token_ms()).ceil() as usize);
         let text = &ears.shape().text;
         let ids = Ids { eos: text.eos, pad: text.pad, word: text.word };
+        let mut stream = ears.stream(delay, recall)?;
+        if !options.phrases.is_empty() {
+            stream.set_phrases(Some(ears.phrases(&options.phrases, options.phrase_bonus)?));
+        }
         Ok(Listener {
-            stream: ears.stream(delay, recall)?,
+            stream,
             transcript: Transcript::new(ids, ears.token_ms(), options.pause_ms),
             rate_hz: u64::from(self.info.sample_rate_hz),
             heard: 0,
@@ -111,6 +115,15 @@ impl Listener {
         self.transcript.close();
         self.restart()?;
         Ok(self.transcript.take())
+    }
+
+    /// What was said has an end here, as with [`Listener::flush`]; what follows is told another delay after it. Errors:
+    /// `BadOption`; as [`Listener::feed`].
+    pub fn set_delay_ms(&mut self, delay_ms: u32) -> Result<Vec<Heard>> {
+        let delay = self.ears.delay(Some(delay_ms))?;
+        let heard = self.flush()?;
+        self.stream.set_delay(delay)?;
+        Ok(heard)
     }
 
     /// Forgets what was heard and not ended. Times go on. Errors: `Backend`.

@@ -48,16 +48,23 @@ pub struct ListenOptions {
     /// How far back the text is remembered while a stream goes on, no farther than the model can. `None`: 160 s. It costs
     /// 1.3 MB per second in the released model.
     pub recall_ms: Option<u32>,
+    /// Phrases that are expected: names, words of the trade. None by default.
+    pub phrases: Vec<String>,
+    /// What a token that continues a phrase is likelier by, in natural logarithms. Small enough, it decides between two words
+    /// that sound alike; too large, it hears the phrases everywhere.
+    pub phrase_bonus: f32,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { delay_ms: None, pause_ms: 800, recall_ms: None }
+        Self { delay_ms: None, pause_ms: 800, recall_ms: None, phrases: Vec::new(), phrase_bonus: 2.0 }
     }
 }
 
 impl ListenOptions {
-    crate::setters::setters! { delay_ms: Option<u32>, pause_ms: u32, recall_ms: Option<u32> }
+    crate::setters::setters! {
+        delay_ms: Option<u32>, pause_ms: u32, recall_ms: Option<u32>, phrases: Vec<String>, phrase_bonus: f32,
+    }
 }
 
 /// What ears are, for people and for programs that choose.

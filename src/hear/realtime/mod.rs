@@ -12,10 +12,12 @@
 
 mod condition;
 mod front;
+mod phrases;
 mod spelling;
 mod stream;
 mod weights;
 
+pub use phrases::Phrases;
 pub use spelling::Spelling;
 pub use stream::{Stream, Times, Token, Trace};
 pub use weights::{Recogniser, TokenBytes};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::front::Front;
+use super::phrases::{Phrases, Said};
 use super::weights::{DecoderStart, EncoderStart, Recogniser};
 use crate::backbone::{Rows, Variant};
 use crate::error::Result;
@@ -86,6 +87,7 @@ pub struct Stream {
     /// Samples of the caller's since the start.
     fed: usize,
     ended: bool,
+    phrases: Option<(Arc<Phrases>, Said)>,
     trace: Option<Box<Trace>>,
     times: Times,
 }
@@ -113,6 +115,7 @@ impl Stream {
             table,
             fed: 0,
             ended: false,
+            phrases: None,
             trace: None,
             times: Times::default(),
             ears,
@@ -127,6 +130,19 @@ impl Stream {
     /// Whether the model has ended the text. What follows is not heard before [`Stream::restart`].
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Phrases that are expected from now on.
+    pub fn set_phrases(&mut self, phrases: Option<Arc<Phrases>>) {
+        self.phrases = phrases.map(|phrases| (phrases, Said::default()));
+    }
+
+    /// Another delay, in tokens; the stream begins anew. Errors: `BadPack`, `Backend`.
+    pub fn set_delay(&mut self, delay: usize) -> Result<()> {
+        self.variant = self.ears.variant(delay)?;
+        self.decoder.set_variant(self.variant.clone());
+        self.delay = delay;
+        self.restart()
     }
 
     /// Since it was made.
@@ -162,6 +178,9 @@ impl Stream {
         self.last = self.ears.shape.text.pad;
         self.fed = 0;
         self.ended = false;
+        if let Some((_, said)) = &mut self.phrases {
+            *said = Said::default();
+        }
         Ok(())
     }
 
@@ -242,7 +261,11 @@ impl Stream {
         }
         decoder.step(&self.row)?;
         let output = decoder.output(0)?;
-        let id = largest(output.logits);
+        let mut id = largest(output.logits);
+        if let (true, Some((phrases, said))) = (answers, &mut self.phrases) {
+            id = phrases.choose(said, output.logits, id);
+            phrases.follow(said, id, shape.text.pad, shape.text.word);
+        }
         if let Some(trace) = &mut self.trace {
             trace.hidden.extend_from_slice(output.hidden);
             if answers {

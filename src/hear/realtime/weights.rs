@@ -5,6 +5,7 @@
 //! with the decoder's weights (see [`Variant`]).
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use syrinx_quant::GgufFile;
@@ -14,6 +15,7 @@ use syrinx_quant::shape::Realtime;
 
 use super::condition;
 use super::front::{Front, FrontState, FrontWeights};
+use super::phrases::Phrases;
 use super::spelling::Spelling;
 use super::stream::Stream;
 use crate::backbone::{KvType, Rows, RowsOptions, RowsState, RowsWeights, Variant};
@@ -39,6 +41,7 @@ pub struct Recogniser {
     decoder: Arc<RowsWeights>,
     hear: Arc<GgufFile>,
     decoder_file: Arc<GgufFile>,
+    tokenizer: PathBuf,
     kv: KvType,
     threads: usize,
     starts: Mutex<Starts>,
@@ -99,6 +102,7 @@ impl Recogniser {
             decoder: RowsWeights::open(&decoder, shape.decoder.dim, vocab_size)?,
             hear: pack.hear().clone(),
             decoder_file,
+            tokenizer: pack.tokenizer_path(),
             kv: if pack.manifest().recipe == "f32" { KvType::F32 } else { KvType::F16 },
             threads: allowed_threads(threads),
             starts: Mutex::default(),
@@ -112,6 +116,11 @@ impl Recogniser {
 
     pub fn token_bytes(&self) -> TokenBytes {
         TokenBytes { front: self.front.bytes() as u64, encoder: self.encoder.bytes(), decoder: self.decoder.bytes() }
+    }
+
+    /// Phrases that are expected, each token of which is to be likelier by `bonus`. Errors: `BadOption`, `BadPack`.
+    pub fn phrases<S: AsRef<str>>(&self, phrases: &[S], bonus: f32) -> Result<Arc<Phrases>> {
+        Phrases::open(&self.tokenizer, phrases, bonus).map(Arc::new)
     }
 
     pub fn spelling(&self) -> &Spelling {
@@ -167,7 +176,7 @@ impl Recogniser {
     }
 
     /// The decoder's vectors for a delay. Errors: `BadPack`.
-    fn variant(&self, delay: usize) -> Result<Arc<Variant>> {
+    pub(super) fn variant(&self, delay: usize) -> Result<Arc<Variant>> {
         let starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
         match starts.decoders.get(&delay) {
             Some(start) => Ok(start.variant.clone()),
