@@ -1,8 +1,7 @@
 //! `syrinx hear`: sound in, text out.
 
-use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
@@ -117,7 +116,7 @@ impl Hear {
     fn recording(&self) -> Result<Recording> {
         let Some(rate_hz) = self.raw else { return Recording::open(&self.file) };
         let format = Format { rate_hz, channels: 1, encoding: Encoding::S16 };
-        if self.file == OsString::from("-") {
+        if self.file == Path::new("-") {
             return Recording::raw("standard input", Box::new(std::io::stdin()), format);
         }
         let file = std::fs::File::open(&self.file).map_err(|e| Error::io("read", &self.file, e))?;
