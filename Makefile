@@ -59,10 +59,11 @@ target/train/ready: models/train/requirements.txt
 	target/train/bin/pip install -q --no-deps -r models/train/requirements-judges.txt
 	@touch $@
 
-# What takes a night: what is heard for ten thousand random orders of calls; an hour of text from a file and by the library;
+# What takes a night: ten hours of listening; what is heard for ten thousand random orders of calls; an hour of text from a file and by the library;
 # texts of up to 5,000 characters live, which take their time.
 night: scripts
 	SYRINX_NIGHT=1 cargo test --release --test one_way
+	SYRINX_HEAR_MINUTES=600 cargo test --release --test hear_long -- --nocapture
 
 scripts: setup
 	SYRINX_SCRIPTS=10000 cargo test --release --lib -- live::tests::scripts --nocapture

@@ -1,4 +1,4 @@
-//! Syrinx speaks text on the device: an offline runtime for speech models of the Voxtral TTS family.
+//! Syrinx speaks text on the device, and hears it: an offline runtime for speech models of the Voxtral family.
 //!
 //! ```text
 //! text ─► normalise ─► clauses                                                 text/
@@ -23,6 +23,8 @@
 //!   out, no device. [`to_i16`] makes integers of them as the program does.
 //! - [`Live`] ([`LiveOptions`]), [`Utterance`], [`Event`], [`Lane`]: sound at once, cancel within a period, what was heard.
 //!   [`Renderer`]: the same where an audio callback of the caller's asks for samples.
+//! - [`Ears`] ([`EarsOptions`], [`EarsInfo`]), [`Listener`] ([`ListenOptions`]), [`Heard`], [`HeardWord`]: samples in, text out,
+//!   of a pack that listens.
 //! - [`Phrase`]: sound made in advance. [`Sink`], [`DeviceChoice`]: where sound goes.
 //! - [`Error`], [`ErrorKind`], [`Result`]: what went wrong, and what the caller can do.
 //! - [`options`]: what options, events and sinks are made of.
@@ -39,6 +41,28 @@
 //! speech.finish();
 //! for block in speech {
 //!     let samples: Vec<f32> = block?; // 1920 samples at 24 kHz in a Voxtral pack
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! And the other way:
+//!
+//! ```no_run
+//! use syrinx::{Ears, EarsOptions, ListenOptions};
+//!
+//! # fn main() -> syrinx::Result<()> {
+//! # let microphone: Vec<Vec<f32>> = Vec::new();
+//! let ears = Ears::open("packs/realtime-q4", EarsOptions::default())?;
+//! let mut listener = ears.listener(ListenOptions::default().delay_ms(240))?;
+//! for samples in microphone {
+//!     // 16 kHz, mono, in pieces of any length
+//!     for heard in listener.feed(&samples)? {
+//!         println!("{}{}", heard.text, if heard.is_final { "" } else { " …" });
+//!     }
+//! }
+//! for heard in listener.flush()? {
+//!     println!("{}", heard.text);
 //! }
 //! # Ok(())
 //! # }
@@ -94,6 +118,7 @@ mod flow;
 #[allow(missing_docs)] // public to the lab alone
 mod frame;
 mod ggml;
+mod hear;
 #[allow(missing_docs)] // public to the lab alone
 mod kernel;
 mod live;
@@ -113,6 +138,7 @@ mod write;
 pub use device::wav::to_i16;
 pub use device::{DeviceChoice, Sink};
 pub use error::{Error, ErrorKind, Result};
+pub use hear::{Ears, EarsInfo, EarsOptions, Heard, HeardWord, ListenOptions, Listener};
 pub use live::{Event, Live, LiveOptions, Renderer, Utterance};
 pub use model::{Model, ModelInfo, ModelOptions};
 pub use speak::{
@@ -138,5 +164,5 @@ pub mod lab {
     macro_rules! rooms {
         ($($room:ident),*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
-    rooms!(backbone, board, codec, device, flow, frame, kernel, live, model, pack, ring, speak, text);
+    rooms!(backbone, board, codec, device, flow, frame, hear, kernel, live, model, pack, ring, speak, text);
 }

@@ -8,7 +8,7 @@ const ROWS: [&[&str]; 12] = [
     &["main"],
     &["cli"],
     &["live"],
-    &["speak"],
+    &["hear", "speak"],
     &["board", "device"],
     &["model", "ring"],
     &["backbone", "codec", "flow", "text"],

@@ -9,6 +9,8 @@
 //! pack of recipe f32 ─► repack ───────────┘                   runtime: Manifest, GgufFile, Shape ─► report
 //! ```
 //!
+//! A pack that speaks and one that listens (`realtime`) differ in sizes and files, and share the rest.
+//!
 //! The runtime uses the right-hand side only, which is all that there is without features. Nothing here depends on it.
 
 #[cfg(feature = "write")]
@@ -31,6 +33,8 @@ mod map;
 pub mod pack;
 #[cfg(feature = "import")]
 pub mod params;
+#[cfg(feature = "write")]
+pub mod realtime;
 pub mod recipe;
 #[cfg(feature = "import")]
 pub mod repack;

@@ -28,8 +28,17 @@ pub struct PackArguments {
 
 impl PackArguments {
     pub fn open(&self) -> Result<Arc<Pack>> {
-        let dir = self.pack.clone().map_or_else(default_pack, Ok)?;
-        Pack::open(&dir, OpenOptions { verify: !self.no_verify, commercial: self.commercial }).map(Arc::new)
+        Pack::open(&self.folder()?, self.options()).map(Arc::new)
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> Result<PathBuf> {
+        self.pack.clone().map_or_else(default_pack, Ok)
+    }
+
+    /// How strictly it is opened.
+    pub fn options(&self) -> OpenOptions {
+        OpenOptions { verify: !self.no_verify, commercial: self.commercial }
     }
 }
 

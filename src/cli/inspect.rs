@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use syrinx::Result;
+use syrinx::lab::pack::{EarsPack, listens};
 use syrinx_quant::gguf::TensorInfo;
-use syrinx_quant::{DType, GgufFile};
+use syrinx_quant::manifest::{DECODER_FILE, ENCODER_FILE};
+use syrinx_quant::shape::Realtime;
+use syrinx_quant::{DType, GgufFile, Manifest};
 
 use super::output::outln;
 
@@ -19,12 +22,12 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn run(self) -> Result<()> {
+        if listens(&self.pack.folder()?)? {
+            return self.ears();
+        }
         let pack = self.pack.open()?;
         let (manifest, shape) = (pack.manifest(), pack.shape());
-        let commercial = if manifest.licence.commercial { "commercial use allowed" } else { "no commercial use" };
-        outln!("{} {} ({}, recipe {})", manifest.name, manifest.version, manifest.family, manifest.recipe)?;
-        outln!("licence      {}, {commercial}. {}", manifest.licence.spdx, manifest.licence.note)?;
-        outln!("languages    {}", manifest.languages.join(", "))?;
+        page(manifest)?;
         outln!("voices       {}", pack.voices().join(", "))?;
         let samples = shape.codec.samples_per_frame();
         outln!(
@@ -44,25 +47,77 @@ impl Inspect {
         )?;
         outln!("flow head    {} layers of {}, {} steps, guidance {}", f.layers, f.dim, f.steps, f.guidance)?;
         outln!("codec        layers {:?} of {}, windows {:?}", c.lengths, c.dim, c.windows)?;
-        for (key, value) in &manifest.provenance {
-            outln!("provenance   {key}: {value}")?;
-        }
+        provenance(manifest)?;
         let backbone = GgufFile::open(&pack.backbone_path())?;
-        let tensors =
-            || backbone.tensors().iter().map(|t| ("backbone", t)).chain(pack.speech().tensors().iter().map(by_part));
+        let tensors = backbone.tensors().iter().map(|t| ("backbone", t));
+        self.tensors(&tensors.chain(pack.speech().tensors().iter().map(by_part)).collect::<Vec<_>>())
+    }
+
+    /// A pack that listens.
+    fn ears(&self) -> Result<()> {
+        let pack = EarsPack::open(&self.pack.folder()?, self.pack.options())?;
+        let manifest = pack.manifest();
+        page(manifest)?;
+        let shape = Realtime::from_metadata(pack.hear())?;
+        let Realtime { front, encoder, decoder, text, schedule } = &shape;
+        let samples = shape.samples_per_token();
+        let ms = 1e3 * samples as f64 / front.sampling_rate as f64;
+        outln!(
+            "token        {samples} samples at {} Hz, {ms:.1} ms; {} spectra of {} bands",
+            front.sampling_rate,
+            shape.spectra_per_token(),
+            front.mels
+        )?;
+        outln!("delay        {} ms, {ms} to {} ms", ms * schedule.delay as f64, ms * schedule.longest_delay as f64)?;
+        for (name, stack, rows_per_token) in [("encoder", encoder, schedule.rows_per_token), ("decoder", decoder, 1)] {
+            outln!(
+                "{name}      {} layers of {}, heads {}/{} of {}, window {} rows, {:.0} s",
+                stack.layers,
+                stack.dim,
+                stack.heads,
+                stack.kv_heads,
+                stack.head_dim,
+                stack.window,
+                stack.window as f64 / rows_per_token as f64 * ms / 1e3
+            )?;
+        }
+        outln!("tokens       {}, {} of them special", text.vocab_size, text.special_ids)?;
+        provenance(manifest)?;
+        let files = [ENCODER_FILE, DECODER_FILE].map(|file| GgufFile::open(&pack.path(file)));
+        let [encoder, decoder] = files;
+        let (encoder, decoder) = (encoder?, decoder?);
+        let named = |name: &'static str| move |tensor| (name, tensor);
+        let stacks =
+            encoder.tensors().iter().map(named("encoder")).chain(decoder.tensors().iter().map(named("decoder")));
+        self.tensors(&stacks.chain(pack.hear().tensors().iter().map(by_part)).collect::<Vec<_>>())
+    }
+
+    /// Sizes by part, and each tensor if that is wanted.
+    fn tensors(&self, tensors: &[(&'static str, &TensorInfo)]) -> Result<()> {
         outln!("\n{:<12} {:>14} {:>12}  types", "part", "values", "bytes")?;
-        for (part, sum) in sums(tensors()) {
+        for (part, sum) in sums(tensors.iter().copied()) {
             let types: Vec<String> = sum.types.iter().map(|(t, n)| format!("{t} ({n})")).collect();
             outln!("{part:<12} {:>14} {:>12}  {}", sum.values, sum.bytes, types.join(", "))?;
         }
         if self.tensors {
             outln!()?;
-            for (_, tensor) in tensors() {
+            for (_, tensor) in tensors {
                 outln!("{:<75} {:<6} {:?}", tensor.spec.name, tensor.spec.dtype.name(), tensor.spec.shape)?;
             }
         }
         Ok(())
     }
+}
+
+fn page(manifest: &Manifest) -> Result<()> {
+    let commercial = if manifest.licence.commercial { "commercial use allowed" } else { "no commercial use" };
+    outln!("{} {} ({}, recipe {})", manifest.name, manifest.version, manifest.family, manifest.recipe)?;
+    outln!("licence      {}, {commercial}. {}", manifest.licence.spdx, manifest.licence.note)?;
+    outln!("languages    {}", manifest.languages.join(", "))
+}
+
+fn provenance(manifest: &Manifest) -> Result<()> {
+    manifest.provenance.iter().try_for_each(|(key, value)| outln!("provenance   {key}: {value}"))
 }
 
 #[derive(Default)]
@@ -91,6 +146,9 @@ fn by_part(tensor: &TensorInfo) -> (&'static str, &TensorInfo) {
         ("audio_tokenizer.encoder.", "encoder"),
         ("audio_tokenizer.", "codec"),
         ("voice.", "voices"),
+        ("conv_layers.", "convolutions"),
+        ("audio_language_projection.", "adapter"),
+        ("layers.", "delay"),
     ];
     let part = parts.into_iter().find(|(prefix, _)| tensor.spec.name.starts_with(prefix));
     (part.map_or("other", |(_, part)| part), tensor)

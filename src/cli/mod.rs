@@ -2,6 +2,7 @@
 
 mod arguments;
 mod devices;
+mod hear;
 mod inspect;
 pub mod interrupt;
 mod lab;
@@ -20,7 +21,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 use syrinx::Result;
 
-/// Speaks text on this device, offline.
+/// Speaks text on this device, and hears it, offline.
 #[derive(Debug, Parser)]
 #[command(name = "syrinx", version, about, max_term_width = 100)]
 pub struct Arguments {
@@ -32,6 +33,8 @@ pub struct Arguments {
 enum Command {
     /// Speak text: to a WAV file, to standard output, to the sound device.
     Say(say::Say),
+    /// Hear speech: a recording becomes text, as it comes, or subtitles.
+    Hear(hear::Hear),
     /// Show how a text is read: word by word, what it was read from and by which rule.
     Read(read::Read),
     /// List the voices of a pack.
@@ -77,6 +80,7 @@ fn spoken_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
 pub fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Say(command) => command.run(),
+        Command::Hear(command) => command.run(),
         Command::Read(command) => command.run(),
         Command::Voices(command) => command.run(),
         Command::Inspect(command) => command.run(),

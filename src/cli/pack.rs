@@ -10,7 +10,7 @@ use syrinx::lab::text::lexicon::compact;
 use syrinx::{Error, ErrorKind, Result};
 use syrinx_quant::import::{ImportOptions, import};
 use syrinx_quant::pack::{Progress, Written};
-use syrinx_quant::synthetic::{self, Preset, SyntheticOptions};
+use syrinx_quant::synthetic::{self, Preset, RealtimePreset, SyntheticOptions};
 
 use super::interrupt;
 use super::output::errln;
@@ -18,8 +18,8 @@ use super::output::errln;
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("source").required(true)))]
 pub struct Pack {
-    /// Checkpoint to import: consolidated.safetensors, params.json, tekken.json, voice_embedding/; or a pack of the recipe
-    /// f32, to make one of another.
+    /// Checkpoint to import: consolidated.safetensors, params.json, tekken.json and, of a model that speaks,
+    /// voice_embedding/; or a pack of the recipe f32, to make one of another.
     #[arg(long, value_name = "DIR", group = "source")]
     from: Option<PathBuf>,
     /// Random weights of a given size instead: for speed and memory, not for listening.
@@ -50,6 +50,11 @@ enum SyntheticSize {
     Voxtral4b,
     Mid,
     Tiny,
+    /// One that listens, of the released model's form.
+    #[value(name = "realtime-4b")]
+    Realtime4b,
+    #[value(name = "realtime-tiny")]
+    RealtimeTiny,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -83,17 +88,22 @@ impl Pack {
             bar.bar.finish_and_clear();
             return write_lexicon(lexicon, &to);
         }
-        let overwrite = self.overwrite;
+        let (overwrite, seed) = (self.overwrite, self.seed);
         let folder = to.clone();
         let written = match (self.from, self.synthetic) {
             (Some(from), _) => import(&ImportOptions { from, to, recipe, overwrite }, &bar)?,
             (None, size) => {
-                let preset = match size {
-                    Some(SyntheticSize::Voxtral4b) => Preset::Voxtral4b,
-                    Some(SyntheticSize::Mid) => Preset::Mid,
-                    Some(SyntheticSize::Tiny) | None => Preset::Tiny,
+                let speaks = |preset| {
+                    synthetic::write(&SyntheticOptions { preset, to: to.clone(), recipe, seed, overwrite }, &bar)
                 };
-                synthetic::write(&SyntheticOptions { preset, to, recipe, seed: self.seed, overwrite }, &bar)?
+                let listens = |preset| synthetic::write_realtime(preset, &to, recipe, seed, overwrite, &bar);
+                match size {
+                    Some(SyntheticSize::Voxtral4b) => speaks(Preset::Voxtral4b),
+                    Some(SyntheticSize::Mid) => speaks(Preset::Mid),
+                    Some(SyntheticSize::Tiny) | None => speaks(Preset::Tiny),
+                    Some(SyntheticSize::Realtime4b) => listens(RealtimePreset::Realtime4b),
+                    Some(SyntheticSize::RealtimeTiny) => listens(RealtimePreset::RealtimeTiny),
+                }?
             }
         };
         bar.bar.finish_and_clear();

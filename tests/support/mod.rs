@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unsafe_code)] // each test binary uses its own part
 
+pub mod hear;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

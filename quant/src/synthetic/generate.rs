@@ -29,7 +29,23 @@ struct Normal {
     deviation: f32,
 }
 
-pub(super) fn encoder<'a>(shape: &Shape, seed: u64, tensor: &Planned, dtype: DType) -> Result<RowEncoder<'a>> {
+/// What a model's form has to do with its numbers. All zero for one that listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    /// Rows of the semantic head that are not padding.
+    head_rows: usize,
+    codes_per_frame: usize,
+    n_acoustic: usize,
+}
+
+impl From<&Shape> for Facts {
+    fn from(shape: &Shape) -> Self {
+        let audio = &shape.audio;
+        Self { head_rows: audio.head_rows, codes_per_frame: audio.codes_per_frame(), n_acoustic: audio.n_acoustic }
+    }
+}
+
+pub(super) fn encoder<'a>(shape: Facts, seed: u64, tensor: &Planned, dtype: DType) -> Result<RowEncoder<'a>> {
     let (rows, columns) = rows_and_columns(&tensor.shape);
     let source = source_name(tensor);
     if source.ends_with("acoustic_codebook_output.weight") {
@@ -43,7 +59,7 @@ pub(super) fn encoder<'a>(shape: &Shape, seed: u64, tensor: &Planned, dtype: DTy
     let pool = Pool::draw(seed, source, distribution(shape, tensor), rows, columns);
     let encoded = pool.encode(dtype)?;
     let block_bytes = encoded.len() / pool.blocks;
-    let zero_from = if source == SEMANTIC_HEAD { shape.audio.head_rows } else { rows };
+    let zero_from = if source == SEMANTIC_HEAD { shape.head_rows } else { rows };
     let silent = (source == SEMANTIC_HEAD).then_some(END_ROW);
     Ok(Box::new(move |range: Range<usize>, out: &mut [u8]| {
         let row_bytes = out.len() / range.len().max(1);
@@ -64,12 +80,12 @@ pub(super) fn encoder<'a>(shape: &Shape, seed: u64, tensor: &Planned, dtype: DTy
 /// The checkpoint's name of a tensor, so that both files of a pack hold the same audio table.
 fn source_name(tensor: &Planned) -> &str {
     match &tensor.origin {
-        Origin::Tensor { name, .. } => name,
+        Origin::Tensor { name, .. } | Origin::Taps { name, .. } => name,
         _ => &tensor.name,
     }
 }
 
-fn distribution(shape: &Shape, tensor: &Planned) -> Normal {
+fn distribution(shape: Facts, tensor: &Planned) -> Normal {
     let (_, columns) = rows_and_columns(&tensor.shape);
     let name = source_name(tensor);
     let centred = |deviation: f32| Normal { mean: 0.0, deviation };
@@ -85,12 +101,13 @@ fn distribution(shape: &Shape, tensor: &Planned) -> Normal {
         // The gain is per input channel, whose weights are spread over `outputs * kernel` values.
         Origin::Transposed { outputs, kernel, .. } => return centred(1.4 / ((outputs * kernel) as f32).sqrt()),
         Origin::Convolution { base, .. } => return linear(if base.ends_with("output_proj") { 0.08 } else { 1.0 }),
-        Origin::Tensor { .. } => {}
+        Origin::Constant { value } => return Normal { mean: *value, deviation: 0.0 },
+        Origin::Taps { .. } | Origin::Tensor { .. } => {}
     }
     let stem = name.strip_suffix(".weight").unwrap_or(name);
     match stem.rsplit('.').next().unwrap_or(stem) {
         _ if name == TEXT_TABLE => centred(0.02),
-        _ if name == AUDIO_TABLE => centred(0.02 / (shape.audio.codes_per_frame() as f32).sqrt()),
+        _ if name == AUDIO_TABLE => centred(0.02 / (shape.codes_per_frame as f32).sqrt()),
         last if last.ends_with("norm") => Normal { mean: 1.0, deviation: 0.1 },
         last if last.ends_with("_scale") => Normal { mean: 0.4, deviation: 0.1 },
         "wq" | "wk" | "w1" => linear(1.5),
@@ -102,8 +119,8 @@ fn distribution(shape: &Shape, tensor: &Planned) -> Normal {
 }
 
 /// `-0.9 W_in^T / |W_in|^2` and noise: a velocity that leads x back to zero.
-fn velocity_head(shape: &Shape, seed: u64, name: &str, dim: usize) -> Vec<f32> {
-    let n = shape.audio.n_acoustic;
+fn velocity_head(shape: Facts, seed: u64, name: &str, dim: usize) -> Vec<f32> {
+    let n = shape.n_acoustic;
     let input = "acoustic_transformer.input_projection.weight";
     let input =
         Pool::draw(seed, input, Normal { mean: 0.0, deviation: 1.0 / (n as f32).sqrt() }, dim, n).values(dim, n);

@@ -3,6 +3,7 @@
 
 mod generate;
 mod preset;
+mod realtime;
 
 use std::path::PathBuf;
 
@@ -10,13 +11,14 @@ use crate::about::{About, DefaultsOverride, ImportRules};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::layout::Planned;
-use crate::manifest::{Guards, Licence, Text};
+use crate::manifest::{Guards, Licence, Text, VOXTRAL_TTS};
 use crate::pack::{self, Contents, Progress, Written};
 use crate::recipe::Recipe;
-use crate::shape::Shape;
 use crate::tekken::Tekken;
 use crate::weights::{RowEncoder, Weights};
+use generate::Facts;
 pub use preset::Preset;
+pub use realtime::{RealtimePreset, write_realtime};
 
 /// What to make.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ pub struct SyntheticOptions {
 pub fn write(options: &SyntheticOptions, progress: &dyn Progress) -> Result<Written> {
     let SyntheticOptions { preset, recipe, to, seed, overwrite } = options;
     let shape = preset.shape();
-    let about = about(*preset, *seed);
+    let about = about(preset.name(), VOXTRAL_TTS, *seed);
     let contents = Contents {
         shape: &shape,
         voice_rows: &[preset.voice_rows()],
@@ -46,15 +48,15 @@ pub fn write(options: &SyntheticOptions, progress: &dyn Progress) -> Result<Writ
         lexicons: Vec::new(),
         synthetic: true,
     };
-    pack::write(to, *overwrite, &contents, &Source { shape: &shape, seed: *seed }, progress)
+    pack::write(to, *overwrite, &contents, &Source { facts: Facts::from(&shape), seed: *seed }, progress)
 }
 
-fn about(preset: Preset, seed: u64) -> About {
+fn about(preset: &str, family: &str, seed: u64) -> About {
     let seed = i64::try_from(seed).map_or_else(|_| toml::Value::String(seed.to_string()), toml::Value::Integer);
     About {
         name: format!("synthetic-{preset}"),
         version: "1.0.0".into(),
-        family: "voxtral-tts".into(),
+        family: family.into(),
         languages: Vec::new(),
         licence: Licence {
             spdx: "CC0-1.0".into(),
@@ -70,14 +72,14 @@ fn about(preset: Preset, seed: u64) -> About {
     }
 }
 
-struct Source<'a> {
-    shape: &'a Shape,
+struct Source {
+    facts: Facts,
     seed: u64,
 }
 
-impl Weights for Source<'_> {
+impl Weights for Source {
     fn encoder(&self, tensor: &Planned, dtype: DType) -> Result<RowEncoder<'_>> {
-        generate::encoder(self.shape, self.seed, tensor, dtype)
+        generate::encoder(self.facts, self.seed, tensor, dtype)
     }
 
     fn release(&self, _: &Planned) {}

@@ -3,6 +3,7 @@
 mod allocation;
 mod ear;
 pub(super) mod frames;
+mod hear;
 mod realtime;
 mod sessions;
 mod steal;
@@ -26,6 +27,8 @@ enum Other {
     Realtime(Box<realtime::Realtime>),
     /// Several clients on one model, taking turns by the frame.
     Sessions(Box<sessions::Sessions>),
+    /// A pack that listens: the time of each stage of a token, memory, and what this machine can read beside it.
+    Hear(hear::Hear),
     /// Keep a share of a core busy, until standard input closes.
     #[command(hide = true)]
     Steal(steal::Steal),
@@ -37,6 +40,7 @@ impl Bench {
             None => self.frames.run(),
             Some(Other::Realtime(command)) => command.run(),
             Some(Other::Sessions(command)) => command.run(),
+            Some(Other::Hear(command)) => command.run(),
             Some(Other::Steal(command)) => command.run(),
         }
     }

@@ -1,0 +1,199 @@
+//! `syrinx hear`: sound in, text out.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::json;
+use syrinx::lab::hear::wav::{Encoding, Format, Recording};
+use syrinx::{Ears, EarsOptions, Error, ErrorKind, Heard, ListenOptions, Result};
+
+use super::interrupt;
+use super::output::outln;
+
+#[derive(Debug, clap::Args)]
+pub struct Hear {
+    /// A WAV file; `-` is standard input.
+    file: PathBuf,
+    /// Folder of a pack that listens. Without it: $SYRINX_EARS.
+    #[arg(long, value_name = "DIR")]
+    pack: Option<PathBuf>,
+    /// The sound is bare 16-bit little-endian samples of one channel at this rate, not a WAV file.
+    #[arg(long, value_name = "HZ")]
+    raw: Option<u32>,
+    /// From the end of a word to its text: 80 to 2400 in steps of 80. Longer is more accurate. Without it: the pack's.
+    #[arg(long, value_name = "MS")]
+    delay_ms: Option<u32>,
+    /// Silence that ends a line.
+    #[arg(long, value_name = "MS", default_value_t = 800)]
+    pause_ms: u32,
+    /// Phrases that are expected, a line each: names, words of the trade.
+    #[arg(long, value_name = "FILE")]
+    phrases: Option<PathBuf>,
+    /// What a token that continues one is likelier by, in natural logarithms.
+    #[arg(long, value_name = "NATS", default_value_t = 2.0, requires = "phrases")]
+    phrase_bonus: f32,
+    /// What is written.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+    /// As `--format json`.
+    #[arg(long, conflicts_with_all = ["format", "srt", "vtt"])]
+    json: bool,
+    /// As `--format srt`.
+    #[arg(long, conflicts_with_all = ["format", "vtt"])]
+    srt: bool,
+    /// As `--format vtt`.
+    #[arg(long, conflicts_with = "format")]
+    vtt: bool,
+    /// Threads that compute.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Do not compare the files with their hashes (only for very slow media).
+    #[arg(long)]
+    no_verify: bool,
+    /// Refuse packs whose licence forbids commercial use.
+    #[arg(long)]
+    commercial: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// A line for each text.
+    Text,
+    /// One JSON object in each line: texts that may still change, then as they stay, with their words and times.
+    Json,
+    /// Subtitles (SubRip).
+    Srt,
+    /// Subtitles (WebVTT).
+    Vtt,
+}
+
+impl Hear {
+    pub fn run(self) -> Result<()> {
+        let mut recording = self.recording()?;
+        let folder = self.pack.clone().or_else(|| std::env::var_os("SYRINX_EARS").map(PathBuf::from));
+        let folder = folder.ok_or_else(|| {
+            Error::new(ErrorKind::BadPack, "no pack that listens: name one with --pack DIR or $SYRINX_EARS")
+        })?;
+        let options = EarsOptions::default().verify(!self.no_verify).commercial(self.commercial).threads(self.threads);
+        let ears = Ears::open(folder, options)?;
+        let options = ListenOptions::default().delay_ms(self.delay_ms).pause_ms(self.pause_ms);
+        let options = options.phrases(self.phrases()?).phrase_bonus(self.phrase_bonus);
+        let mut listener = ears.listener(options)?;
+        let mut writer = Writer::new(self.form())?;
+        interrupt::watch();
+        let started = Instant::now();
+        let mut samples = Vec::new();
+        let mut count = 0;
+        while !interrupt::has_come() && recording.read(&mut samples)? {
+            count += samples.len();
+            writer.write(&listener.feed(&samples)?)?;
+            samples.clear();
+        }
+        if !interrupt::is_final() {
+            writer.write(&listener.flush()?)?;
+        }
+        let (seconds, took) = (count as f64 / f64::from(ears.info().sample_rate_hz), started.elapsed().as_secs_f64());
+        log::info!("heard {seconds:.1} s in {took:.1} s, {:.2} of its time", took / seconds.max(1e-3));
+        Ok(())
+    }
+
+    fn phrases(&self) -> Result<Vec<String>> {
+        let Some(path) = &self.phrases else { return Ok(Vec::new()) };
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn form(&self) -> Form {
+        match (self.json, self.srt, self.vtt) {
+            (true, ..) => Form::Json,
+            (_, true, _) => Form::Srt,
+            (.., true) => Form::Vtt,
+            _ => self.format,
+        }
+    }
+
+    fn recording(&self) -> Result<Recording> {
+        let Some(rate_hz) = self.raw else { return Recording::open(&self.file) };
+        let format = Format { rate_hz, channels: 1, encoding: Encoding::S16 };
+        if self.file == Path::new("-") {
+            return Recording::raw("standard input", Box::new(std::io::stdin()), format);
+        }
+        let file = std::fs::File::open(&self.file).map_err(|e| Error::io("read", &self.file, e))?;
+        Recording::raw(&self.file.display().to_string(), Box::new(file), format)
+    }
+}
+
+/// Writes what was heard; on a terminal also what may still change, in a line that is written over.
+struct Writer {
+    form: Form,
+    count: usize,
+    shows_open: bool,
+}
+
+impl Writer {
+    fn new(form: Form) -> Result<Self> {
+        if form == Form::Vtt {
+            outln!("WEBVTT\n")?;
+        }
+        let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+        Ok(Self { form, count: 0, shows_open: terminal && form == Form::Text })
+    }
+
+    fn write(&mut self, all: &[Heard]) -> Result<()> {
+        for heard in all {
+            let times = |separator: char| {
+                format!("{} --> {}", clock(heard.start_ms, separator), clock(heard.end_ms, separator))
+            };
+            match self.form {
+                Form::Json => outln!("{}", to_json(heard))?,
+                _ if !heard.is_final => self.show(&heard.text),
+                Form::Text => {
+                    self.show("");
+                    outln!("{}", heard.text)?;
+                }
+                Form::Srt => {
+                    self.count += 1;
+                    outln!("{}\n{}\n{}\n", self.count, times(','), heard.text)?;
+                }
+                Form::Vtt => outln!("{}\n{}\n", times('.'), heard.text)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a text in place of the one before.
+    fn show(&self, text: &str) {
+        if self.shows_open {
+            let tail: String = text.chars().rev().take(100).collect::<Vec<_>>().into_iter().rev().collect();
+            let mut err = std::io::stderr().lock();
+            let _ = write!(err, "\r\x1b[K{tail}").and_then(|()| err.flush()); // only a look at what is to come
+        }
+    }
+}
+
+fn to_json(heard: &Heard) -> serde_json::Value {
+    let words = heard.words.iter();
+    let words = words.map(|w| json!({ "text": w.text, "start_ms": w.start_ms, "end_ms": w.end_ms }));
+    json!({
+        "final": heard.is_final, "text": heard.text, "start_ms": heard.start_ms, "end_ms": heard.end_ms,
+        "words": words.collect::<Vec<_>>(),
+    })
+}
+
+/// `01:02:03,456`
+fn clock(ms: u64, separator: char) -> String {
+    let (seconds, ms) = (ms / 1000, ms % 1000);
+    format!("{:02}:{:02}:{:02}{separator}{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subtitles_count_hours_minutes_seconds() {
+        assert_eq!(clock(3_723_456, ','), "01:02:03,456");
+        assert_eq!(clock(59_999, '.'), "00:00:59.999");
+    }
+}

@@ -1,0 +1,157 @@
+//! Recorded sound. In: a WAV file or stream of 8 to 96 kHz and any channels, or bare samples, from a file or standard
+//! input. Out: 16 kHz mono, 40 ms at a time, so that ten hours take no more memory than a second.
+//!
+//! The header is read here and not by hound, which refuses the lengths that programs write into a pipe before they know
+//! better (all ones, or nearly), and loses its way behind a chunk of odd length. What is cut off ends where it ends: a
+//! recording that broke off is still worth hearing.
+
+mod header;
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind as IoKind, Read};
+use std::path::Path;
+
+use crate::device::rate::RateConverter;
+use crate::error::{Error, ErrorKind, Result};
+pub use header::{Encoding, Format};
+
+/// The rate of everything that listens.
+pub const RATE_HZ: u32 = 16_000;
+/// Rates that are taken.
+const RATES_HZ: std::ops::RangeInclusive<u32> = 4_000..=384_000;
+/// Blocks in a second.
+const BLOCKS: usize = 25;
+
+/// A recording that is being read.
+pub struct Recording {
+    name: String,
+    reader: Box<dyn Read + Send>,
+    format: Format,
+    /// Bytes of samples that the header promises and that are still to come.
+    left: u64,
+    converter: RateConverter,
+    bytes: Vec<u8>,
+    mono: Vec<f32>,
+    /// Frames read, and samples given.
+    taken: u64,
+    given: u64,
+    ended: bool,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").field("name", &self.name).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl Recording {
+    /// A WAV file; `-` is standard input. Errors: `Io`; `Unsupported` for what is no WAV file of linear samples.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path == Path::new("-") {
+            return Self::wav("standard input", Box::new(std::io::stdin()));
+        }
+        let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+        Self::wav(&path.display().to_string(), Box::new(file))
+    }
+
+    /// A WAV file as a stream of bytes. Errors: as [`Recording::open`].
+    pub fn wav(name: &str, reader: Box<dyn Read + Send>) -> Result<Self> {
+        let mut reader = BufReader::new(reader);
+        let (format, bytes) = header::read(&mut reader).map_err(|e| e.of(name))?;
+        Self::new(name, Box::new(reader), format, bytes)
+    }
+
+    /// Bare samples, channels in turn, to the end of the stream. Errors: `Unsupported` for a rate or a number of channels
+    /// that cannot be.
+    pub fn raw(name: &str, reader: Box<dyn Read + Send>, format: Format) -> Result<Self> {
+        Self::new(name, Box::new(BufReader::new(reader)), format, u64::MAX)
+    }
+
+    fn new(name: &str, reader: Box<dyn Read + Send>, format: Format, left: u64) -> Result<Self> {
+        let unsupported = |what: String| Err(Error::new(ErrorKind::Unsupported, format!("{name}: {what}")));
+        let Format { rate_hz, channels, .. } = format;
+        if !RATES_HZ.contains(&rate_hz) {
+            let (least, most) = RATES_HZ.into_inner();
+            return unsupported(format!("{rate_hz} Hz, expected {least} to {most}: convert it"));
+        }
+        if channels == 0 {
+            return unsupported("has no channels: convert it".into());
+        }
+        let block = (rate_hz as usize).div_ceil(BLOCKS);
+        Ok(Self {
+            name: name.to_owned(),
+            reader,
+            left,
+            converter: RateConverter::new(rate_hz, RATE_HZ, block)?,
+            bytes: vec![0; block * format.frame_bytes()],
+            mono: vec![0.0; block],
+            format,
+            taken: 0,
+            given: 0,
+            ended: false,
+        })
+    }
+
+    /// How its samples are stored.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Appends the next samples to `out`; false where none are left. Errors: `Io`.
+    pub fn read(&mut self, out: &mut Vec<f32>) -> Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        let frames = self.fill()?;
+        self.taken += frames as u64;
+        self.ended = frames < self.mono.len();
+        let before = out.len();
+        if frames > 0 {
+            self.mono[frames..].fill(0.0);
+            out.extend_from_slice(self.converter.convert(&self.mono)?);
+        }
+        if self.ended {
+            // The last block was filled up with zeros, whose samples are not the recording's.
+            out.extend(self.converter.flush()?);
+            let whole = self.taken * u64::from(RATE_HZ) / u64::from(self.format.rate_hz);
+            let owed = usize::try_from(whole.saturating_sub(self.given)).unwrap_or(usize::MAX);
+            out.truncate(before.saturating_add(owed));
+        }
+        self.given += (out.len() - before) as u64;
+        Ok(!self.ended || out.len() > before)
+    }
+
+    /// All that is left. Errors: as [`Recording::read`].
+    pub fn read_all(&mut self) -> Result<Vec<f32>> {
+        let mut all = Vec::new();
+        while self.read(&mut all)? {}
+        Ok(all)
+    }
+
+    /// Reads a block, makes it mono, and says how many frames it has: fewer than all at the end alone.
+    fn fill(&mut self) -> Result<usize> {
+        let frame_bytes = self.format.frame_bytes();
+        let wanted = usize::try_from(self.left).map_or(self.bytes.len(), |left| left.min(self.bytes.len()));
+        let mut got = 0;
+        while got < wanted {
+            match self.reader.read(&mut self.bytes[got..wanted]) {
+                Ok(0) => break,
+                Ok(n) => got += n,
+                Err(e) if e.kind() == IoKind::Interrupted => {}
+                Err(e) => return Err(Error::io("read", Path::new(&self.name), e)),
+            }
+        }
+        if got < wanted && self.left < header::ENDLESS {
+            let missing = self.left - got as u64;
+            log::warn!("{}: is cut off, {missing} bytes of sound are missing", self.name);
+        }
+        self.left -= got as u64;
+        for (mono, frame) in self.mono.iter_mut().zip(self.bytes[..got].chunks_exact(frame_bytes)) {
+            *mono = self.format.mono(frame);
+        }
+        Ok(got / frame_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;
