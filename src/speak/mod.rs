@@ -4,6 +4,7 @@
 //! whoever holds a [`FrameSource`] (the [`Generator`], but for tests). A [`Speech`] pulls it into a buffer, `live/`
 //! drives it from a thread.
 
+mod block;
 mod core;
 #[allow(missing_docs)]
 mod cost;
@@ -24,6 +25,7 @@ mod tempo;
 mod tests;
 
 pub use crate::model::Lane;
+pub use block::{Block, Canceller, Mark, Next, Summary};
 pub use cost::{FrameBytes, FrameTimes};
 pub use generator::Generator;
 pub use guard::{Guards, Trip};
@@ -33,7 +35,7 @@ pub use position::Word;
 pub use session::Session;
 pub use source::Request;
 pub use speaker::Ending;
-pub use speech::{Block, Canceller, Mark, Next, Speech, Summary};
+pub use speech::Speech;
 
 pub(crate) use guard::Silence;
 pub(crate) use options::Script;
