@@ -188,6 +188,19 @@ fn a_wrong_window_a_wrong_padding_or_no_conditioning_would_be_found() {
     unpadded.finish(true, &mut Vec::new()).unwrap();
     assert!(worst(&unpadded.take_trace().unwrap().logits) > 1e-2, "padding");
 
+    let folder = copy_with_sizes(&pack, |_| {});
+    let path = folder.path().join("hear.gguf");
+    let mut bytes = std::fs::read(&path).unwrap();
+    for tensor in syrinx_quant::GgufFile::open(&path).unwrap().tensors() {
+        if tensor.spec.name.ends_with("ada_rms_norm_t_cond.2.weight") {
+            bytes[tensor.range.clone()].fill(0);
+        }
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let open = OpenOptions { verify: false, commercial: false };
+    let unconditioned = Recogniser::open(&EarsPack::open(folder.path(), open).unwrap(), 1).unwrap();
+    assert!(worst(&trace(&unconditioned, 6, &signal).logits) > 1e-2, "no conditioning");
+
     for (what, edit) in [
         ("encoder window", (|shape: &mut Realtime| shape.encoder.window += 1) as fn(&mut Realtime)),
         ("decoder window", |shape| shape.decoder.window += 1),
@@ -200,6 +213,12 @@ fn a_wrong_window_a_wrong_padding_or_no_conditioning_would_be_found() {
 
 /// The same pack with another size, in all its files.
 fn with_sizes(pack: &EarsOf, edit: fn(&mut Realtime)) -> Arc<Recogniser> {
+    let folder = copy_with_sizes(pack, edit);
+    let open = OpenOptions { verify: false, commercial: false };
+    Recogniser::open(&EarsPack::open(folder.path(), open).unwrap(), 1).unwrap()
+}
+
+fn copy_with_sizes(pack: &EarsOf, edit: fn(&mut Realtime)) -> tempfile::TempDir {
     let hear = syrinx_quant::GgufFile::open(&pack.dir().join("hear.gguf")).unwrap();
     let old = Realtime::from_metadata(&hear).unwrap();
     let mut new = old.clone();
@@ -224,9 +243,9 @@ fn with_sizes(pack: &EarsOf, edit: fn(&mut Realtime)) -> Arc<Recogniser> {
     }
     patch("hear.gguf", "syrinx.decoder.window", size(new.decoder.window));
     patch("hear.gguf", "syrinx.text.word", size(new.text.word as usize));
+    patch("hear.gguf", "syrinx.text.eos", size(new.text.eos as usize));
     patch("hear.gguf", "syrinx.front.log_mel_max", new.front.log_mel_max.to_le_bytes());
-    let open = OpenOptions { verify: false, commercial: false };
-    Recogniser::open(&EarsPack::open(folder.path(), open).unwrap(), 1).unwrap()
+    folder
 }
 
 fn listen(listener: &mut Listener, samples: &[f32], piece: usize) -> Vec<Heard> {
@@ -266,6 +285,26 @@ fn delays_that_the_model_does_not_know_are_refused_by_what_there_is() {
         let error = ears.listener(ListenOptions::default().delay_ms(delay_ms)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadOption);
         assert!(error.message().contains("80 to 2400"), "{error}");
+    }
+}
+
+/// Token 27, which these weights give in the midst of the sound, is taken for the end.
+#[test]
+fn sound_behind_an_end_that_the_model_sets_is_heard_afresh_however_it_is_cut() {
+    let signal = golden("tiny").f32("signal").values;
+    let pack = EarsOf::import("tiny", Recipe::F32);
+    let folder = copy_with_sizes(&pack, |shape| shape.text.eos = 27);
+    let ears = Ears::open(folder.path(), EarsOptions::default().verify(false)).unwrap();
+    let heard = |piece: usize| {
+        let mut listener = ears.listener(ListenOptions::default()).unwrap();
+        let all = listen(&mut listener, &signal, piece);
+        all.into_iter().filter(|h| h.is_final).collect::<Vec<_>>()
+    };
+    let whole = heard(signal.len());
+    assert!(whole.len() > 1, "{whole:?}");
+    assert!(whole.windows(2).all(|pair| pair[0].end_ms <= pair[1].end_ms), "{whole:?}");
+    for piece in [1, 511, 4000] {
+        assert_eq!(heard(piece), whole, "pieces of {piece}");
     }
 }
 
