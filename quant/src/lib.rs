@@ -33,7 +33,6 @@ mod map;
 pub mod pack;
 #[cfg(feature = "import")]
 pub mod params;
-#[cfg(feature = "write")]
 pub mod realtime;
 pub mod recipe;
 #[cfg(feature = "import")]

@@ -108,12 +108,13 @@ impl Listener {
     /// What was said has an end here: answers at once, without waiting for the delay, and ends the text. Sound that follows
     /// is heard afresh. Errors: as [`Listener::feed`].
     pub fn flush(&mut self) -> Result<Vec<Heard>> {
-        let answers = &mut self.answers;
-        answers.clear();
-        self.stream.finish(false, answers)?;
-        self.take_answers();
-        self.transcript.close();
-        self.restart()?;
+        if self.stream.has_heard() {
+            self.answers.clear();
+            self.stream.finish(false, &mut self.answers)?;
+            self.take_answers();
+            self.transcript.close();
+            self.restart()?;
+        }
         Ok(self.transcript.take())
     }
 

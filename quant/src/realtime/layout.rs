@@ -36,6 +36,7 @@ pub fn folded(layer: usize) -> String {
 }
 
 /// Which of the pack's files, in their order, a tensor is in: both stacks have layers of the same names.
+#[cfg(feature = "import")]
 pub(crate) fn place<T>(_: &[T], tensor: &Planned) -> usize {
     let is_layer = tensor.name.starts_with("blk.") || tensor.name == TOKEN_TABLE || tensor.name == "output_norm.weight";
     match &tensor.origin {

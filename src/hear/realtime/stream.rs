@@ -127,6 +127,11 @@ impl Stream {
         self.delay
     }
 
+    /// Whether it has heard anything since it began.
+    pub fn has_heard(&self) -> bool {
+        self.fed > 0
+    }
+
     /// Whether the model has ended the text. What follows is not heard before [`Stream::restart`].
     pub fn has_ended(&self) -> bool {
         self.ended
