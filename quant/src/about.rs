@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result, corrupt};
-use crate::manifest::{Defaults, Guards, Licence, Manifest, Text, WordFile};
+use crate::manifest::{Defaults, Guards, Licence, Manifest, Text, VOXTRAL_REALTIME, VOXTRAL_TTS, WordFile};
 
 pub const ABOUT_FILE: &str = "syrinx.toml";
 
@@ -61,7 +61,7 @@ fn first_version() -> String {
 }
 
 fn voxtral_family() -> String {
-    "voxtral-tts".into()
+    VOXTRAL_TTS.into()
 }
 
 fn voxtral_languages() -> Vec<String> {
@@ -129,6 +129,24 @@ impl About {
             Ok((file.clone(), std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?))
         };
         self.text.lexicons.iter().map(read).collect()
+    }
+
+    /// The page of a model that listens, whose author wrote none: the licence is that of the released weights.
+    pub fn fill_in_listening(&mut self, folder: &Path) -> Result<()> {
+        let written = folder.join(ABOUT_FILE).is_file();
+        if !written || self.family == voxtral_family() {
+            self.family = VOXTRAL_REALTIME.into();
+        }
+        if !written {
+            self.languages =
+                ["en", "fr", "es", "de", "ru", "zh", "ja", "it", "pt", "nl", "ar", "hi", "ko"].map(String::from).into();
+            self.licence = Licence { spdx: "Apache-2.0".into(), commercial: true, note: String::new() };
+        }
+        if self.family == VOXTRAL_REALTIME {
+            return Ok(());
+        }
+        let message = format!("{ABOUT_FILE}: family is \"{}\", but params.json is of {VOXTRAL_REALTIME}", self.family);
+        Err(corrupt(message))
     }
 
     /// The pack's defaults for a model whose own are `steps` and `guidance`.

@@ -108,6 +108,7 @@ pub fn inputs(planned: &Planned) -> Vec<Input> {
             shape.iter_mut().take(1).for_each(|first| *first = *rows);
             vec![(name.clone(), shape)]
         }
+        Origin::Taps { name, inputs, kernel } => vec![(name.clone(), vec![first, *inputs, *kernel])],
         Origin::Convolution { base, inputs, kernel } => normed(base, first, *inputs, *kernel),
         Origin::Transposed { base, inputs, outputs, kernel, .. } => normed(base, *inputs, *outputs, *kernel),
         Origin::Codebook => {
@@ -116,7 +117,7 @@ pub fn inputs(planned: &Planned) -> Vec<Input> {
                 (format!("{CODEBOOK}.cluster_usage"), vec![first]),
             ]
         }
-        Origin::Voice { .. } => Vec::new(),
+        Origin::Voice { .. } | Origin::Constant { .. } => Vec::new(),
     }
 }
 

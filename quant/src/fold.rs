@@ -24,6 +24,11 @@ pub(crate) fn fold(gain: &TensorView, direction: &TensorView) -> Result<Folded> 
 }
 
 impl Folded {
+    /// One without a norm.
+    pub fn plain(weight: &TensorView) -> Result<Self> {
+        weight.to_f32().map(Self)
+    }
+
     /// `[out, in, kernel]` → `[out, kernel * in]`: column block j is tap j.
     pub fn to_taps(&self, inputs: usize, kernel: usize) -> Vec<f32> {
         let mut out = Vec::with_capacity(self.0.len());

@@ -10,12 +10,13 @@ use crate::block::dequantise;
 use crate::checkpoint::{CHECKPOINT_FILE, Checkpoint, inputs};
 use crate::dtype::DType;
 use crate::error::{Error, Result, misshapen, missing, unsupported};
-use crate::fold::{codebook, fold};
+use crate::fold::{Folded, codebook, fold};
 use crate::gguf::TensorView;
 use crate::layout::{self, AUDIO_TABLE, ENCODER_PREFIX, Origin, Planned, SEMANTIC_HEAD, encoder_tensor};
 use crate::manifest::MANIFEST_FILE;
 use crate::pack::{self, Contents, Written};
 use crate::params::Params;
+use crate::realtime;
 use crate::recipe::Recipe;
 use crate::repack;
 use crate::shape::{Audio, Model, Prompt, Shape};
@@ -25,12 +26,13 @@ use crate::weights::{RowEncoder, Weights, encode_values};
 
 pub use crate::pack::Progress;
 
-const PARAMS_FILE: &str = "params.json";
+pub(crate) const PARAMS_FILE: &str = "params.json";
 
 /// What to import, and how.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
-    /// Folder with `consolidated.safetensors`, `params.json`, `tekken.json`, `voice_embedding/` and, where its author
+    /// Folder with the files of a model that listens, `consolidated.safetensors`, `params.json` and `tekken.json`; or of one
+    /// that speaks: `consolidated.safetensors`, `params.json`, `tekken.json`, `voice_embedding/` and, where its author
     /// wrote one, `syrinx.toml`; or a pack of the recipe `f32`.
     pub from: PathBuf,
     /// Folder of the pack.
@@ -49,8 +51,12 @@ pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Writte
     if from.join(MANIFEST_FILE).is_file() {
         return repack::repack(from, to, *recipe, *overwrite, progress);
     }
+    let params = read_text(&from.join(PARAMS_FILE))?;
+    if realtime::is_realtime(&params) {
+        return realtime::import(options, &params, progress);
+    }
     let about = About::read(from)?;
-    let params = Params::parse(&read_text(&from.join(PARAMS_FILE))?, &about.import.ignore_keys)?;
+    let params = Params::parse(&params, &about.import.ignore_keys)?;
     let tekken = Tekken::parse(&read_text(&from.join(TEKKEN_FILE))?)?;
     let checkpoint = Checkpoint::open(&from.join(CHECKPOINT_FILE))?;
     let voices = read_voices(from, &params, &tekken)?;
@@ -82,7 +88,7 @@ pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Writte
     pack::write(to, *overwrite, &contents, &Source { checkpoint, voices }, progress)
 }
 
-fn read_text(path: &Path) -> Result<String> {
+pub(crate) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|e| Error::io(path, "read", e))
 }
 
@@ -166,9 +172,15 @@ fn padded_rows(checkpoint: &Checkpoint, name: &str, used: usize, padded: usize) 
     }
 }
 
-struct Source {
+pub(crate) struct Source {
     checkpoint: Checkpoint,
     voices: BTreeMap<String, Voice>,
+}
+
+impl Source {
+    pub fn without_voices(checkpoint: Checkpoint) -> Self {
+        Self { checkpoint, voices: BTreeMap::new() }
+    }
 }
 
 impl Weights for Source {
@@ -182,6 +194,14 @@ impl Weights for Source {
             (Origin::Tensor { rows, .. }, [view]) => {
                 let (view, stored) = (view.clone(), if tensor.shape.len() == 1 { 1 } else { *rows });
                 encode_values(tensor, dtype, move |rows, out| read_rows(&view, stored, columns, rows, out))
+            }
+            (Origin::Taps { inputs, kernel, .. }, [weight]) => whole(Folded::plain(weight)?.to_taps(*inputs, *kernel)),
+            (Origin::Constant { value }, []) => {
+                let value = *value;
+                encode_values(tensor, dtype, move |_, out| {
+                    out.fill(value);
+                    Ok(())
+                })
             }
             (Origin::Convolution { inputs, kernel, .. }, [gain, direction]) => {
                 whole(fold(gain, direction)?.to_taps(*inputs, *kernel))

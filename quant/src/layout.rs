@@ -39,16 +39,24 @@ pub enum Role {
     CodecMatrix,
     /// The codec's convolutions: the last one's errors are heard as they are.
     CodecConvolution,
+    /// From the encoder's states to the decoder's, in what listens.
+    Adapter,
+    /// Convolutions before an encoder, and what conditions on the delay.
+    Front,
     Codebook,
     Voice,
     Encoder,
 }
 
 /// Where a tensor's values come from in a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// A tensor of `rows` first dimension; rows beyond are zero.
     Tensor { name: String, rows: usize },
+    /// A convolution `[out, in, kernel]`, laid out `[out, kernel * in]`.
+    Taps { name: String, inputs: usize, kernel: usize },
+    /// All values the same.
+    Constant { value: f32 },
     /// Weight-normed convolution `[out, in, kernel]`, laid out `[out, kernel * in]`.
     Convolution { base: String, inputs: usize, kernel: usize },
     /// Weight-normed transposed convolution `[in, out, kernel]`, laid out `[stride * out, (kernel / stride) * in]`.
@@ -81,21 +89,21 @@ pub fn encoder_tensor(name: &str, shape: &[usize]) -> Planned {
     }
 }
 
-struct Plan(Vec<Planned>);
+pub(crate) struct Plan(pub Vec<Planned>);
 
 impl Plan {
-    fn push(&mut self, name: impl Into<String>, shape: &[usize], role: Role, origin: Origin) {
+    pub fn push(&mut self, name: impl Into<String>, shape: &[usize], role: Role, origin: Origin) {
         self.0.push(Planned { name: name.into(), shape: shape.to_vec(), role, origin });
     }
 
     /// A tensor that keeps its shape; `from` is its name in the checkpoint.
-    fn copy(&mut self, name: impl Into<String>, from: impl Into<String>, shape: &[usize], role: Role) {
+    pub fn copy(&mut self, name: impl Into<String>, from: impl Into<String>, shape: &[usize], role: Role) {
         let rows = shape.first().copied().unwrap_or(0);
         self.push(name, shape, role, Origin::Tensor { name: from.into(), rows });
     }
 
     /// A tensor that keeps name and shape.
-    fn keep(&mut self, name: impl Into<String>, shape: &[usize], role: Role) {
+    pub fn keep(&mut self, name: impl Into<String>, shape: &[usize], role: Role) {
         let name = name.into();
         self.copy(name.clone(), name, shape, role);
     }

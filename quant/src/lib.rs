@@ -31,6 +31,8 @@ mod map;
 pub mod pack;
 #[cfg(feature = "import")]
 pub mod params;
+#[cfg(feature = "write")]
+pub mod realtime;
 pub mod recipe;
 #[cfg(feature = "import")]
 pub mod repack;

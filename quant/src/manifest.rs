@@ -21,6 +21,27 @@ pub const MANIFEST_FILE: &str = "pack.toml";
 pub const BACKBONE_FILE: &str = "backbone.gguf";
 pub const SPEECH_FILE: &str = "speech.gguf";
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
+/// Of a pack that listens: its two stacks, which llama.cpp runs, and everything else.
+pub const ENCODER_FILE: &str = "encoder.gguf";
+pub const DECODER_FILE: &str = "decoder.gguf";
+pub const HEAR_FILE: &str = "hear.gguf";
+
+/// Families of models.
+pub const VOXTRAL_TTS: &str = "voxtral-tts";
+pub const VOXTRAL_REALTIME: &str = "voxtral-realtime";
+
+/// Whether a family listens; the others speak.
+pub fn listens(family: &str) -> bool {
+    family == VOXTRAL_REALTIME
+}
+
+/// The files that a pack of a family must have.
+pub fn files_of(family: &str) -> &'static [&'static str] {
+    match family {
+        VOXTRAL_REALTIME => &[ENCODER_FILE, DECODER_FILE, HEAR_FILE, TOKENIZER_FILE],
+        _ => &[BACKBONE_FILE, SPEECH_FILE, TOKENIZER_FILE],
+    }
+}
 
 /// The whole of `pack.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +50,7 @@ pub struct Manifest {
     pub format: u32,
     pub name: String,
     pub version: String,
-    /// The architecture, `voxtral-tts`.
+    /// The architecture: `voxtral-tts`, which speaks, `voxtral-realtime`, which listens.
     pub family: String,
     /// BCP 47 tags.
     pub languages: Vec<String>,
@@ -42,6 +63,8 @@ pub struct Manifest {
     #[serde(default)]
     pub synthetic: bool,
     pub licence: Licence,
+    /// Of a pack that speaks.
+    #[serde(default, skip_serializing_if = "Defaults::are_absent")]
     pub defaults: Defaults,
     #[serde(default)]
     pub text: Text,
@@ -65,8 +88,8 @@ pub struct Licence {
     pub note: String,
 }
 
-/// What a request gets that does not say otherwise.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a request gets that does not say otherwise. All zero in a pack that has none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Defaults {
     /// Euler steps of the flow head.
@@ -75,6 +98,12 @@ pub struct Defaults {
     pub seed: u64,
     /// Frames after which an utterance is cut.
     pub frame_budget: u32,
+}
+
+impl Defaults {
+    fn are_absent(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What happens to text before the tokenizer.
@@ -216,7 +245,7 @@ impl Manifest {
             |holds: bool, what: String| if holds { Ok(()) } else { Err(corrupt(format!("{MANIFEST_FILE}: {what}"))) };
         // A file that is not listed would be read without a look at its hash.
         let absent = |name: &&str| self.files.iter().all(|file| file.name != *name);
-        let absent: Vec<&str> = [BACKBONE_FILE, SPEECH_FILE, TOKENIZER_FILE].into_iter().filter(absent).collect();
+        let absent: Vec<&str> = files_of(&self.family).iter().copied().filter(absent).collect();
         check(absent.is_empty(), format!("files lists no {}: copy the pack again", absent.join(", ")))?;
         for WordFile { file, .. } in &self.text.lexicons {
             check(self.file(file).is_ok(), format!("text.lexicons names {file}, which files does not list"))?;
@@ -224,6 +253,9 @@ impl Manifest {
         }
         let Self { sample_rate_hz, defaults, guards, .. } = self;
         check(*sample_rate_hz > 0, "sample_rate_hz is 0".into())?;
+        if listens(&self.family) {
+            return Ok(()); // what follows is of speech
+        }
         check(
             (1..=MAX_STEPS).contains(&defaults.steps),
             format!("defaults.steps is {}, expected 1 to {MAX_STEPS}", defaults.steps),

@@ -20,7 +20,7 @@ use crate::staging::Staging;
 use crate::weights::{Weights, rows_and_columns};
 
 /// The oldest runtime that can use packs of this format.
-const MINIMUM_RUNTIME: &str = "0.1.0";
+pub(crate) const MINIMUM_RUNTIME: &str = "0.1.0";
 
 /// Values that one thread encodes at a time: 2 MiB as F32.
 const CHUNK_VALUES: usize = 1 << 19;
@@ -74,6 +74,16 @@ pub struct Fallback {
     pub used: DType,
 }
 
+/// One GGUF file of a pack.
+#[derive(Debug)]
+pub struct Part {
+    pub name: &'static str,
+    pub metadata: Vec<(String, Value)>,
+    pub tensors: Vec<Planned>,
+    /// Layers of the stack in it, which a recipe may ask for.
+    pub layers: usize,
+}
+
 /// Writes the pack `target`.
 ///
 /// Errors: `Exists`, `Io`, `Cancelled`, `Shape`; those of `weights`. After any of them, and after a panic of
@@ -87,38 +97,63 @@ pub fn write(
 ) -> Result<Written> {
     contents.shape.validate()?;
     let Contents { shape, recipe, about, .. } = contents;
-    let staging = Staging::create(target, overwrite)?;
-    let mut fallbacks = Vec::new();
-    let mut choose = |planned: Vec<Planned>| -> Result<(Vec<(Planned, TensorSpec)>, u64)> {
-        let typed: Vec<_> =
-            planned.into_iter().map(|p| type_tensor(p, *recipe, shape.backbone.layers, &mut fallbacks)).collect();
-        let bytes = typed.iter().map(|(_, spec)| spec.bytes()).sum::<Result<usize>>()?;
-        Ok((typed, bytes as u64))
-    };
-    let (backbone, backbone_bytes) = choose(layout::backbone(shape))?;
     let encoder = contents.encoder.as_ref();
     let mut speech = layout::speech(shape, contents.voice_rows);
     speech.extend(encoder.into_iter().flat_map(|(tensors, _)| tensors.iter().cloned()));
-    let (speech, speech_bytes) = choose(speech)?;
-    progress.start(backbone_bytes + speech_bytes);
-
-    let mut metadata = vec![
-        ("general.architecture".into(), Value::Str("syrinx-speech".into())),
-        ("general.name".into(), Value::Str(format!("{} speech", about.name))),
-        ("syrinx.format".into(), Value::U32(FORMAT)),
-    ];
+    let mut metadata = head("syrinx-speech", &format!("{} speech", about.name));
     metadata.extend(shape.to_metadata());
     metadata.extend(encoder.map(|(_, sizes)| ("syrinx.encoder".to_owned(), Value::Str(sizes.to_string()))));
+    let layers = shape.backbone.layers;
     let backbone_metadata = layout::backbone_metadata(shape, &about.name);
-    let mut files = vec![
-        write_tensors(&staging, BACKBONE_FILE, &backbone_metadata, backbone, weights, progress)?,
-        write_tensors(&staging, SPEECH_FILE, &metadata, speech, weights, progress)?,
-        write_bytes(&staging, TOKENIZER_FILE, contents.tokenizer.to_string().as_bytes())?,
+    let parts = vec![
+        Part { name: BACKBONE_FILE, metadata: backbone_metadata, tensors: layout::backbone(shape), layers },
+        Part { name: SPEECH_FILE, metadata, tensors: speech, layers },
     ];
-    for (name, bytes) in &contents.lexicons {
+    let mut plain = vec![(TOKENIZER_FILE.to_owned(), contents.tokenizer.to_string().into_bytes())];
+    plain.extend(contents.lexicons.iter().cloned());
+    write_parts(target, overwrite, *recipe, parts, &plain, |files| manifest(contents, files), weights, progress)
+}
+
+/// What every file of Syrinx's own begins with.
+pub(crate) fn head(architecture: &str, name: &str) -> Vec<(String, Value)> {
+    vec![
+        ("general.architecture".into(), Value::Str(architecture.into())),
+        ("general.name".into(), Value::Str(name.into())),
+        ("syrinx.format".into(), Value::U32(FORMAT)),
+    ]
+}
+
+/// Writes a pack of any family: `parts`, files that are copied as they are, and the front page that `manifest` makes of
+/// their list. Errors: as [`write`].
+#[allow(clippy::too_many_arguments)] // what, from where, to where
+pub(crate) fn write_parts(
+    target: &Path,
+    overwrite: bool,
+    recipe: Recipe,
+    parts: Vec<Part>,
+    plain: &[(String, Vec<u8>)],
+    manifest: impl FnOnce(Vec<PackFile>) -> Manifest,
+    weights: &dyn Weights,
+    progress: &dyn Progress,
+) -> Result<Written> {
+    let staging = Staging::create(target, overwrite)?;
+    let mut fallbacks = Vec::new();
+    let mut typed_parts = Vec::new();
+    let mut bytes = 0;
+    for Part { name, metadata, tensors, layers } in parts {
+        let typed: Vec<_> = tensors.into_iter().map(|p| type_tensor(p, recipe, layers, &mut fallbacks)).collect();
+        bytes += typed.iter().map(|(_, spec)| spec.bytes()).sum::<Result<usize>>()?;
+        typed_parts.push((name, metadata, typed));
+    }
+    progress.start(bytes as u64);
+    let mut files = Vec::new();
+    for (name, metadata, typed) in typed_parts {
+        files.push(write_tensors(&staging, name, &metadata, typed, weights, progress)?);
+    }
+    for (name, bytes) in plain {
         files.push(write_bytes(&staging, name, bytes)?);
     }
-    let manifest = manifest(contents, files);
+    let manifest = manifest(files);
     write_bytes(&staging, MANIFEST_FILE, manifest.to_toml()?.as_bytes())?;
     staging.publish(overwrite)?;
     Ok(Written { manifest, fallbacks })

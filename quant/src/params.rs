@@ -1,7 +1,7 @@
 //! `params.json`. In: its text. Out: the sizes it declares, or the name of the first key that this runtime does not
 //! understand. Strict on purpose: a key that is read over is a model that sounds subtly wrong.
 
-mod section;
+pub(crate) mod section;
 
 use serde_json::Value;
 

@@ -41,8 +41,8 @@ impl Recipe {
             Role::Vector | Role::FlowBoundary | Role::Codebook | Role::Voice => DType::F32,
             _ if self == Self::F32 => DType::F32,
             _ if self == Self::F16 => DType::F16,
-            Role::CodecConvolution | Role::Encoder => DType::F16,
-            Role::Table | Role::FlowCondition | Role::CodecMatrix => DType::Q8_0,
+            Role::CodecConvolution | Role::Encoder | Role::Front => DType::F16,
+            Role::Table | Role::FlowCondition | Role::CodecMatrix | Role::Adapter => DType::Q8_0,
             Role::FlowMatrix if self == Self::Q4All => DType::Q4_0,
             Role::FlowMatrix => DType::Q8_0,
             Role::BackboneMatrix | Role::BackboneSensitive { .. } | Role::BackboneOutput if self == Self::Q8 => {

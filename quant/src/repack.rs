@@ -7,14 +7,18 @@ use sha2::{Digest, Sha256};
 
 use crate::about::About;
 use crate::dtype::DType;
-use crate::error::{Error, Result, corrupt, misshapen, unsupported};
+use crate::error::{Error, Result, corrupt, misshapen, missing, unsupported};
 use crate::gguf::{GgufFile, TensorView};
 use crate::layout::{ENCODER_PREFIX, Planned, encoder_tensor, voice_tensor};
-use crate::manifest::{BACKBONE_FILE, MANIFEST_FILE, Manifest, SPEECH_FILE, TOKENIZER_FILE};
+use crate::manifest::{
+    BACKBONE_FILE, DECODER_FILE, ENCODER_FILE, HEAR_FILE, MANIFEST_FILE, Manifest, SPEECH_FILE, TOKENIZER_FILE,
+    VOXTRAL_REALTIME, files_of,
+};
 use crate::map::Map;
 use crate::pack::{self, Contents, Progress, Written};
+use crate::realtime;
 use crate::recipe::Recipe;
-use crate::shape::Shape;
+use crate::shape::{Realtime, Shape};
 use crate::weights::{RowEncoder, Weights, encode_values};
 
 /// Packs anew. Errors: `Unsupported` for a pack of another recipe; `Corrupt`, `Missing`, `Shape`, `Truncated`, `Newer` for
@@ -28,11 +32,20 @@ pub fn repack(from: &Path, to: &Path, recipe: Recipe, overwrite: bool, progress:
         return Err(unsupported(format!("{message}: import the checkpoint instead")));
     }
     check_hashes(from, &manifest)?;
-    let source = Source {
-        backbone: GgufFile::open(&from.join(BACKBONE_FILE))?,
-        speech: GgufFile::open(&from.join(SPEECH_FILE))?,
-    };
-    let speech = &source.speech;
+    let path = from.join(TOKENIZER_FILE);
+    let tokenizer = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, "read", e))?;
+    let tokenizer = json(&tokenizer, &path)?;
+    let about = About::from(&manifest);
+    let synthetic = manifest.synthetic;
+    if manifest.family == VOXTRAL_REALTIME {
+        let source = Source::open(from, &[ENCODER_FILE, DECODER_FILE, HEAR_FILE], realtime::layout::place)?;
+        let hear = GgufFile::open(&from.join(HEAR_FILE))?;
+        let shape = Realtime::from_metadata(&hear)?;
+        let contents = realtime::Contents { shape: &shape, tokenizer: &tokenizer, recipe, about: &about, synthetic };
+        return realtime::write(to, overwrite, &contents, &source, progress);
+    }
+    let source = Source::open(from, &[BACKBONE_FILE, SPEECH_FILE], by_name)?;
+    let speech = &GgufFile::open(&from.join(SPEECH_FILE))?;
     let shape = Shape::from_metadata(speech)?;
     let rows = |name: &String| -> Result<usize> {
         let voice = &speech.info(&voice_tensor(name))?.spec;
@@ -48,18 +61,15 @@ pub fn repack(from: &Path, to: &Path, recipe: Recipe, overwrite: bool, progress:
             Some((tensors, json(sizes, &from.join(SPEECH_FILE))?))
         }
     };
-    let path = from.join(TOKENIZER_FILE);
-    let tokenizer = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, "read", e))?;
-    let about = About::from(&manifest);
     let contents = Contents {
         shape: &shape,
         voice_rows: &voice_rows,
         encoder,
-        tokenizer: &json(&tokenizer, &path)?,
+        tokenizer: &tokenizer,
         recipe,
         about: &about,
         lexicons: about.lexicons(from)?,
-        synthetic: manifest.synthetic,
+        synthetic,
     };
     pack::write(to, overwrite, &contents, &source, progress)
 }
@@ -70,7 +80,7 @@ fn json(text: &str, path: &Path) -> Result<serde_json::Value> {
 
 fn check_hashes(folder: &Path, manifest: &Manifest) -> Result<()> {
     let lexicons = manifest.text.lexicons.iter().map(|lexicon| lexicon.file.as_str());
-    for name in [BACKBONE_FILE, SPEECH_FILE, TOKENIZER_FILE].into_iter().chain(lexicons) {
+    for name in files_of(&manifest.family).iter().copied().chain(lexicons) {
         let map = Map::open(&folder.join(name))?;
         let digest: String = Sha256::digest(&*map).iter().map(|byte| format!("{byte:02x}")).collect();
         if digest != manifest.file(name)?.sha256 {
@@ -81,21 +91,33 @@ fn check_hashes(folder: &Path, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
+/// The files of a pack that is packed anew, and which of them a tensor is in.
 struct Source {
-    backbone: GgufFile,
-    speech: GgufFile,
+    files: Vec<GgufFile>,
+    place: fn(&[GgufFile], &Planned) -> usize,
 }
 
 impl Source {
-    /// The file that a tensor is in; no name is in both.
-    fn file(&self, name: &str) -> &GgufFile {
-        if self.backbone.info(name).is_ok() { &self.backbone } else { &self.speech }
+    fn open(from: &Path, names: &[&str], place: fn(&[GgufFile], &Planned) -> usize) -> Result<Self> {
+        let files = names.iter().map(|name| GgufFile::open(&from.join(name))).collect::<Result<Vec<_>>>()?;
+        Ok(Self { files, place })
     }
+
+    /// Errors: `Missing`.
+    fn file(&self, tensor: &Planned) -> Result<&GgufFile> {
+        let file = self.files.get((self.place)(&self.files, tensor));
+        file.ok_or_else(|| missing(format!("tensor {} is missing", tensor.name)))
+    }
+}
+
+/// The first that has the name.
+fn by_name(files: &[GgufFile], tensor: &Planned) -> usize {
+    files.iter().position(|file| file.info(&tensor.name).is_ok()).unwrap_or(0)
 }
 
 impl Weights for Source {
     fn encoder(&self, tensor: &Planned, dtype: DType) -> Result<RowEncoder<'_>> {
-        let view: TensorView<'_> = self.file(&tensor.name).tensor(&tensor.name)?;
+        let view: TensorView<'_> = self.file(tensor)?.tensor(&tensor.name)?;
         view.expect_shape(&tensor.shape)?;
         let columns = tensor.shape.last().copied().unwrap_or(1);
         let row_bytes = view.dtype.row_bytes(columns).ok_or_else(|| misshapen(format!("rows of {}", tensor.name)))?;
@@ -106,8 +128,9 @@ impl Weights for Source {
     }
 
     fn release(&self, tensor: &Planned) {
-        let file = self.file(&tensor.name);
-        if let Ok(info) = file.info(&tensor.name) {
+        if let Ok(file) = self.file(tensor)
+            && let Ok(info) = file.info(&tensor.name)
+        {
             file.map().release(info.range.clone());
         }
     }

@@ -7,6 +7,7 @@ mod validate;
 use crate::error::Result;
 use crate::gguf::{Gguf, Value};
 use field::Field;
+pub use realtime::Realtime;
 
 /// Codes of each codebook that are not sound: EMPTY = 0 and END = 1. Stored codes are shifted by this.
 pub const SPECIAL_CODES: usize = 2;
@@ -29,6 +30,8 @@ macro_rules! group {
         }
     };
 }
+
+pub mod realtime; // behind the macro that it uses
 
 group! {
     /// The model as a whole.

@@ -28,6 +28,26 @@ pub struct Tekken {
     entries: Vec<Vec<u8>>,
     specials: HashMap<String, u32>,
     voice_rows: BTreeMap<String, usize>,
+    streaming: Option<Streaming>,
+}
+
+/// What `tekken.json` says of sound, where the model listens (voxtral-realtime.md, section 2.2).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Streaming {
+    pub sampling_rate: usize,
+    pub frame_rate: f64,
+    pub audio_encoding_config: Encoding,
+    pub transcription_format: String,
+    pub transcription_delay_ms: f64,
+    pub streaming_n_left_pad_tokens: usize,
+}
+
+/// Of the spectra.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Encoding {
+    pub num_mel_bins: usize,
+    pub hop_length: usize,
+    pub window_size: usize,
 }
 
 #[derive(Deserialize)]
@@ -37,7 +57,7 @@ struct File {
     #[serde(default)]
     special_tokens: Option<Vec<Special>>,
     #[serde(default)]
-    audio: Option<Audio>,
+    audio: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -82,8 +102,13 @@ impl Tekken {
             entries.push(bytes.ok_or_else(|| corrupt(format!("{TEKKEN_FILE}: entry {rank} is damaged")))?);
         }
         let specials = file.special_tokens.unwrap_or_default().into_iter().map(|s| (s.token_str, s.rank)).collect();
-        let voice_rows = file.audio.and_then(|a| a.voice_num_audio_tokens).unwrap_or_default();
-        let tekken = Self { pattern, special_count, entries, specials, voice_rows };
+        let broken = |e: serde_json::Error| corrupt(format!("{TEKKEN_FILE}: audio: {e}"));
+        let audio = file.audio.unwrap_or_default();
+        let is_streaming = audio.get("transcription_format").is_some_and(|format| !format.is_null());
+        let streaming = is_streaming.then(|| Streaming::deserialize(&audio)).transpose().map_err(broken)?;
+        let audio = Option::<Audio>::deserialize(&audio).map_err(broken)?;
+        let voice_rows = audio.and_then(|a| a.voice_num_audio_tokens).unwrap_or_default();
+        let tekken = Self { pattern, special_count, entries, specials, voice_rows, streaming };
         tekken.check_bytes()?;
         Ok(tekken)
     }
@@ -96,6 +121,7 @@ impl Tekken {
             entries: (0..=u8::MAX).map(|b| vec![b]).collect(),
             specials: HashMap::new(),
             voice_rows: BTreeMap::new(),
+            streaming: None,
         }
     }
 
@@ -126,6 +152,16 @@ impl Tekken {
     pub fn special(&self, name: &str) -> Result<u32> {
         let id = self.specials.get(name).copied().filter(|&id| (id as usize) < self.special_count);
         id.ok_or_else(|| missing(format!("{TEKKEN_FILE}: special token {name} is missing: not a speech vocabulary")))
+    }
+
+    /// Ids below this are special; id = this + rank for the rest.
+    pub fn special_count(&self) -> usize {
+        self.special_count
+    }
+
+    /// What it says of sound, where the model listens.
+    pub fn streaming(&self) -> Option<&Streaming> {
+        self.streaming.as_ref()
     }
 
     /// Rows that a voice must have, where the file says so.

@@ -52,6 +52,10 @@ impl Value {
         Self::Array(Array { item: U32, len: values.len(), data })
     }
 
+    pub fn bools(values: &[bool]) -> Self {
+        Self::Array(Array { item: BOOL, len: values.len(), data: values.iter().map(|&v| u8::from(v)).collect() })
+    }
+
     pub fn strs<S: AsRef<str>>(values: &[S]) -> Self {
         let mut data = Vec::new();
         values.iter().for_each(|s| encode_str(s.as_ref(), &mut data));

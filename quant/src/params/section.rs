@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result, corrupt, missing, unsupported};
 
 /// The keys of an object that nobody has asked for yet, and the path to it.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     path: String,
     keys: Map<String, Value>,
     ignored: &'a [String],
@@ -68,6 +68,13 @@ impl<'a> Section<'a> {
     pub fn number(&mut self, key: &str) -> Result<f32> {
         let value = self.take(key)?;
         self.to_number(key, &value)
+    }
+
+    /// A count that is written as a number or in a string: `"8192"`.
+    pub fn loose_size(&mut self, key: &str) -> Result<usize> {
+        let value = self.take(key)?;
+        let number = value.as_str().and_then(|text| text.trim().parse::<u32>().ok()).map_or(value, Value::from);
+        self.to_size(key, &number)
     }
 
     pub fn optional_number(&mut self, key: &str) -> Result<Option<f32>> {

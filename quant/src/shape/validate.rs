@@ -5,9 +5,9 @@ use crate::error::{Result, misshapen};
 use crate::manifest::{MAX_GUIDANCE, MAX_STEPS};
 
 /// No width, count or table of a model is larger; keeps every product of three sizes within 64 bits.
-const MAX_SIZE: usize = 1 << 21;
+pub(super) const MAX_SIZE: usize = 1 << 21;
 /// No model has more layers: each is named in lists that are made before a tensor of it is looked for.
-const MAX_LAYERS: usize = 4096;
+pub(super) const MAX_LAYERS: usize = 4096;
 
 impl Shape {
     /// Errors: `Shape`, with the name of the first size that does not fit.
@@ -159,6 +159,6 @@ impl Shape {
     }
 }
 
-fn check(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
+pub(super) fn check(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(misshapen(message())) }
 }

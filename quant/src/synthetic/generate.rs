@@ -64,7 +64,7 @@ pub(super) fn encoder<'a>(shape: &Shape, seed: u64, tensor: &Planned, dtype: DTy
 /// The checkpoint's name of a tensor, so that both files of a pack hold the same audio table.
 fn source_name(tensor: &Planned) -> &str {
     match &tensor.origin {
-        Origin::Tensor { name, .. } => name,
+        Origin::Tensor { name, .. } | Origin::Taps { name, .. } => name,
         _ => &tensor.name,
     }
 }
@@ -85,7 +85,8 @@ fn distribution(shape: &Shape, tensor: &Planned) -> Normal {
         // The gain is per input channel, whose weights are spread over `outputs * kernel` values.
         Origin::Transposed { outputs, kernel, .. } => return centred(1.4 / ((outputs * kernel) as f32).sqrt()),
         Origin::Convolution { base, .. } => return linear(if base.ends_with("output_proj") { 0.08 } else { 1.0 }),
-        Origin::Tensor { .. } => {}
+        Origin::Constant { value } => return Normal { mean: *value, deviation: 0.0 },
+        Origin::Taps { .. } | Origin::Tensor { .. } => {}
     }
     let stem = name.strip_suffix(".weight").unwrap_or(name);
     match stem.rsplit('.').next().unwrap_or(stem) {
