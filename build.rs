@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     println!("cargo:rustc-env=SYRINX_KERNELS={:016x}", hasher.finish());
 
     let ggml = ggml_sources()?;
-    let mut shims = vec!["src/ggml/pages.cpp"];
+    let mut shims = vec!["src/ggml/pages.cpp", "src/backbone/tensors.cpp"];
     if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
         shims.push("src/kernel/extra.cpp");
     }
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         .cpp_link_stdlib(None) // llama.cpp's crate links it
         .flag_if_supported("-fvisibility=hidden")
         .warnings(false) // ggml's own headers have some
-        .includes(["include", "src", "src/ggml-cpu"].map(|folder| ggml.join(folder)))
+        .includes(["include", "src", "src/ggml-cpu", "../include", "../src"].map(|folder| ggml.join(folder)))
         .files(&shims)
         .try_compile("syrinx_ggml")
         .map_err(|e| Error::other(format!("{}: {e}", shims.join(", "))))?;

@@ -23,6 +23,8 @@
 //!   out, no device. [`to_i16`] makes integers of them as the program does.
 //! - [`Live`] ([`LiveOptions`]), [`Utterance`], [`Event`], [`Lane`]: sound at once, cancel within a period, what was heard.
 //!   [`Renderer`]: the same where an audio callback of the caller's asks for samples.
+//! - [`Ears`] ([`EarsOptions`], [`EarsInfo`]), [`Listener`] ([`ListenOptions`]), [`Heard`], [`HeardWord`]: samples in, text out,
+//!   of a pack that listens.
 //! - [`Phrase`]: sound made in advance. [`Sink`], [`DeviceChoice`]: where sound goes.
 //! - [`Error`], [`ErrorKind`], [`Result`]: what went wrong, and what the caller can do.
 //! - [`options`]: what options, events and sinks are made of.
@@ -94,7 +96,6 @@ mod flow;
 #[allow(missing_docs)] // public to the lab alone
 mod frame;
 mod ggml;
-#[allow(missing_docs)] // public to the lab alone
 mod hear;
 #[allow(missing_docs)] // public to the lab alone
 mod kernel;
@@ -115,6 +116,7 @@ mod write;
 pub use device::wav::to_i16;
 pub use device::{DeviceChoice, Sink};
 pub use error::{Error, ErrorKind, Result};
+pub use hear::{Ears, EarsInfo, EarsOptions, Heard, HeardWord, ListenOptions, Listener};
 pub use live::{Event, Live, LiveOptions, Renderer, Utterance};
 pub use model::{Model, ModelInfo, ModelOptions};
 pub use speak::{

@@ -69,9 +69,15 @@ unsafe extern "C" fn is_aborted(data: *mut std::ffi::c_void) -> bool {
 
 #[derive(Clone, Debug)]
 pub struct LlamaOptions {
+    /// Places of the cache.
     pub positions: usize,
     pub kv: KvType,
     pub threads: usize,
+    /// Rows per call, at most [`BATCH`].
+    pub batch: usize,
+    /// Positions run on beyond `positions`; the caller forgets as many as there is no place for. A window of the model's
+    /// own bounds its cache.
+    pub endless: bool,
 }
 
 /// The instruction sets that llama.cpp was built for, and what it does with them: `AVX2 FMA REPACK`.
@@ -82,7 +88,12 @@ pub fn instruction_sets() -> String {
     info.split('|').filter_map(is_on).collect::<Vec<_>>().join(" ")
 }
 
-/// Weights. Immutable once loaded.
+unsafe extern "C" {
+    /// `tensors.cpp`
+    fn syrinx_model_tensor(model: *const sys::llama_model, name: *const std::ffi::c_char) -> *mut sys::ggml_tensor;
+}
+
+/// Weights. Immutable once loaded, but for [`Model::set_vectors`].
 #[derive(Debug)]
 pub(super) struct Model {
     raw: NonNull<sys::llama_model>,
@@ -120,6 +131,46 @@ impl Model {
         Ok(Self { raw, dim: dim.max(0) as usize, vocabulary: vocabulary.max(0) as usize })
     }
 
+    /// As [`Model::expect`], for any file of a pack. Errors: `BadPack`.
+    pub fn expect_sizes(&self, path: &Path, dim: usize, outputs: usize) -> Result<()> {
+        if (self.dim, self.vocabulary) == (dim, outputs) {
+            return Ok(());
+        }
+        let found = format!("{} has width {} and {} output rows", path.display(), self.dim, self.vocabulary);
+        let message = format!("{found}, expected {dim} and {outputs}: import the pack again");
+        Err(Error::new(ErrorKind::BadPack, message))
+    }
+
+    /// Writes vectors over those of the model. The caller sees to it that nothing computes with it meanwhile. Errors:
+    /// `BadPack` for a tensor that is not there, or is no vector of that many values.
+    pub(super) fn set_vectors(&self, vectors: &[(String, Vec<f32>)]) -> Result<()> {
+        for (name, values) in vectors {
+            let refused = || {
+                let message = format!("the model has no vector {name} of {} values", values.len());
+                Error::new(ErrorKind::BadPack, format!("{message}: import the pack again"))
+            };
+            let c_name = CString::new(name.as_str()).map_err(|_| refused())?;
+            // SAFETY: the model is alive, and its tensors with it; the tensor is one of floats, as many as are written. No
+            // graph reads it now: contexts that compute with what is written here hold `RowsWeights::in_place`, and wait for
+            // the end of what they have begun.
+            unsafe {
+                let tensor = syrinx_model_tensor(self.raw.as_ptr(), c_name.as_ptr());
+                let tensor = NonNull::new(tensor).ok_or_else(refused)?;
+                let is_float = tensor.as_ref().type_ == sys::GGML_TYPE_F32;
+                if !is_float || usize::try_from(sys::ggml_nelements(tensor.as_ptr())) != Ok(values.len()) {
+                    return Err(refused());
+                }
+                sys::ggml_backend_tensor_set(
+                    tensor.as_ptr(),
+                    values.as_ptr().cast(),
+                    0,
+                    size_of_val(values.as_slice()),
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses a model of other sizes than its pack says. Errors: `BadPack`.
     pub fn expect(&self, dim: usize, vocabulary: usize) -> Result<()> {
         if (self.dim, self.vocabulary) == (dim, vocabulary) {
@@ -145,6 +196,7 @@ pub(super) struct Context {
     abort: Box<Abort>,
     model: Arc<Model>,
     positions: usize,
+    endless: bool,
     position: Vec<sys::llama_pos>,
     sequence_count: Vec<i32>,
     sequence: Vec<sys::llama_seq_id>,
@@ -168,12 +220,13 @@ impl Context {
         let failed =
             |what: &str| Error::new(ErrorKind::Backend, format!("llama.cpp refused {what} (RUST_LOG=warn says why)"));
         let threads = crate::kernel::allowed_threads(options.threads.max(1));
+        let batch = options.batch.clamp(1, BATCH);
         // SAFETY: default parameters with plain values changed; the model outlives the context (`Arc`).
         let raw = unsafe {
             let mut params = sys::llama_context_default_params();
             params.n_ctx = u32::try_from(options.positions).map_err(|_| failed("the context size"))?;
-            params.n_batch = BATCH as u32;
-            params.n_ubatch = BATCH as u32;
+            params.n_batch = batch as u32;
+            params.n_ubatch = batch as u32;
             params.n_seq_max = 1;
             params.n_threads = threads as i32;
             params.n_threads_batch = threads as i32;
@@ -185,6 +238,10 @@ impl Context {
             };
             params.embeddings = true;
             params.pooling_type = sys::LLAMA_POOLING_TYPE_NONE;
+            if options.endless {
+                params.swa_full = false;
+                params.kv_unified = true;
+            }
             NonNull::new(sys::llama_init_from_model(model.raw.as_ptr(), params)).ok_or_else(|| failed("the context"))?
         };
         let pool = (threads > 1).then(|| Threads::new(threads)).flatten();
@@ -197,10 +254,11 @@ impl Context {
             abort: Box::new(Arc::new(|| false)),
             model,
             positions: options.positions,
-            position: vec![0; BATCH],
-            sequence_count: vec![1; BATCH],
-            sequence: vec![SEQUENCE; BATCH],
-            wants_output: vec![0; BATCH],
+            endless: options.endless,
+            position: vec![0; batch],
+            sequence_count: vec![1; batch],
+            sequence: vec![SEQUENCE; batch],
+            wants_output: vec![0; batch],
             _threads: pool,
         })
     }
@@ -224,32 +282,55 @@ impl Context {
         if done { Ok(()) } else { Err(Error::new(ErrorKind::Backend, "llama.cpp cannot rewind its cache")) }
     }
 
+    /// Forgets all positions before `first`. Errors: `Backend`.
+    pub fn forget_before(&mut self, first: usize) -> Result<()> {
+        // SAFETY: the context is alive; positions that are not there are passed over.
+        let done = unsafe {
+            let memory = sys::llama_get_memory(self.raw.as_ptr());
+            sys::llama_memory_seq_rm(memory, SEQUENCE, 0, first as sys::llama_pos)
+        };
+        if done { Ok(()) } else { Err(Error::new(ErrorKind::Backend, "llama.cpp cannot forget what left the window")) }
+    }
+
+    /// Forgets everything; the next row takes the first place of the cache again.
+    pub fn clear(&mut self) {
+        // SAFETY: the context is alive.
+        unsafe { sys::llama_memory_clear(sys::llama_get_memory(self.raw.as_ptr()), false) }
+    }
+
+    /// Waits for the end of what was begun.
+    pub fn wait(&mut self) {
+        // SAFETY: the context is alive.
+        unsafe { sys::llama_synchronize(self.raw.as_ptr()) }
+    }
+
     /// Feeds rows (`[n][dim]`) from position `first` on, without outputs. Errors: `Backend`.
     pub fn feed(&mut self, rows: &[f32], first: usize) -> Result<()> {
         // SAFETY: the context is alive.
         unsafe { sys::llama_set_embeddings(self.raw.as_ptr(), false) }
         let mut at = first;
-        for part in rows.chunks(BATCH * self.model.dim) {
+        for part in rows.chunks(self.position.len() * self.model.dim) {
             self.decode(part, at)?;
             at += part.len() / self.model.dim;
         }
         Ok(())
     }
 
-    /// Feeds one row and keeps its state and logits. Errors: `Backend`.
-    pub fn feed_with_output(&mut self, row: &[f32], at: usize) -> Result<()> {
+    /// Feeds rows, as many as are fed at a time, and keeps the state and logits of each. Errors: `Backend`.
+    pub fn feed_with_outputs(&mut self, rows: &[f32], at: usize) -> Result<()> {
         // SAFETY: the context is alive.
         unsafe { sys::llama_set_embeddings(self.raw.as_ptr(), true) }
-        self.wants_output[0] = 1;
-        let result = self.decode(row, at);
-        self.wants_output[0] = 0;
+        let count = rows.len() / self.model.dim;
+        self.wants_output.iter_mut().take(count).for_each(|wants| *wants = 1);
+        let result = self.decode(rows, at);
+        self.wants_output.fill(0);
         result
     }
 
     fn decode(&mut self, rows: &[f32], first: usize) -> Result<()> {
         let count = rows.len() / self.model.dim;
-        let whole = rows.len() == count * self.model.dim && (1..=BATCH).contains(&count);
-        if !whole || first + count > self.positions {
+        let whole = rows.len() == count * self.model.dim && (1..=self.position.len()).contains(&count);
+        if !whole || (first + count > self.positions && !self.endless) {
             return Err(Error::new(ErrorKind::Backend, format!("{count} rows at position {first} do not fit")));
         }
         for (i, position) in self.position.iter_mut().take(count).enumerate() {
@@ -266,7 +347,7 @@ impl Context {
             seq_id: sequences.as_mut_ptr(),
             logits: self.wants_output.as_mut_ptr(),
         };
-        // SAFETY: every array has at least `n_tokens` entries (`count <= BATCH`, `rows` checked above) and lives until
+        // SAFETY: every array has at least `n_tokens` entries (`count` and `rows` checked above) and lives until
         // the call returns, which copies them; every row's one sequence id is SEQUENCE.
         let code = unsafe { sys::llama_decode(self.raw.as_ptr(), batch) };
         ggml::expect_failure(false);
@@ -280,13 +361,23 @@ impl Context {
 
     /// State and logits of the row fed last. Errors: `Backend`.
     pub fn output(&mut self) -> Result<Output<'_>> {
+        self.output_at(-1)
+    }
+
+    /// State and logits of row `row` of those fed last. Errors: `Backend`.
+    pub fn output_of(&mut self, row: usize) -> Result<Output<'_>> {
+        self.output_at(i32::try_from(row).unwrap_or(i32::MAX))
+    }
+
+    fn output_at(&mut self, row: i32) -> Result<Output<'_>> {
         // SAFETY: the pointers are into the context's output buffer, of one row each; it is not written again before
-        // the next call that takes `&mut self`, which the returned borrow excludes.
+        // the next call that takes `&mut self`, which the returned borrow excludes. llama.cpp gives none for a row that it
+        // has no output of.
         unsafe {
-            let hidden = sys::llama_get_embeddings_ith(self.raw.as_ptr(), -1);
-            let logits = sys::llama_get_logits_ith(self.raw.as_ptr(), -1);
+            let hidden = sys::llama_get_embeddings_ith(self.raw.as_ptr(), row);
+            let logits = sys::llama_get_logits_ith(self.raw.as_ptr(), row);
             if hidden.is_null() || logits.is_null() {
-                return Err(Error::new(ErrorKind::Backend, "llama.cpp gave no output for the last row"));
+                return Err(Error::new(ErrorKind::Backend, "llama.cpp gave no output for a row"));
             }
             Ok(Output {
                 hidden: std::slice::from_raw_parts(hidden, self.model.dim),

@@ -9,6 +9,7 @@ mod embed;
 mod llama;
 mod prefix;
 pub mod prompt;
+mod rows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +19,7 @@ pub use embed::FrameEmbedding;
 pub use llama::{Abort, KvType, LlamaOptions, instruction_sets};
 use llama::{Context, Model};
 pub use prefix::{PrefixCache, user_cache_folder};
+pub use rows::{Rows, RowsOptions, RowsState, RowsWeights, Variant};
 
 /// The set of Syrinx's own kernels that compute llama.cpp's products and attention on this processor (`avx2`,
 /// `avx512vnni`), or `ggml` where llama.cpp computes with its own. Errors: `Unsupported` where this build of llama.cpp needs
@@ -106,7 +108,7 @@ impl Backbone {
     pub fn new(weights: &Arc<BackboneWeights>, context: Option<usize>, kv: Option<KvType>) -> Result<Self> {
         let pack = &weights.pack;
         let (positions, kv) = (positions(pack, context)?, kv_type(pack, kv));
-        let llama = LlamaOptions { positions, kv, threads: weights.threads };
+        let llama = LlamaOptions { positions, kv, threads: weights.threads, batch: PIECE_ROWS, endless: false };
         Ok(Self {
             context: Context::new(weights.model.clone(), &llama)?,
             dim: pack.shape().dim,
@@ -195,7 +197,7 @@ impl Backbone {
     /// Feeds one row and gives its state. Errors: `OutOfBudget`, `Backend`.
     pub fn step(&mut self, row: &[f32]) -> Result<Output<'_>> {
         self.expect_room(1)?;
-        self.context.feed_with_output(row, self.used)?;
+        self.context.feed_with_outputs(row, self.used)?;
         self.used += 1;
         self.context.output()
     }
@@ -220,6 +222,11 @@ impl Backbone {
             format!("the context of {} positions is full: shorten the text or raise --context", self.positions);
         Err(Error::new(ErrorKind::OutOfBudget, message))
     }
+}
+
+/// Kept keys and values that cannot be used.
+fn no_state(why: &str) -> Error {
+    Error::new(ErrorKind::Backend, format!("the kept state of a stream {why}"))
 }
 
 /// The backbone's own sizes must be those of the pack's shape, or its rows would be misread. Gives the bytes of all

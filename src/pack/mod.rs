@@ -3,6 +3,7 @@
 //!
 //! Everything about a model comes from here: no stage knows a size, a path or a licence of its own.
 
+mod ears;
 mod table;
 mod verify;
 mod voice;
@@ -15,6 +16,7 @@ use syrinx_quant::{GgufFile, Manifest, Shape};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::MAX_CODES;
+pub use ears::EarsPack;
 pub use table::Table;
 pub use voice::{Voice, Voices};
 
@@ -48,28 +50,11 @@ impl Pack {
     /// Errors: `BadPack` (absent, truncated, wrong hash, contradictory sizes), `NewerPack`, `Unsupported` (another family of
     /// models), `Licence`, `Io`.
     pub fn open(dir: &Path, options: OpenOptions) -> Result<Self> {
-        let manifest = read_manifest(dir)?;
-        verify::check_runtime(&manifest)?;
-        verify::check_family(&manifest)?;
-        if options.commercial && !manifest.licence.commercial {
-            let message = format!("pack {} may not be used commercially ({})", manifest.name, manifest.licence.spdx);
-            return Err(Error::new(ErrorKind::Licence, format!("{message}: choose another pack")));
-        }
-        for file in &manifest.files {
-            verify::check_file(dir, file, options.verify)?;
-        }
+        let manifest = open_page(dir, options, verify::check_speaks)?;
         let speech = GgufFile::open(&dir.join(SPEECH_FILE))?;
         let shape = Shape::from_metadata(&speech)?;
         check_agrees(&manifest, &shape)?;
         check_fits_runtime(&shape)?;
-        if !manifest.licence.commercial {
-            log::warn!(
-                "pack {}: no commercial use ({}) {}",
-                manifest.name,
-                manifest.licence.spdx,
-                manifest.licence.note
-            );
-        }
         Ok(Self { dir: dir.to_owned(), manifest, shape, speech: Arc::new(speech) })
     }
 
@@ -119,6 +104,25 @@ pub(crate) fn vector(file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>
     let tensor = file.tensor(name)?;
     tensor.expect_shape(&[len])?;
     Ok(tensor.to_f32()?)
+}
+
+/// The front page of a pack that is what the caller is for, and whose files are what it says. Errors: as [`Pack::open`].
+fn open_page(dir: &Path, options: OpenOptions, check_family: fn(&Manifest) -> Result<()>) -> Result<Manifest> {
+    let manifest = read_manifest(dir)?;
+    verify::check_runtime(&manifest)?;
+    check_family(&manifest)?;
+    let Manifest { name, licence, .. } = &manifest;
+    if options.commercial && !licence.commercial {
+        let message = format!("pack {name} may not be used commercially ({})", licence.spdx);
+        return Err(Error::new(ErrorKind::Licence, format!("{message}: choose another pack")));
+    }
+    for file in &manifest.files {
+        verify::check_file(dir, file, options.verify)?;
+    }
+    if !licence.commercial {
+        log::warn!("pack {name}: no commercial use ({}) {}", licence.spdx, licence.note);
+    }
+    Ok(manifest)
 }
 
 fn read_manifest(dir: &Path) -> Result<Manifest> {

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use syrinx_quant::Manifest;
-use syrinx_quant::manifest::PackFile;
+use syrinx_quant::manifest::{PackFile, VOXTRAL_REALTIME, VOXTRAL_TTS};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Families of models that this runtime computes.
-const FAMILIES: [&str; 1] = ["voxtral-tts"];
+/// Families that this runtime speaks with, and those that it listens with.
+const SPEAKING: [&str; 1] = [VOXTRAL_TTS];
+const LISTENING: [&str; 1] = [VOXTRAL_REALTIME];
 
 /// Refuses a pack that asks for a newer runtime than this one.
 pub(super) fn check_runtime(manifest: &Manifest) -> Result<()> {
@@ -24,14 +25,38 @@ pub(super) fn check_runtime(manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a model of another form than this runtime computes.
-pub(super) fn check_family(manifest: &Manifest) -> Result<()> {
+/// Refuses a model that does not speak, or not in a form that this runtime computes.
+pub(super) fn check_speaks(manifest: &Manifest) -> Result<()> {
     let Manifest { name, family, .. } = manifest;
-    if FAMILIES.contains(&family.as_str()) {
+    if SPEAKING.contains(&family.as_str()) {
         return Ok(());
     }
-    let message = format!("pack {name} is of the family \"{family}\", this build speaks {}", FAMILIES.join(", "));
-    Err(Error::new(ErrorKind::Unsupported, format!("{message}: update syrinx, or choose another pack")))
+    let message = if LISTENING.contains(&family.as_str()) {
+        format!("pack {name} listens ({family}); it cannot speak: use `syrinx hear`, or choose another pack")
+    } else {
+        let known = SPEAKING.join(", ");
+        format!(
+            "pack {name} is of the family \"{family}\", this build speaks {known}: update syrinx, or choose another pack"
+        )
+    };
+    Err(Error::new(ErrorKind::Unsupported, message))
+}
+
+/// Refuses a model that does not listen, or not in a form that this runtime computes.
+pub(super) fn check_listens(manifest: &Manifest) -> Result<()> {
+    let Manifest { name, family, .. } = manifest;
+    if LISTENING.contains(&family.as_str()) {
+        return Ok(());
+    }
+    let message = if SPEAKING.contains(&family.as_str()) {
+        format!("pack {name} speaks ({family}); it cannot listen: use `syrinx say`, or choose another pack")
+    } else {
+        let known = LISTENING.join(", ");
+        format!(
+            "pack {name} is of the family \"{family}\", this build hears {known}: update syrinx, or choose another pack"
+        )
+    };
+    Err(Error::new(ErrorKind::Unsupported, message))
 }
 
 fn version(text: &str) -> Vec<u64> {
