@@ -16,6 +16,8 @@ pub mod turn;
 pub mod vad;
 #[allow(missing_docs)] // public to the lab alone
 pub mod wav;
+#[allow(missing_docs)] // public to the lab alone
+pub mod whisper;
 
 pub use listener::{Ears, Listener};
 

@@ -141,12 +141,17 @@ fn sigmoid(x: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use safetensors::SafeTensors;
 
     /// Three pieces of commands and what the original, run by ONNX Runtime, says of their frames.
     const GOLDEN: &[u8] = include_bytes!("../../tests/data/hear/golden_vad.safetensors");
+
+    /// A command of five seconds.
+    pub fn command() -> Vec<f32> {
+        golden(&SafeTensors::deserialize(GOLDEN).unwrap(), 0).0
+    }
 
     fn golden(file: &SafeTensors<'_>, piece: usize) -> (Vec<f32>, Vec<f32>) {
         let samples = file.tensor(&format!("{piece}.samples")).unwrap();
