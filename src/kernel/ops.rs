@@ -62,8 +62,6 @@ ops! {
     fn dot(a: &[f32], b: &[f32]) -> f32;
     /// `out = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias` (LayerNorm, Ba et al. 2016).
     fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]);
-    /// `x = x · Φ(x)`, Φ being the normal distribution's (GELU, Hendrycks and Gimpel 2016). Absolute error below 1e-6.
-    fn gelu(x: &mut [f32]);
     /// Products of a query with keys that lie side by side: value `d` of key `j` is `keys[d * stride + j]`.
     fn products(query: &[f32], keys: &[f32], stride: usize, out: &mut [f32]);
     /// `out = Σ weight · value`; `values` is `[weights][out]`.
@@ -195,21 +193,6 @@ mod body {
         sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
     }
 
-    /// The error function by Abramowitz and Stegun 7.1.26, of the absolute value; beyond 4 it is one.
-    #[inline(always)]
-    pub fn gelu(x: &mut [f32]) {
-        for x in x.iter_mut() {
-            let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
-            let t = 1.0 / (1.0 + 0.327_591_1 * z);
-            let mut p = 1.061_405_4;
-            for c in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
-                p = p * t + c;
-            }
-            let tail = 0.5 * p * t * exp(-z * z);
-            *x = if *x >= 0.0 { *x - *x * tail } else { *x * tail };
-        }
-    }
-
     #[inline(always)]
     pub fn products(query: &[f32], keys: &[f32], stride: usize, out: &mut [f32]) {
         const BLOCK: usize = 32;
@@ -317,29 +300,6 @@ mod tests {
     }
 
     #[test]
-    fn gelu_keeps_its_promise_of_accuracy() {
-        // The error function by its series, which converges everywhere.
-        let erf = |x: f64| {
-            let (mut term, mut sum) = (x, x);
-            for n in 1..200 {
-                term *= -x * x / f64::from(n);
-                sum += term / f64::from(2 * n + 1);
-            }
-            sum * 2.0 / std::f64::consts::PI.sqrt()
-        };
-        for i in -4000..4000 {
-            let x = i as f32 / 1000.0;
-            let exact = f64::from(x) * 0.5 * (1.0 + erf(f64::from(x) * std::f64::consts::FRAC_1_SQRT_2));
-            let mut out = [x];
-            gelu(&mut out);
-            assert!((f64::from(out[0]) - exact).abs() < 1e-6, "gelu({x}) = {}, not {exact}", out[0]);
-        }
-        let mut far = [-90.0, 90.0, 0.0];
-        gelu(&mut far);
-        assert_eq!(far, [0.0, 90.0, 0.0]);
-    }
-
-    #[test]
     fn layer_norm_leaves_the_mean_of_the_bias_and_the_spread_of_the_weight() {
         let x: Vec<f32> = (0..96).map(|i| 100.0 + (i as f32).sin()).collect();
         let mut out = vec![0.0; 96];
@@ -405,7 +365,6 @@ mod tests {
                     all.extend(out.iter().map(|v| v.to_bits()));
                     all.push((ops.dot)(&a, &b).to_bits());
                     (ops.layer_norm)(&a, &b, &a, 1e-5, &mut out);
-                    (ops.gelu)(&mut out);
                     all.extend(out.iter().map(|v| v.to_bits()));
                     let keys = values(3, 5 * (n + 2));
                     (ops.products)(&a[..n.min(5)], &keys, n + 2, &mut out);
