@@ -3,6 +3,7 @@
 //!
 //! A frame is speech where the probability is above one threshold, and stays speech down to a lower one. Speech is believed
 //! after some of it, so that a click is none; it has ended after silence that is longer than the pauses within a sentence.
+//! The network takes some frames to be sure, so speech began where the probability left the ground, not where it arrived.
 //! A turn begins a little before its first frame, since a soft first consonant is below the threshold.
 
 use super::vad::Vad;
@@ -16,6 +17,8 @@ pub struct TurnOptions {
     pub start_probability: f32,
     /// Probability below which a frame within speech is none.
     pub end_probability: f32,
+    /// Probability from which on a frame just before speech belongs to it.
+    pub onset_probability: f32,
     /// Frames of speech, in all, after which it is believed.
     pub min_speech_ms: u32,
     /// Silence that ends a turn.
@@ -33,6 +36,7 @@ impl Default for TurnOptions {
         Self {
             start_probability: 0.5,
             end_probability: 0.35,
+            onset_probability: 0.15,
             min_speech_ms: 96,
             hangover_ms: 800,
             preroll_ms: 200,
@@ -46,8 +50,11 @@ impl TurnOptions {
     /// Errors: `BadOption`, with the name of the option.
     fn check(&self) -> Result<()> {
         let bad = |what: String| Err(Error::new(ErrorKind::BadOption, what));
-        for (name, value) in [("start_probability", self.start_probability), ("end_probability", self.end_probability)]
-        {
+        for (name, value) in [
+            ("start_probability", self.start_probability),
+            ("end_probability", self.end_probability),
+            ("onset_probability", self.onset_probability),
+        ] {
             if !(0.0..=1.0).contains(&value) {
                 return bad(format!("{name} is {value}: choose 0 to 1"));
             }
@@ -141,6 +148,7 @@ impl Turns {
         self.state.at += self.filled as u64;
         self.filled = 0;
         self.state.phase = Phase::Silence;
+        self.state.rise = None;
         self.state.free = self.state.at;
     }
 }
@@ -154,6 +162,8 @@ struct State {
     at: u64,
     /// Where the last turn ended: nothing before it belongs to the next.
     free: u64,
+    /// Where the probability left the ground, if it is above it.
+    rise: Option<u64>,
     phase: Phase,
 }
 
@@ -172,22 +182,29 @@ enum Phase {
     },
 }
 
+/// What wavers for longer is no beginning.
+const LONGEST_RISE_MS: u32 = 256;
 /// Between two frames of speech that is not believed yet.
 const GAP_MS: u32 = 100;
 
 impl State {
     fn new(options: TurnOptions, frame: usize) -> Self {
-        Self { options, frame: frame as u64, at: 0, free: 0, phase: Phase::Silence }
+        Self { options, frame: frame as u64, at: 0, free: 0, rise: None, phase: Phase::Silence }
     }
 
     fn step(&mut self, probability: f32, event: &mut impl FnMut(TurnEvent)) {
         let (start, end) = (self.at, self.at + self.frame);
         self.at = end;
         let TurnOptions { start_probability, end_probability, .. } = self.options;
+        let rise = *self.rise.get_or_insert(start);
+        if probability < self.options.onset_probability {
+            self.rise = None;
+        }
         match &mut self.phase {
             Phase::Silence => {
                 if probability >= start_probability {
-                    self.phase = Phase::Perhaps { onset: start, heard: self.frame, offset: end };
+                    let onset = rise.max(start.saturating_sub(samples(LONGEST_RISE_MS))).max(self.free);
+                    self.phase = Phase::Perhaps { onset, heard: self.frame, offset: end };
                 }
             }
             Phase::Perhaps { heard, offset, .. } => {
@@ -272,6 +289,17 @@ mod tests {
         let (onset, offset) = (20 * FRAME, 50 * FRAME);
         let started = TurnEvent::Started { from: onset - 1024, onset };
         assert_eq!(all, [started, TurnEvent::Ended { to: offset + 1536, offset, cut: false }]);
+    }
+
+    #[test]
+    fn speech_began_where_the_probability_left_the_ground() {
+        let onset = |frames: &[(f32, usize)]| match events(TurnOptions::default(), frames)[..] {
+            [TurnEvent::Started { onset, .. }, ..] => onset / FRAME,
+            ref all => panic!("{all:?}"),
+        };
+        assert_eq!(onset(&[(0.1, 20), (0.2, 3), (0.4, 2), (0.9, 30)]), 20);
+        assert_eq!(onset(&[(0.2, 3), (0.1, 20), (0.9, 30)]), 23);
+        assert_eq!(onset(&[(0.2, 50), (0.9, 30)]), 42, "what wavers for longer is no beginning");
     }
 
     #[test]

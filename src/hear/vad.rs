@@ -14,6 +14,9 @@ use crate::error::Result;
 use crate::kernel::{Columns, Pool, ops};
 pub use weights::VadWeights;
 
+/// Full scale is 1; what is far beyond it is a fault of who gives it.
+const LOUDEST: f32 = 16.0;
+
 /// One stream's state. Allocates when made, never afterwards.
 #[derive(Debug)]
 pub struct Vad {
@@ -74,7 +77,10 @@ impl Vad {
         let w = &*self.weights;
         debug_assert_eq!(frame.len(), w.frame);
         self.samples.copy_within(w.frame..w.frame + w.context, 0);
-        self.samples[w.context..][..w.frame].copy_from_slice(frame);
+        // What is no number would stay in the state for ever.
+        for (to, &sample) in self.samples[w.context..].iter_mut().zip(frame) {
+            *to = if sample.is_finite() { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+        }
         let last = w.context + w.frame - 1;
         for k in 1..=w.padding {
             self.samples[last + k] = self.samples[last - k];
@@ -188,6 +194,18 @@ pub(super) mod tests {
         assert_ne!(probabilities(&mut vad, &samples), first, "the second time there is a past");
         vad.reset();
         assert_eq!(probabilities(&mut vad, &samples), first);
+    }
+
+    #[test]
+    fn what_is_no_number_does_not_stay() {
+        let samples = command();
+        let mut vad = Vad::new().unwrap();
+        for nothing in [f32::NAN, f32::INFINITY, f32::MIN] {
+            vad.reset();
+            vad.step(&vec![nothing; vad.frame_samples()]);
+            let said = probabilities(&mut vad, &samples);
+            assert!(said.iter().all(|p| (0.0..=1.0).contains(p)) && said.iter().any(|p| *p > 0.9));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod spectra;
 
 use std::sync::Arc;
 
+use syrinx_quant::manifest::WHISPER;
 use syrinx_quant::shape::Whisper as Shape;
 use tokenizers::Tokenizer;
 
@@ -106,6 +107,12 @@ pub struct WhisperWeights {
 impl WhisperWeights {
     /// Errors: `BadPack`, `Unsupported`, `OutOfMemory`.
     pub fn open(pack: &EarsPack) -> Result<Arc<Self>> {
+        let manifest = pack.manifest();
+        if manifest.family != WHISPER {
+            let (name, family) = (&manifest.name, &manifest.family);
+            let message = format!("pack {name} is of the family \"{family}\", not {WHISPER}: choose another pack");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
         let file = pack.hear();
         let shape = Shape::from_metadata(file)?;
         let path = pack.tokenizer_path();

@@ -10,6 +10,9 @@ use crate::hear::mel::{Mel, MelSizes};
 /// Logarithms that a spectrum reaches down from its window's loudest.
 const RANGE: f32 = 8.0;
 
+/// Full scale is 1; what is far beyond it is a fault of who gives it.
+const LOUDEST: f32 = 16.0;
+
 #[derive(Debug)]
 pub struct Spectra {
     mel: Mel,
@@ -30,8 +33,9 @@ impl Spectra {
         let half = window / 2;
         let padded = &mut self.padded;
         padded.clear();
-        padded.extend((0..half).map(|i| samples.get(half - i).copied().unwrap_or(0.0)));
-        padded.extend_from_slice(samples);
+        let sound = |sample: f32| if sample.is_finite() { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 };
+        padded.extend((0..half).map(|i| sound(samples.get(half - i).copied().unwrap_or(0.0))));
+        padded.extend(samples.iter().copied().map(sound));
         padded.resize(count * self.hop + window, 0.0);
         out.clear();
         out.resize(count * bands, 0.0);

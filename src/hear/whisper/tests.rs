@@ -110,7 +110,7 @@ fn any_sound_has_an_end() {
     let loud: Vec<f32> = (0..160_000).map(|i| if i / 50 % 2 == 0 { 1.0 } else { -1.0 }).collect();
     for times in [false, true] {
         let options = Options { times, padding_ms: 500, ..Options::default() };
-        for samples in [&[][..], &[0.1], &[0.0; 32_000], &loud, &[f32::MAX; 4_000]] {
+        for samples in [&[][..], &[0.1], &[0.0; 32_000], &loud, &[f32::MAX; 4_000], &[f32::NAN; 4_000]] {
             let heard = ears.transcribe(samples, &options).unwrap();
             let most = (samples.len() / 16) as u32;
             assert!(heard.segments.iter().all(|s| s.start_ms <= s.end_ms && s.end_ms <= most), "{heard:?}");
