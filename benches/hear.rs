@@ -1,6 +1,6 @@
 //! What listening costs and what it hears, on recordings: `cargo bench --bench hear -- turns WAV...` writes where speech begins
 //! and ends, `-- texts PACK WAV...` what Whisper makes of each, both as lines for the scripts in `benches/hear`. The pace of one
-//! thread goes to standard error.
+//! thread goes to standard error, in time of a processor.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -77,6 +77,13 @@ fn parts(samples: &[f32]) -> Result<Vec<std::ops::Range<usize>>> {
     Ok(parts)
 }
 
+/// How long this thread has had a processor, so that others on the machine do not count; where the system does not say, the
+/// time of day.
+fn busy(since: Instant) -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|ns| ns.parse().ok()).map_or_else(|| since.elapsed(), Duration::from_nanos)
+}
+
 #[derive(Default)]
 struct Pace {
     sound: Duration,
@@ -85,9 +92,10 @@ struct Pace {
 
 impl Pace {
     fn measure(&mut self, samples: usize, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        let begun = Instant::now();
+        let now = Instant::now();
+        let begun = busy(now);
         work()?;
-        self.each.push(begun.elapsed());
+        self.each.push(busy(now).saturating_sub(begun));
         self.sound += Duration::from_secs_f64(samples as f64 / f64::from(RATE_HZ));
         Ok(())
     }
@@ -97,6 +105,6 @@ impl Pace {
         let (sound, taken) = (self.sound.as_secs_f64(), self.each.iter().sum::<Duration>().as_secs_f64());
         let at = |part: usize| self.each.get(self.each.len() * part / 100).copied().unwrap_or_default();
         let each = format!("each {:.0?}, of a hundred the longest but five {:.0?}", at(50), at(95));
-        eprintln!("{sound:.1} s of sound in {taken:.2} s: {:.4}; {each}", taken / sound);
+        eprintln!("{sound:.1} s of sound in {taken:.2} s of a processor: {:.4}; {each}", taken / sound);
     }
 }
