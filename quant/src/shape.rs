@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::gguf::{Gguf, Value};
 use field::Field;
 pub use realtime::Realtime;
+pub use whisper::Whisper;
 
 /// Codes of each codebook that are not sound: EMPTY = 0 and END = 1. Stored codes are shifted by this.
 pub const SPECIAL_CODES: usize = 2;
@@ -32,6 +33,7 @@ macro_rules! group {
 }
 
 pub mod realtime; // behind the macro that it uses
+pub mod whisper;
 
 group! {
     /// The model as a whole.

@@ -11,7 +11,13 @@ pub mod realtime;
 #[allow(missing_docs)] // public to the lab alone
 pub mod transcript;
 #[allow(missing_docs)] // public to the lab alone
+pub mod turn;
+#[allow(missing_docs)] // public to the lab alone
+pub mod vad;
+#[allow(missing_docs)] // public to the lab alone
 pub mod wav;
+#[allow(missing_docs)] // public to the lab alone
+pub mod whisper;
 
 pub use listener::{Ears, Listener};
 

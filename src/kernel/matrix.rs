@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use syrinx_quant::{DType, GgufFile};
+use syrinx_quant::{DType, GgufFile, TensorView};
 
 use super::isa::{Isa, ProductFn};
 use super::layout::Tiles;
@@ -39,13 +39,26 @@ impl Matrix {
 
     /// [`Matrix::open_stacked`] for a chosen kernel set.
     pub(super) fn pack(isa: Isa, file: &GgufFile, parts: &[(&str, usize)], columns: usize) -> Result<Self> {
-        let name = parts.iter().map(|part| part.0).collect::<Vec<_>>().join(" + ");
+        let tensors = parts.iter().map(|&(part, rows)| Ok((file.tensor(part)?, rows))).collect::<Result<Vec<_>>>()?;
+        let matrix = Self::of_tensors(isa, &tensors, columns)?;
+        for &(part, _) in parts {
+            file.map().release(file.info(part)?.range.clone());
+        }
+        Ok(matrix)
+    }
+
+    /// A tensor of a file that is in memory as it is, such as one that the program itself holds. Errors: as [`Matrix::open`].
+    pub fn of(tensor: TensorView<'_>, rows: usize, columns: usize) -> Result<Self> {
+        Self::of_tensors(Isa::detect(), &[(tensor, rows)], columns)
+    }
+
+    fn of_tensors(isa: Isa, tensors: &[(TensorView<'_>, usize)], columns: usize) -> Result<Self> {
+        let name = tensors.iter().map(|(tensor, _)| tensor.name.as_str()).collect::<Vec<_>>().join(" + ");
         let mut rows = 0;
-        let mut bytes = Vec::with_capacity(parts.len());
+        let mut bytes = Vec::with_capacity(tensors.len());
         let mut dtype = None;
-        for &(part, part_rows) in parts {
-            let tensor = file.tensor(part)?;
-            tensor.expect_shape(&[part_rows, columns])?;
+        for (tensor, part_rows) in tensors {
+            tensor.expect_shape(&[*part_rows, columns])?;
             if *dtype.get_or_insert(tensor.dtype) != tensor.dtype {
                 let message = format!("tensors {name} are of different types: import the pack again");
                 return Err(Error::new(ErrorKind::Unsupported, message));
@@ -66,9 +79,6 @@ impl Matrix {
             let message = format!("no memory for tensor {name}: free some or choose a smaller recipe");
             Error::new(ErrorKind::OutOfMemory, message).with_source(e)
         })?;
-        for &(part, _) in parts {
-            file.map().release(file.info(part)?.range.clone());
-        }
         let quantised = dtype.block_size() > 1;
         Ok(Self { name, tiles, rows, columns, quantised, product })
     }

@@ -60,6 +60,12 @@ ops! {
     fn softmax(scores: &mut [f32]);
     /// Dot product in eight running sums.
     fn dot(a: &[f32], b: &[f32]) -> f32;
+    /// `out = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias` (LayerNorm, Ba et al. 2016).
+    fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]);
+    /// Products of a query with keys that lie side by side: value `d` of key `j` is `keys[d * stride + j]`.
+    fn products(query: &[f32], keys: &[f32], stride: usize, out: &mut [f32]);
+    /// `out = Σ weight · value`; `values` is `[weights][out]`.
+    fn weighted_sum(weights: &[f32], values: &[f32], out: &mut [f32]);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -161,6 +167,75 @@ mod body {
         sums.iter().sum::<f32>() + rest
     }
 
+    #[inline(always)]
+    pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
+        let count = x.len() as f32;
+        let mean = sum(x) / count;
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = x - mean;
+        }
+        let scale = 1.0 / (dot(out, out) / count + eps).sqrt();
+        for ((out, w), b) in out.iter_mut().zip(weight).zip(bias) {
+            *out = *out * scale * w + b;
+        }
+    }
+
+    /// Sum in eight running sums.
+    #[inline(always)]
+    fn sum(x: &[f32]) -> f32 {
+        let mut sums = [0f32; 8];
+        let (x8, rest) = x.as_chunks::<8>();
+        for x in x8 {
+            for i in 0..8 {
+                sums[i] += x[i];
+            }
+        }
+        sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
+    }
+
+    #[inline(always)]
+    pub fn products(query: &[f32], keys: &[f32], stride: usize, out: &mut [f32]) {
+        const BLOCK: usize = 32;
+        let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+        let whole = blocks.len() * BLOCK;
+        for (b, out) in blocks.iter_mut().enumerate() {
+            let mut sums = [0f32; BLOCK];
+            for (d, q) in query.iter().enumerate() {
+                let Some(keys) = keys.get(d * stride + b * BLOCK..).and_then(|keys| keys.first_chunk::<BLOCK>()) else {
+                    break;
+                };
+                for i in 0..BLOCK {
+                    sums[i] += q * keys[i];
+                }
+            }
+            *out = sums;
+        }
+        for (j, out) in rest.iter_mut().enumerate() {
+            *out = query.iter().enumerate().map(|(d, q)| q * keys[d * stride + whole + j]).sum();
+        }
+    }
+
+    #[inline(always)]
+    pub fn weighted_sum(weights: &[f32], values: &[f32], out: &mut [f32]) {
+        const BLOCK: usize = 32;
+        let dim = out.len();
+        let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+        let whole = blocks.len() * BLOCK;
+        for (b, out) in blocks.iter_mut().enumerate() {
+            let mut sums = [0f32; BLOCK];
+            for (w, value) in weights.iter().zip(values.chunks_exact(dim)) {
+                let Some(value) = value.get(b * BLOCK..).and_then(|value| value.first_chunk::<BLOCK>()) else { break };
+                for i in 0..BLOCK {
+                    sums[i] += w * value[i];
+                }
+            }
+            *out = sums;
+        }
+        for (i, out) in rest.iter_mut().enumerate() {
+            *out = weights.iter().zip(values.chunks_exact(dim)).map(|(w, value)| w * value[whole + i]).sum();
+        }
+    }
+
     /// e^x without a branch, so that it becomes vectors: x = n ln 2 + r, e^x = 2^n e^r, a polynomial in r (Cephes,
     /// `expf.c`). Relative error below 2e-7 within -87..=88; beyond, the value at that end.
     #[inline(always)]
@@ -225,6 +300,39 @@ mod tests {
     }
 
     #[test]
+    fn layer_norm_leaves_the_mean_of_the_bias_and_the_spread_of_the_weight() {
+        let x: Vec<f32> = (0..96).map(|i| 100.0 + (i as f32).sin()).collect();
+        let mut out = vec![0.0; 96];
+        layer_norm(&x, &[2.0; 96], &[0.5; 96], 1e-5, &mut out);
+        let mean = out.iter().sum::<f32>() / 96.0;
+        let spread = (out.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 96.0).sqrt();
+        assert!((mean - 0.5).abs() < 1e-4 && (spread - 2.0).abs() < 1e-3, "{mean} {spread}");
+    }
+
+    #[test]
+    fn attention_in_blocks_is_attention_one_by_one() {
+        for (keys, dim) in [(1, 64), (31, 16), (32, 64), (45, 40), (100, 64)] {
+            let stride = keys + 3;
+            let value = |i: usize| ((i * 37 % 101) as f32 - 50.0) / 50.0;
+            let all: Vec<f32> = (0..dim * stride).map(value).collect();
+            let query: Vec<f32> = (0..dim).map(|i| value(i + 7)).collect();
+            let mut scores = vec![0.0; keys];
+            products(&query, &all, stride, &mut scores);
+            for (j, score) in scores.iter().enumerate() {
+                let expected: f32 = (0..dim).map(|d| query[d] * all[d * stride + j]).sum();
+                assert!((score - expected).abs() < 1e-4, "{keys} keys of {dim}");
+            }
+            let values: Vec<f32> = (0..keys * dim).map(value).collect();
+            let mut out = vec![0.0; dim];
+            weighted_sum(&scores, &values, &mut out);
+            for (i, out) in out.iter().enumerate() {
+                let expected: f32 = (0..keys).map(|j| scores[j] * values[j * dim + i]).sum();
+                assert!((out - expected).abs() < 1e-2, "{keys} keys of {dim}: {out} {expected}");
+            }
+        }
+    }
+
+    #[test]
     fn softmax_sums_to_one_and_survives_huge_scores() {
         for mut scores in [vec![0.0; 3], vec![1e30, 1e30, -1e30], vec![-500.0, -501.0, -502.0, 3.0], vec![7.0]] {
             softmax(&mut scores);
@@ -256,6 +364,13 @@ mod tests {
                     (ops.softmax)(&mut out);
                     all.extend(out.iter().map(|v| v.to_bits()));
                     all.push((ops.dot)(&a, &b).to_bits());
+                    (ops.layer_norm)(&a, &b, &a, 1e-5, &mut out);
+                    all.extend(out.iter().map(|v| v.to_bits()));
+                    let keys = values(3, 5 * (n + 2));
+                    (ops.products)(&a[..n.min(5)], &keys, n + 2, &mut out);
+                    all.extend(out.iter().map(|v| v.to_bits()));
+                    (ops.weighted_sum)(&a[..n.min(5)], &keys, &mut out);
+                    all.extend(out.iter().map(|v| v.to_bits()));
                     all
                 };
                 assert_eq!(run(isa.kernels().ops), run(&PLAIN), "{isa:?} {n}");

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use syrinx_quant::Manifest;
-use syrinx_quant::manifest::{PackFile, VOXTRAL_REALTIME, VOXTRAL_TTS};
+use syrinx_quant::manifest::{PackFile, VOXTRAL_REALTIME, VOXTRAL_TTS, WHISPER};
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// Families that this runtime speaks with, and those that it listens with.
 const SPEAKING: [&str; 1] = [VOXTRAL_TTS];
-const LISTENING: [&str; 1] = [VOXTRAL_REALTIME];
+const LISTENING: [&str; 2] = [VOXTRAL_REALTIME, WHISPER];
 
 /// Refuses a pack that asks for a newer runtime than this one.
 pub(super) fn check_runtime(manifest: &Manifest) -> Result<()> {
