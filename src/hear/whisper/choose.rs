@@ -89,7 +89,7 @@ impl Specials {
         }
         if let Some(&last) = said.iter().rev().find(|id| self.is_time(**id)) {
             // A text that begins where the one before it ended may repeat its time; one that ends lasts.
-            let least = last + u32::from(!(is_time(1) && !is_time(2)));
+            let least = last + u32::from(!is_time(1) || is_time(2));
             forbid(logits, first..(least as usize).min(logits.len()));
         }
         if said.is_empty() {
