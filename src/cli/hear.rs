@@ -27,6 +27,9 @@ pub struct Hear {
     /// Silence that ends a line.
     #[arg(long, value_name = "MS", default_value_t = 800)]
     pause_ms: u32,
+    /// Language that is spoken, such as `en`, for packs that hear turn by turn. Without it: the model tells.
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
     /// Phrases that are expected, a line each: names, words of the trade.
     #[arg(long, value_name = "FILE")]
     phrases: Option<PathBuf>,
@@ -78,7 +81,7 @@ impl Hear {
         let options = EarsOptions::default().verify(!self.no_verify).commercial(self.commercial).threads(self.threads);
         let ears = Ears::open(folder, options)?;
         let options = ListenOptions::default().delay_ms(self.delay_ms).pause_ms(self.pause_ms);
-        let options = options.phrases(self.phrases()?).phrase_bonus(self.phrase_bonus);
+        let options = options.phrases(self.phrases()?).phrase_bonus(self.phrase_bonus).language(self.language.clone());
         let mut listener = ears.listener(options)?;
         let mut writer = Writer::new(self.form())?;
         interrupt::watch();

@@ -4,18 +4,29 @@ use std::path::Path;
 use std::sync::Arc;
 
 use syrinx_quant::Manifest;
+use syrinx_quant::manifest::WHISPER;
 
-use super::realtime::{Recogniser, Stream, Token};
-use super::transcript::{Ids, Transcript};
+use super::by_turns::ByTurns;
+use super::realtime::Recogniser;
+use super::streaming::Streaming;
+use super::whisper::WhisperWeights;
 use super::{EarsInfo, EarsOptions, Heard, ListenOptions};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::pack::{EarsPack, OpenOptions};
 
 /// The weights of a pack that listens, opened once, shared by whoever has a clone.
 #[derive(Clone, Debug)]
 pub struct Ears {
-    recogniser: Arc<Recogniser>,
+    family: Family,
+    threads: usize,
     info: Arc<EarsInfo>,
+}
+
+/// What the pack's `family` says that it is.
+#[derive(Clone, Debug)]
+enum Family {
+    Realtime(Arc<Recogniser>),
+    Whisper(Arc<WhisperWeights>),
 }
 
 impl Ears {
@@ -26,10 +37,16 @@ impl Ears {
     pub fn open(folder: impl AsRef<Path>, options: EarsOptions) -> Result<Self> {
         let open = OpenOptions { verify: options.verify, commercial: options.commercial };
         let pack = EarsPack::open(folder.as_ref(), open)?;
-        let recogniser = Recogniser::open(&pack, options.threads)?;
         let Manifest { name, version, family, languages, licence, .. } = pack.manifest();
-        let schedule = &recogniser.shape().schedule;
-        let ms = |tokens: usize| (recogniser.token_ms() * tokens as f64).round() as u32;
+        let (delay_ms, longest_delay_ms, opened) = match family.as_str() {
+            WHISPER => (0, 0, Family::Whisper(WhisperWeights::open(&pack)?)),
+            _ => {
+                let recogniser = Recogniser::open(&pack, options.threads)?;
+                let schedule = &recogniser.shape().schedule;
+                let ms = |tokens: usize| (recogniser.token_ms() * tokens as f64).round() as u32;
+                (ms(schedule.delay), ms(schedule.longest_delay), Family::Realtime(recogniser))
+            }
+        };
         let info = EarsInfo {
             name: name.clone(),
             version: version.clone(),
@@ -38,10 +55,10 @@ impl Ears {
             licence: licence.spdx.clone(),
             commercial: licence.commercial,
             sample_rate_hz: pack.manifest().sample_rate_hz,
-            delay_ms: ms(schedule.delay),
-            longest_delay_ms: ms(schedule.longest_delay),
+            delay_ms,
+            longest_delay_ms,
         };
-        Ok(Self { recogniser, info: Arc::new(info) })
+        Ok(Self { family: opened, threads: crate::kernel::allowed_threads(options.threads), info: Arc::new(info) })
     }
 
     /// What it is.
@@ -53,119 +70,65 @@ impl Ears {
     ///
     /// Errors: `BadOption`, `BadPack`, `Backend`.
     pub fn listener(&self, options: ListenOptions) -> Result<Listener> {
-        let ears = &self.recogniser;
-        let delay = ears.delay(options.delay_ms)?;
-        let recall = options.recall_ms.map(|ms| (f64::from(ms) / ears.token_ms()).ceil() as usize);
-        let text = &ears.shape().text;
-        let ids = Ids { eos: text.eos, pad: text.pad, word: text.word };
-        let mut stream = ears.stream(delay, recall)?;
-        if !options.phrases.is_empty() {
-            stream.set_phrases(Some(ears.phrases(&options.phrases, options.phrase_bonus)?));
-        }
-        Ok(Listener {
-            stream,
-            transcript: Transcript::new(ids, ears.token_ms(), options.pause_ms),
-            rate_hz: u64::from(self.info.sample_rate_hz),
-            heard: 0,
-            answers: Vec::new(),
-            recent: Vec::new(),
-            ears: ears.clone(),
-        })
+        Ok(Listener(match &self.family {
+            Family::Realtime(ears) => Way::Streaming(Streaming::new(ears, self.info.sample_rate_hz, &options)?.into()),
+            Family::Whisper(weights) => Way::ByTurns(ByTurns::new(weights, self.threads, &options)?.into()),
+        }))
     }
 }
 
 /// One stream of sound, and all its state.
 #[derive(Debug)]
-pub struct Listener {
-    ears: Arc<Recogniser>,
-    stream: Stream,
-    transcript: Transcript,
-    rate_hz: u64,
-    /// Samples since it was made.
-    heard: u64,
-    answers: Vec<Token>,
-    /// The last samples, as many as the delay is long: what the model has not answered where it ends the text.
-    recent: Vec<f32>,
+pub struct Listener(Way);
+
+#[derive(Debug)]
+enum Way {
+    Streaming(Box<Streaming>),
+    ByTurns(Box<ByTurns>),
 }
 
 impl Listener {
     /// Hears samples, mono at [`EarsInfo::sample_rate_hz`], full scale ±1, in pieces of any length, and gives what came of
-    /// it: each text that was ended, then the one that is open, if it has changed.
+    /// it: each text that was ended, then the one that is open, if it has changed. A pack that hears turn by turn, such as
+    /// Whisper's, gives texts that were ended alone, and computes each of them when its turn has ended.
     ///
     /// Errors: `Backend`, `BadPack`.
     pub fn feed(&mut self, samples: &[f32]) -> Result<Vec<Heard>> {
-        let mut rest = samples;
-        while !rest.is_empty() {
-            let taken = self.push(rest)?;
-            rest = &rest[taken..];
-            if self.stream.has_ended() {
-                self.hear_again()?;
-            }
+        match &mut self.0 {
+            Way::Streaming(stream) => stream.feed(samples),
+            Way::ByTurns(turns) => turns.feed(samples),
         }
-        Ok(self.transcript.take())
     }
 
     /// What was said has an end here: answers at once, without waiting for the delay, and ends the text. Sound that follows
     /// is heard afresh. Errors: as [`Listener::feed`].
     pub fn flush(&mut self) -> Result<Vec<Heard>> {
-        if self.stream.has_heard() {
-            self.answers.clear();
-            self.stream.finish(false, &mut self.answers)?;
-            self.take_answers();
-            self.transcript.close();
-            self.restart()?;
+        match &mut self.0 {
+            Way::Streaming(stream) => stream.flush(),
+            Way::ByTurns(turns) => turns.flush(),
         }
-        Ok(self.transcript.take())
     }
 
     /// What was said has an end here, as with [`Listener::flush`]; what follows is told another delay after it. Errors:
-    /// `BadOption`; as [`Listener::feed`].
+    /// `BadOption`, also where the pack hears turn by turn; as [`Listener::feed`].
     pub fn set_delay_ms(&mut self, delay_ms: u32) -> Result<Vec<Heard>> {
-        let delay = self.ears.delay(Some(delay_ms))?;
-        let heard = self.flush()?;
-        self.stream.set_delay(delay)?;
-        Ok(heard)
+        match &mut self.0 {
+            Way::Streaming(stream) => stream.set_delay_ms(delay_ms),
+            Way::ByTurns(_) => Err(Error::new(
+                ErrorKind::BadOption,
+                "this pack hears turn by turn and has no delay to be set: leave it",
+            )),
+        }
     }
 
     /// Forgets what was heard and not ended. Times go on. Errors: `Backend`.
     pub fn reset(&mut self) -> Result<()> {
-        self.transcript.drop_open();
-        self.restart()
-    }
-
-    fn push(&mut self, samples: &[f32]) -> Result<usize> {
-        self.answers.clear();
-        let taken = self.stream.push(samples, &mut self.answers)?;
-        self.heard += taken as u64;
-        let most = self.stream.delay() * self.ears.shape().samples_per_token();
-        let from = taken.saturating_sub(most);
-        let too_many = (self.recent.len() + taken - from).saturating_sub(most).min(self.recent.len());
-        self.recent.drain(..too_many);
-        self.recent.extend_from_slice(&samples[from..taken]);
-        self.take_answers();
-        Ok(taken)
-    }
-
-    fn take_answers(&mut self) {
-        for &token in &self.answers {
-            self.transcript.push(token, self.ears.spelling());
+        match &mut self.0 {
+            Way::Streaming(stream) => stream.reset(),
+            Way::ByTurns(turns) => {
+                turns.reset();
+                Ok(())
+            }
         }
-    }
-
-    fn restart(&mut self) -> Result<()> {
-        self.stream.restart()?;
-        self.recent.clear();
-        self.transcript.begin(self.heard * 1000 / self.rate_hz);
-        Ok(())
-    }
-
-    /// The model has ended the text in the midst of sound: what it had not answered yet is heard again by a fresh stream.
-    fn hear_again(&mut self) -> Result<()> {
-        let recent = std::mem::take(&mut self.recent);
-        self.heard -= recent.len() as u64;
-        self.restart()?;
-        // Shorter than what the first answer needs, so this does not end anything.
-        self.push(&recent)?;
-        Ok(())
     }
 }

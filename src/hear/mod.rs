@@ -3,11 +3,13 @@
 //! Beside [`crate::speak`], on the same packs, kernels and backbone. [`Ears`] are a pack's weights, as [`crate::Model`] is of
 //! one that speaks; a [`Listener`] is one stream of sound.
 
+mod by_turns;
 mod listener;
 #[allow(missing_docs)] // public to the lab alone
 pub mod mel;
 #[allow(missing_docs)] // public to the lab alone
 pub mod realtime;
+mod streaming;
 #[allow(missing_docs)] // public to the lab alone
 pub mod transcript;
 #[allow(missing_docs)] // public to the lab alone
@@ -59,17 +61,20 @@ pub struct ListenOptions {
     /// What a token that continues a phrase is likelier by, in natural logarithms. Small enough, it decides between two words
     /// that sound alike; too large, it hears the phrases everywhere.
     pub phrase_bonus: f32,
+    /// Tag of the language that is spoken, such as `en`, for packs that hear turn by turn. `None`: the model tells.
+    pub language: Option<String>,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { delay_ms: None, pause_ms: 800, recall_ms: None, phrases: Vec::new(), phrase_bonus: 2.0 }
+        Self { delay_ms: None, pause_ms: 800, recall_ms: None, phrases: Vec::new(), phrase_bonus: 2.0, language: None }
     }
 }
 
 impl ListenOptions {
     crate::setters::setters! {
         delay_ms: Option<u32>, pause_ms: u32, recall_ms: Option<u32>, phrases: Vec<String>, phrase_bonus: f32,
+        language: Option<String>,
     }
 }
 
@@ -81,7 +86,7 @@ pub struct EarsInfo {
     pub name: String,
     /// As the pack numbers itself.
     pub version: String,
-    /// What kind of model it is: `voxtral-realtime`.
+    /// What kind of model it is: `voxtral-realtime`, which answers while somebody speaks, or `whisper`, which hears turn by turn.
     pub family: String,
     /// BCP 47 tags of the languages that it understands; it tells by itself which is spoken.
     pub languages: Vec<String>,
@@ -91,7 +96,7 @@ pub struct EarsInfo {
     pub commercial: bool,
     /// Samples per second.
     pub sample_rate_hz: u32,
-    /// From the end of a word to its text, where nobody says otherwise, and at most.
+    /// From the end of a word to its text, where nobody says otherwise, and at most; 0 where it hears turn by turn.
     pub delay_ms: u32,
     /// The longest delay that can be asked for.
     pub longest_delay_ms: u32,

@@ -62,7 +62,7 @@ impl Default for Options {
         Self {
             language: None,
             times: true,
-            padding_ms: 1_000,
+            padding_ms: 2_000,
             temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
             least_log_probability: -1.0,
             most_no_speech: 0.6,

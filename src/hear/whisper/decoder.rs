@@ -128,7 +128,7 @@ impl DecoderWeights {
         }
         ops::add(stream, &self.positions[before * dim..(before + tokens.len()) * dim]);
         for (layer, [own, heard]) in self.layers.iter().zip(layers) {
-            layer.norm.to_columns(stream, &layer.qkv.weight, &mut scratch.normed, pool);
+            layer.norm.norm_columns(stream, &layer.qkv.weight, &mut scratch.normed, pool);
             let qkv = &mut scratch.wide[..3 * stream.len()];
             layer.qkv.mul(&mut scratch.normed, qkv, pool);
             qkv.chunks_exact(3 * dim).for_each(|qkv| own.push(&qkv[dim..]));
@@ -139,7 +139,7 @@ impl DecoderWeights {
             layer.out.mul(&mut scratch.attended, added, pool);
             ops::add(stream, added);
 
-            layer.cross_norm.to_columns(stream, &layer.cross_query.weight, &mut scratch.normed, pool);
+            layer.cross_norm.norm_columns(stream, &layer.cross_query.weight, &mut scratch.normed, pool);
             let queries = &mut scratch.wide[..stream.len()];
             layer.cross_query.mul(&mut scratch.normed, queries, pool);
             layer.cross_out.weight.inputs(&mut scratch.attended, tokens.len(), pool, |i, out| {
@@ -150,7 +150,7 @@ impl DecoderWeights {
             layer.ffn.step(stream, scratch, pool);
         }
         let state = &stream[stream.len() - dim..];
-        self.norm.to_columns(state, &self.output, last, pool);
+        self.norm.norm_columns(state, &self.output, last, pool);
         self.output.mul(last, logits, pool);
         Ok(logits)
     }

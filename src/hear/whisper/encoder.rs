@@ -72,7 +72,7 @@ impl EncoderWeights {
         for layer in &self.layers {
             seen.truncate(0);
             for (stream, queries) in stream.chunks(batch).zip(queries.chunks_mut(batch)) {
-                layer.norm.to_columns(stream, &layer.qkv.weight, &mut scratch.normed, pool);
+                layer.norm.norm_columns(stream, &layer.qkv.weight, &mut scratch.normed, pool);
                 let qkv = &mut scratch.wide[..3 * stream.len()];
                 layer.qkv.mul(&mut scratch.normed, qkv, pool);
                 for (qkv, query) in qkv.chunks_exact(3 * dim).zip(queries.chunks_exact_mut(dim)) {

@@ -52,7 +52,7 @@ impl Norm {
     }
 
     /// Norms `[count][dim]` on their way into a product.
-    pub fn to_columns(&self, x: &[f32], matrix: &Matrix, columns: &mut Columns, pool: &Pool) {
+    pub fn norm_columns(&self, x: &[f32], matrix: &Matrix, columns: &mut Columns, pool: &Pool) {
         let dim = self.weight.len();
         matrix.inputs(columns, x.len() / dim, pool, |i, out| self.apply(&x[i * dim..][..dim], out));
     }
@@ -79,7 +79,7 @@ impl FeedForward {
     /// Adds to the stream, `[count][dim]`.
     pub fn step(&self, stream: &mut [f32], scratch: &mut Scratch, pool: &Pool) {
         let Scratch { normed, hidden, wide, narrow, .. } = scratch;
-        self.norm.to_columns(stream, &self.up.weight, normed, pool);
+        self.norm.norm_columns(stream, &self.up.weight, normed, pool);
         let rows = self.up.weight.rows();
         let count = normed.count();
         let wide = &mut wide[..count * rows];
