@@ -10,7 +10,7 @@ pub mod phones;
 mod pronunciation;
 pub(crate) mod ssml;
 mod unspoken;
-mod veil;
+pub mod veil;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -48,7 +48,7 @@ enum Within {
 }
 
 #[derive(Debug)]
-pub(super) struct Veil {
+pub struct Veil {
     within: Within,
     /// What may be the start of something hidden, or of its end.
     held: String,
@@ -58,7 +58,7 @@ pub(super) struct Veil {
 }
 
 impl Veil {
-    pub fn new() -> Veil {
+    pub(crate) fn new() -> Veil {
         Veil { within: Within::Text, held: String::new(), line_start: true, last: '\n' }
     }
 
