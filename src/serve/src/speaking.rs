@@ -232,8 +232,8 @@ impl Work<'_> {
         self.shared.metrics.text(characters);
     }
 
-    /// A block, once there is the text that it needs; `None` at the end.
-    fn block(&mut self, speech: &mut Speech, pcm: &mut [f32]) -> Option<Result<(), Broken>> {
+    /// A block's samples, once there is the text that it needs; `None` at the end.
+    fn block(&mut self, speech: &mut Speech, pcm: &mut [f32]) -> Option<Result<usize, Broken>> {
         loop {
             while let Some(Ok(piece)) = self.pieces.as_mut().map(mpsc::UnboundedReceiver::try_recv) {
                 self.take(speech, Some(piece));
@@ -247,7 +247,7 @@ impl Work<'_> {
                     let rate_hz = f64::from(self.shared.model.info().sample_rate_hz);
                     self.shared.metrics.block(block.samples as f64 / rate_hz, started.elapsed());
                     self.tell_words(speech);
-                    return Some(Ok(()));
+                    return Some(Ok(block.samples));
                 }
                 Ok(Next::NeedText { flush_at }) => self.wait(speech, flush_at),
                 Ok(Next::Mark { .. }) => {}
@@ -316,11 +316,9 @@ impl Work<'_> {
         let mut pcm = vec![0.0; speech.samples_per_block()];
         let mut head = form.head(self.shared.model.info().sample_rate_hz, None);
         while let Some(block) = self.block(&mut speech, &mut pcm) {
-            if block.is_err() {
-                return self.break_off(form);
-            }
+            let Ok(samples) = block else { return self.break_off(form) };
             let mut bytes = std::mem::take(&mut head);
-            bytes.extend(form.block(&pcm));
+            bytes.extend(form.block(&pcm[..samples]));
             bytes.extend(self.events_of_words(&mut speech));
             self.send(Ok(bytes.into()))?;
         }
@@ -338,11 +336,9 @@ impl Work<'_> {
         let mut body = Vec::new();
         let mut samples = 0;
         while let Some(block) = self.block(&mut speech, &mut pcm) {
-            if block.is_err() {
-                return self.send(Err(Broken));
-            }
-            samples += pcm.len();
-            body.extend(self.form.block(&pcm));
+            let Ok(count) = block else { return self.send(Err(Broken)) };
+            samples += count;
+            body.extend(self.form.block(&pcm[..count]));
         }
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
