@@ -216,7 +216,10 @@ enum Step {
 fn step(speech: &mut syrinx::Speech) -> syrinx::Result<Step> {
     let mut pcm = vec![0.0; speech.samples_per_block()];
     Ok(match speech.next_into(&mut pcm)? {
-        Next::Audio(_) => Step::Block(pcm),
+        Next::Audio(block) => {
+            pcm.truncate(block.samples);
+            Step::Block(pcm)
+        }
         Next::Mark { name, sample } => Step::Mark(name, sample),
         Next::NeedText { flush_at } => {
             Step::NeedText(flush_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs_f64()))
