@@ -7,7 +7,11 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result, corrupt};
-use crate::manifest::{Defaults, Guards, Licence, Manifest, Text, VOXTRAL_REALTIME, VOXTRAL_TTS, WordFile};
+use crate::manifest::{
+    Defaults, FORMAT, Guards, Licence, Manifest, PackFile, Text, VOXTRAL_REALTIME, VOXTRAL_TTS, WordFile,
+};
+use crate::pack::MINIMUM_RUNTIME;
+use crate::recipe::Recipe;
 
 pub const ABOUT_FILE: &str = "syrinx.toml";
 
@@ -101,6 +105,33 @@ impl From<&Manifest> for About {
 }
 
 impl About {
+    /// The front page of a pack of any family, with the runtime's own defaults. A rate is bounded where its shape is checked.
+    pub(crate) fn page(
+        &self,
+        sample_rate_hz: usize,
+        recipe: Recipe,
+        synthetic: bool,
+        files: Vec<PackFile>,
+    ) -> Manifest {
+        Manifest {
+            format: FORMAT,
+            name: self.name.clone(),
+            version: self.version.clone(),
+            family: self.family.clone(),
+            languages: self.languages.clone(),
+            sample_rate_hz: u32::try_from(sample_rate_hz).unwrap_or(u32::MAX),
+            minimum_runtime: MINIMUM_RUNTIME.into(),
+            recipe: recipe.name().into(),
+            synthetic,
+            licence: self.licence.clone(),
+            defaults: Defaults::default(),
+            text: self.text.clone(),
+            guards: self.guards,
+            provenance: self.provenance.clone(),
+            files,
+        }
+    }
+
     /// Reads `folder/syrinx.toml` where there is one. Errors: `Corrupt`, with the key that is wrong; `Io`.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(ABOUT_FILE);

@@ -18,6 +18,7 @@ pub mod about;
 pub mod block;
 #[cfg(feature = "import")]
 pub mod checkpoint;
+mod cursor;
 mod dtype;
 mod error;
 #[cfg(feature = "import")]

@@ -160,23 +160,10 @@ pub(crate) fn write_parts(
 }
 
 fn manifest(contents: &Contents, files: Vec<PackFile>) -> Manifest {
-    let Contents { shape, about, .. } = contents;
+    let Contents { shape, about, recipe, .. } = contents;
     Manifest {
-        format: FORMAT,
-        name: about.name.clone(),
-        version: about.version.clone(),
-        family: about.family.clone(),
-        languages: about.languages.clone(),
-        sample_rate_hz: u32::try_from(shape.audio.sampling_rate).unwrap_or(u32::MAX), // bounded by Shape::validate
-        minimum_runtime: MINIMUM_RUNTIME.into(),
-        recipe: contents.recipe.name().into(),
-        synthetic: contents.synthetic,
-        licence: about.licence.clone(),
         defaults: about.defaults(shape.flow.steps, shape.flow.guidance),
-        text: about.text.clone(),
-        guards: about.guards,
-        provenance: about.provenance.clone(),
-        files,
+        ..about.page(shape.audio.sampling_rate, *recipe, contents.synthetic, files)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::value::{ARRAY, Array, STR, Value, item_size};
 use super::{ALIGNMENT, MAX_DIMENSIONS, TensorInfo, TensorSpec, TensorView, VERSION};
+use crate::cursor::Cursor;
 use crate::dtype::DType;
 use crate::error::{Result, corrupt, misshapen, missing, newer, truncated, unsupported};
 
@@ -238,31 +239,7 @@ fn check_overlaps(tensors: &[TensorInfo]) -> Result<()> {
     Ok(())
 }
 
-/// What remains to be read.
-struct Cursor<'a> {
-    rest: &'a [u8],
-}
-
 impl<'a> Cursor<'a> {
-    fn take(&mut self, length: usize, what: &str) -> Result<&'a [u8]> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or_else(|| truncated(format!("the file ends within {what}: copy it again")))?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        bytes.copy_from_slice(self.take(N, what)?);
-        Ok(bytes)
-    }
-
-    fn u32(&mut self, what: &str) -> Result<u32> {
-        self.array(what).map(u32::from_le_bytes)
-    }
-
     /// A number of items that each take at least `min_size` bytes, compared with what remains.
     fn count(&mut self, what: &str, min_size: usize) -> Result<usize> {
         let count = u64::from_le_bytes(self.array(what)?);

@@ -6,10 +6,8 @@ use std::path::Path;
 use super::layout;
 use crate::about::About;
 use crate::error::Result;
-use crate::manifest::{
-    DECODER_FILE, Defaults, ENCODER_FILE, FORMAT, HEAR_FILE, Manifest, PackFile, TOKENIZER_FILE, VOXTRAL_REALTIME,
-};
-use crate::pack::{MINIMUM_RUNTIME, Part, Progress, Written, head, write_parts};
+use crate::manifest::{DECODER_FILE, ENCODER_FILE, HEAR_FILE, Manifest, PackFile, TOKENIZER_FILE, VOXTRAL_REALTIME};
+use crate::pack::{Part, Progress, Written, head, write_parts};
 use crate::recipe::Recipe;
 use crate::shape::Realtime;
 use crate::weights::Weights;
@@ -56,22 +54,7 @@ pub fn write(
 }
 
 fn manifest(contents: &Contents, files: Vec<PackFile>) -> Manifest {
-    let Contents { shape, about, .. } = contents;
-    Manifest {
-        format: FORMAT,
-        name: about.name.clone(),
-        version: about.version.clone(),
-        family: VOXTRAL_REALTIME.into(),
-        languages: about.languages.clone(),
-        sample_rate_hz: u32::try_from(shape.front.sampling_rate).unwrap_or(u32::MAX), // bounded by Realtime::validate
-        minimum_runtime: MINIMUM_RUNTIME.into(),
-        recipe: contents.recipe.name().into(),
-        synthetic: contents.synthetic,
-        licence: about.licence.clone(),
-        defaults: Defaults::default(),
-        text: about.text.clone(),
-        guards: about.guards,
-        provenance: about.provenance.clone(),
-        files,
-    }
+    let Contents { shape, about, recipe, .. } = contents;
+    let page = about.page(shape.front.sampling_rate, *recipe, contents.synthetic, files);
+    Manifest { family: VOXTRAL_REALTIME.into(), ..page }
 }

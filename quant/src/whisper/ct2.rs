@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::cursor::Cursor;
 use crate::dtype::DType;
 use crate::error::{Result, corrupt, misshapen, missing, truncated, unsupported};
 use crate::gguf::TensorView;
@@ -37,22 +38,22 @@ impl Ct2 {
     /// Reads a whole file's head and checks that every variable lies within it. Errors: `Truncated`, `Corrupt`,
     /// `Unsupported`.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut cursor = Cursor { bytes, at: 0 };
+        let mut cursor = Cursor { rest: bytes };
         let version = cursor.u32("its version")?;
         if !VERSIONS.contains(&version) {
             let message = format!("format {version} is not CTranslate2's 5 or 6: convert the model with CTranslate2 4");
             return Err(unsupported(message));
         }
-        let kind = cursor.string("the kind of model")?;
+        let kind = string(&mut cursor, "the kind of model")?;
         cursor.u32("the model's revision")?;
         let count = cursor.u32("the number of variables")? as usize;
-        if count > (bytes.len() - cursor.at) / MIN_VARIABLE {
+        if count > cursor.rest.len() / MIN_VARIABLE {
             return Err(truncated(format!("{count} variables do not fit in the rest of the file: copy it again")));
         }
         let mut variables = HashMap::with_capacity(count);
         for _ in 0..count {
-            let name = cursor.string("a variable's name")?;
-            let variable = cursor.variable(&name)?;
+            let name = string(&mut cursor, "a variable's name")?;
+            let variable = variable(&mut cursor, &name, bytes.len())?;
             if variables.insert(name.clone(), variable).is_some() {
                 return Err(corrupt(format!("variable {name} occurs twice")));
             }
@@ -115,57 +116,32 @@ fn value_bytes(kind: u8) -> Option<usize> {
     }
 }
 
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// With its length before it and a zero behind.
+fn string(cursor: &mut Cursor<'_>, what: &str) -> Result<String> {
+    let length = u16::from_le_bytes(cursor.array(what)?);
+    let bytes = cursor.take(usize::from(length), what)?;
+    let text = bytes.strip_suffix(&[0]).and_then(|text| std::str::from_utf8(text).ok());
+    let text = text.filter(|text| !text.contains(char::is_control));
+    text.map(str::to_owned).ok_or_else(|| corrupt(format!("{what} is no text: not a model of CTranslate2")))
 }
 
-impl<'a> Cursor<'a> {
-    fn take(&mut self, length: usize, what: &str) -> Result<&'a [u8]> {
-        let end = self.at.checked_add(length);
-        let taken = end.and_then(|end| self.bytes.get(self.at..end));
-        let taken = taken.ok_or_else(|| truncated(format!("the file ends within {what}: copy it again")))?;
-        self.at += length;
-        Ok(taken)
+/// `file_bytes`: of the whole file, whose places variables are told by.
+fn variable(cursor: &mut Cursor<'_>, name: &str, file_bytes: usize) -> Result<Variable> {
+    let [rank] = cursor.array(name)?;
+    if usize::from(rank) > MAX_RANK {
+        return Err(corrupt(format!("variable {name} has {rank} dimensions, expected up to {MAX_RANK}")));
     }
-
-    fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
-        let mut bytes = [0; N];
-        bytes.copy_from_slice(self.take(N, what)?);
-        Ok(bytes)
+    let shape = (0..rank).map(|_| Ok(cursor.u32(name)? as usize)).collect::<Result<Vec<_>>>()?;
+    let [kind] = cursor.array(name)?;
+    let size = cursor.u32(name)? as usize;
+    let value = value_bytes(kind).ok_or_else(|| unsupported(format!("variable {name} has the unknown type {kind}")))?;
+    let expected = shape.iter().try_fold(value, |size, &dimension| size.checked_mul(dimension));
+    if expected != Some(size) {
+        return Err(corrupt(format!("variable {name} of shape {shape:?} has {size} bytes: copy the file again")));
     }
-
-    fn u32(&mut self, what: &str) -> Result<u32> {
-        self.array(what).map(u32::from_le_bytes)
-    }
-
-    /// With its length before it and a zero behind.
-    fn string(&mut self, what: &str) -> Result<String> {
-        let length = u16::from_le_bytes(self.array(what)?);
-        let bytes = self.take(usize::from(length), what)?;
-        let text = bytes.strip_suffix(&[0]).and_then(|text| std::str::from_utf8(text).ok());
-        let text = text.filter(|text| !text.contains(char::is_control));
-        text.map(str::to_owned).ok_or_else(|| corrupt(format!("{what} is no text: not a model of CTranslate2")))
-    }
-
-    fn variable(&mut self, name: &str) -> Result<Variable> {
-        let [rank] = self.array(name)?;
-        if usize::from(rank) > MAX_RANK {
-            return Err(corrupt(format!("variable {name} has {rank} dimensions, expected up to {MAX_RANK}")));
-        }
-        let shape = (0..rank).map(|_| Ok(self.u32(name)? as usize)).collect::<Result<Vec<_>>>()?;
-        let [kind] = self.array(name)?;
-        let size = self.u32(name)? as usize;
-        let value =
-            value_bytes(kind).ok_or_else(|| unsupported(format!("variable {name} has the unknown type {kind}")))?;
-        let expected = shape.iter().try_fold(value, |size, &dimension| size.checked_mul(dimension));
-        if expected != Some(size) {
-            return Err(corrupt(format!("variable {name} of shape {shape:?} has {size} bytes: copy the file again")));
-        }
-        let start = self.at;
-        self.take(size, name)?;
-        Ok(Variable { shape, kind, range: start..self.at })
-    }
+    let start = file_bytes - cursor.rest.len();
+    cursor.take(size, name)?;
+    Ok(Variable { shape, kind, range: start..start + size })
 }
 
 #[cfg(test)]

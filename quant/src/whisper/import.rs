@@ -12,9 +12,9 @@ use crate::error::{Error, Result, corrupt, misshapen, unsupported};
 use crate::fold::Folded;
 use crate::import::{ImportOptions, copy_rows, read_rows, read_text};
 use crate::layout::{Origin, Planned};
-use crate::manifest::{Defaults, FORMAT, HEAR_FILE, Licence, Manifest, PackFile, TOKENIZER_FILE, WHISPER};
+use crate::manifest::{HEAR_FILE, Licence, PackFile, TOKENIZER_FILE, WHISPER};
 use crate::map::Map;
-use crate::pack::{MINIMUM_RUNTIME, Part, Progress, Written, head, write_parts};
+use crate::pack::{Part, Progress, Written, head, write_parts};
 use crate::shape::Whisper;
 use crate::weights::{RowEncoder, Weights, encode_values};
 
@@ -65,7 +65,7 @@ pub(crate) fn import(options: &ImportOptions, progress: &dyn Progress) -> Result
     metadata.extend(shape.to_metadata());
     let parts = vec![Part { name: HEAR_FILE, metadata, tensors, layers: shape.decoder_layers }];
     let plain = [(TOKENIZER_FILE.to_owned(), json(TOKENIZER_FILE)?.to_string().into_bytes())];
-    let page = |files: Vec<PackFile>| manifest(&about, recipe.name(), files);
+    let page = |files: Vec<PackFile>| about.page(RATE_HZ, *recipe, false, files);
     write_parts(to, *overwrite, *recipe, parts, &plain, page, &source, progress)
 }
 
@@ -133,26 +133,6 @@ fn shape(model: &Ct2, bytes: &[u8], config: Config) -> Result<Whisper> {
         suppressed: config.suppress_ids,
         suppressed_first: config.suppress_ids_begin,
     })
-}
-
-fn manifest(about: &About, recipe: &str, files: Vec<PackFile>) -> Manifest {
-    Manifest {
-        format: FORMAT,
-        name: about.name.clone(),
-        version: about.version.clone(),
-        family: WHISPER.into(),
-        languages: about.languages.clone(),
-        sample_rate_hz: RATE_HZ as u32,
-        minimum_runtime: MINIMUM_RUNTIME.into(),
-        recipe: recipe.into(),
-        synthetic: false,
-        licence: about.licence.clone(),
-        defaults: Defaults::default(),
-        text: about.text.clone(),
-        guards: about.guards,
-        provenance: about.provenance.clone(),
-        files,
-    }
 }
 
 struct Source {
