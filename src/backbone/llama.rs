@@ -131,16 +131,6 @@ impl Model {
         Ok(Self { raw, dim: dim.max(0) as usize, vocabulary: vocabulary.max(0) as usize })
     }
 
-    /// As [`Model::expect`], for any file of a pack. Errors: `BadPack`.
-    pub fn expect_sizes(&self, path: &Path, dim: usize, outputs: usize) -> Result<()> {
-        if (self.dim, self.vocabulary) == (dim, outputs) {
-            return Ok(());
-        }
-        let found = format!("{} has width {} and {} output rows", path.display(), self.dim, self.vocabulary);
-        let message = format!("{found}, expected {dim} and {outputs}: import the pack again");
-        Err(Error::new(ErrorKind::BadPack, message))
-    }
-
     /// Writes vectors over those of the model. The caller sees to it that nothing computes with it meanwhile. Errors:
     /// `BadPack` for a tensor that is not there, or is no vector of that many values.
     pub(super) fn set_vectors(&self, vectors: &[(String, Vec<f32>)]) -> Result<()> {
@@ -171,13 +161,13 @@ impl Model {
         Ok(())
     }
 
-    /// Refuses a model of other sizes than its pack says. Errors: `BadPack`.
-    pub fn expect(&self, dim: usize, vocabulary: usize) -> Result<()> {
+    /// Refuses the model of a file whose sizes are not those that `asker` expects. Errors: `BadPack`.
+    pub fn expect(&self, file: &str, asker: &str, dim: usize, vocabulary: usize) -> Result<()> {
         if (self.dim, self.vocabulary) == (dim, vocabulary) {
             return Ok(());
         }
-        let found = format!("backbone.gguf has width {} and {} output rows", self.dim, self.vocabulary);
-        let message = format!("{found}, speech.gguf expects {dim} and {vocabulary}: import the pack again");
+        let found = format!("{file} has width {} and {} output rows", self.dim, self.vocabulary);
+        let message = format!("{found}, {asker} {dim} and {vocabulary}: import the pack again");
         Err(Error::new(ErrorKind::BadPack, message))
     }
 }

@@ -68,7 +68,7 @@ impl BackboneWeights {
         let path = pack.backbone_path();
         let step_bytes = check_backbone(pack, &path)?;
         let model = Arc::new(Model::load(&path)?);
-        model.expect(shape.dim, shape.audio.audio_rows)?;
+        model.expect("backbone.gguf", "speech.gguf expects", shape.dim, shape.audio.audio_rows)?;
         Ok(Arc::new(Self { pack: pack.clone(), model, threads, step_bytes, prefixes: Mutex::new(prefixes) }))
     }
 

@@ -64,13 +64,28 @@ impl RowsWeights {
     pub fn open(path: &Path, dim: usize, outputs: usize) -> Result<Arc<Self>> {
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
         let model = Arc::new(Model::load(path)?);
-        model.expect_sizes(path, dim, outputs)?;
+        model.expect(&path.display().to_string(), "expected", dim, outputs)?;
         Ok(Arc::new(Self { model, dim, in_place: RwLock::new(None), bytes }))
     }
 
     /// Bytes of its file.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Computes while the vectors of a variant are in place. Streams of one variant compute side by side, those of
+    /// different ones in turn.
+    fn with(&self, variant: &Variant, compute: impl FnOnce() -> Result<()>) -> Result<()> {
+        let in_place = self.in_place.read().unwrap_or_else(PoisonError::into_inner);
+        if *in_place == Some(variant.number) {
+            return compute();
+        }
+        drop(in_place);
+        let mut in_place = self.in_place.write().unwrap_or_else(PoisonError::into_inner);
+        *in_place = None;
+        self.model.set_vectors(&variant.vectors)?;
+        *in_place = Some(variant.number);
+        compute()
     }
 }
 
@@ -155,22 +170,5 @@ impl Rows {
     pub fn clear(&mut self) {
         self.context.clear();
         self.used = 0;
-    }
-}
-
-impl RowsWeights {
-    /// Computes while the vectors of a variant are in place. Streams of one variant compute side by side, those of
-    /// different ones in turn.
-    fn with(&self, variant: &Variant, compute: impl FnOnce() -> Result<()>) -> Result<()> {
-        let in_place = self.in_place.read().unwrap_or_else(PoisonError::into_inner);
-        if *in_place == Some(variant.number) {
-            return compute();
-        }
-        drop(in_place);
-        let mut in_place = self.in_place.write().unwrap_or_else(PoisonError::into_inner);
-        *in_place = None;
-        self.model.set_vectors(&variant.vectors)?;
-        *in_place = Some(variant.number);
-        compute()
     }
 }
