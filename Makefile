@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-rtsan count count-accept \
+.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-speechd test-rtsan count count-accept \
 	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
@@ -101,6 +101,11 @@ scripts: setup
 test-sink: setup
 	@boards/setup.sh pulseaudio pulseaudio-utils
 	cargo test --release --test realtime_sink -- --ignored --test-threads 1
+
+# The module of speech-dispatcher, by the server, spd-say and Python's bindings as Debian has them.
+test-speechd: setup
+	@boards/setup.sh pulseaudio pulseaudio-utils speech-dispatcher python3-speechd
+	cargo test --release --test speechd -- --include-ignored --test-threads 1
 
 # The device callback under RealtimeSanitizer.
 test-rtsan: setup

@@ -46,6 +46,7 @@ fn say_as_reads_a_text_as_what_it_is() {
         ("digits", "", "2050", "two zero five zero"),
         ("characters", "", "Ab1", "A B one"),
         ("verbatim", "", "a-b", "A dash B"),
+        ("verbatim", "", ",;(!", "comma semicolon left paren exclamation mark"),
         ("date", "ymd", "2026/03/04", "the fourth of March, twenty twenty-six"),
         ("date", "mdy", "3-4-2026", "the fourth of March, twenty twenty-six"),
         ("date", "dm", "4.3.", "the fourth of March"),

@@ -24,6 +24,8 @@ put 644 "$here/files/syrinx@.service" lib/systemd/system/syrinx@.service
 put 644 "$here/files/70-syrinx.rules" lib/udev/rules.d/70-syrinx.rules
 put 644 "$here/files/syrinx.default" etc/default/syrinx
 put 644 "$here/files/syrinx.limits" etc/security/limits.d/30-syrinx.conf
+put 755 "$here/files/sd_syrinx" usr/lib/speech-dispatcher-modules/sd_syrinx
+put 644 "$here/files/speechd.conf" etc/speech-dispatcher/modules/syrinx.conf
 put 644 "$here/README.md" usr/share/doc/syrinx/README.md
 if [ -f "$pack/pack.toml" ]; then
     for file in "$pack"/*; do put 644 "$file" "usr/share/syrinx/wren-en/${file##*/}"; done
@@ -35,7 +37,7 @@ fi
 libc=$(readelf -V "$root/usr/bin/syrinx" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1)
 mkdir "$root/DEBIAN"
 for script in postinst prerm postrm; do put 755 "$here/files/$script" "DEBIAN/$script"; done
-printf '/etc/default/syrinx\n/etc/security/limits.d/30-syrinx.conf\n' >"$root/DEBIAN/conffiles"
+printf '/etc/default/syrinx\n/etc/security/limits.d/30-syrinx.conf\n/etc/speech-dispatcher/modules/syrinx.conf\n' >"$root/DEBIAN/conffiles"
 cat >"$root/DEBIAN/control" <<EOF
 Package: syrinx
 Version: $version

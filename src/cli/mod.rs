@@ -12,6 +12,7 @@ mod play;
 mod read;
 mod say;
 mod solver;
+mod speechd;
 mod voices;
 
 pub use lab::bench::Counting;
@@ -41,6 +42,8 @@ enum Command {
     Voices(voices::Voices),
     /// List the sound devices.
     Devices(devices::Devices),
+    /// Be a module of speech-dispatcher: screen readers, browsers and Qt speak by it.
+    SpeechdModule(speechd::SpeechdModule),
     /// Show what is in a pack: sizes by part, licence, provenance.
     Inspect(inspect::Inspect),
     /// Import a checkpoint into a pack, or write a synthetic one.
@@ -83,6 +86,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Hear(command) => command.run(),
         Command::Read(command) => command.run(),
         Command::Voices(command) => command.run(),
+        Command::SpeechdModule(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Pack(command) => command.run(),
         Command::Trace(command) => command.run(),

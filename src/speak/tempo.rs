@@ -9,9 +9,8 @@ use std::ops::RangeInclusive;
 use libsonic::SonicStream;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::ssml::SPEEDS;
 
-/// Speeds at which speech can still be followed.
-pub(crate) const SPEEDS: RangeInclusive<f32> = 0.5..=4.0;
 /// The loudest that a speech can be made.
 pub(crate) const VOLUMES: RangeInclusive<f32> = 0.0..=4.0;
 
@@ -48,10 +47,10 @@ impl Tempo {
         Self { speed: 1.0, stream: None, out: Vec::new() }
     }
 
-    /// A clause begins, at this speed and rate; what was held back of another is forgotten. A speed beyond [`SPEEDS`] is the
-    /// nearest of them. Errors: `Unsupported` for a rate at which periods of a voice are not looked for.
+    /// A clause begins, at this speed of [`SPEEDS`] and rate; what was held back of another is forgotten. Errors:
+    /// `Unsupported` for a rate at which periods of a voice are not looked for.
     pub fn begin(&mut self, speed: f32, rate_hz: u32) -> Result<()> {
-        self.speed = speed.clamp(*SPEEDS.start(), *SPEEDS.end());
+        self.speed = speed;
         self.stream = None;
         if self.speed != 1.0 {
             let refused = |e| Error::new(ErrorKind::Unsupported, format!("speed {speed} at {rate_hz} Hz: {e}"));

@@ -8,6 +8,7 @@
 mod element;
 mod scan;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::Speller;
@@ -63,10 +64,14 @@ impl Default for Prosody {
     }
 }
 
+/// Speeds at which speech can still be followed.
+pub(crate) const SPEEDS: RangeInclusive<f32> = 0.5..=4.0;
+
 impl Prosody {
-    /// What both together make.
+    /// What both together make; a speed beyond [`SPEEDS`] is the nearest of them.
     pub fn and(self, other: Self) -> Self {
-        Self { gain: self.gain * other.gain, speed: self.speed * other.speed }
+        let speed = (self.speed * other.speed).clamp(*SPEEDS.start(), *SPEEDS.end());
+        Self { gain: self.gain * other.gain, speed }
     }
 }
 
@@ -298,6 +303,13 @@ mod tests {
     use syrinx_quant::manifest::{Normalise, Text};
 
     use super::*;
+
+    #[test]
+    fn speeds_multiply_as_far_as_speech_can_be_followed() {
+        let at = |speed| Prosody { speed, gain: 0.5 };
+        assert_eq!(at(1.5).and(at(2.0)), Prosody { speed: 3.0, gain: 0.25 });
+        assert_eq!((at(3.0).and(at(2.0)).speed, at(0.5).and(at(0.5)).speed), (4.0, 0.5));
+    }
 
     /// What is said of a document that comes in these pieces: texts joined, everything else as it is printed.
     fn read(mode: Ssml, pieces: &[&str]) -> (String, Vec<Place>, Vec<String>) {

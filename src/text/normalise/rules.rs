@@ -131,6 +131,8 @@ pub(super) struct Rules {
     pub magnitudes: HashMap<String, String>,
     pub symbols: HashMap<char, String>,
     pub symbols_before_figures: HashMap<char, String>,
+    /// Names of signs that are said one by one.
+    pub signs: HashMap<char, String>,
     pub address: Address,
     ordinal_stop: bool,
     pub tables: BTreeMap<String, HashMap<String, String>>,
@@ -268,6 +270,7 @@ impl Rules {
             magnitudes: file.magnitudes,
             symbols: file.symbols,
             symbols_before_figures: file.symbols_before_figures,
+            signs: file.signs,
             address: file.address,
             ordinal_stop: file.ordinal_stop,
             tables: file.tables,

@@ -69,8 +69,9 @@ impl Rules {
                 words.push(self.number.cardinal(&c.to_string()));
             } else if c.is_alphabetic() {
                 words.push(self.spell(&c.to_string()));
-            } else if signs && let Some(name) = self.address.symbols.get(&c).or(self.symbols.get(&c)) {
-                words.push(name.clone());
+            } else if signs {
+                let named = [&self.signs, &self.address.symbols, &self.symbols];
+                words.extend(named.into_iter().find_map(|names| names.get(&c)).cloned());
             }
         }
         words.join(" ")

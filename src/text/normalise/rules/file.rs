@@ -43,6 +43,9 @@ pub(super) struct File {
     pub(super) symbols: HashMap<char, String>,
     #[serde(default)]
     pub(super) symbols_before_figures: HashMap<char, String>,
+    /// Names of signs that are said one by one.
+    #[serde(default)]
+    pub(super) signs: HashMap<char, String>,
     pub(super) address: Address,
     /// A figure with a stop is an ordinal: "3. Mai".
     #[serde(default)]
