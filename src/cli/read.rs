@@ -37,8 +37,10 @@ impl Read {
     pub fn run(self) -> Result<()> {
         let text = Text { normalise: Normalise::Language(self.language.clone()), ..Text::default() };
         let mut speller = match &self.pack {
-            Some(pack) => Speller::of_pack(&Pack::open(pack, OpenOptions::default())?)?
-                .reading(Some(&self.language), Some(true))?,
+            Some(pack) => {
+                let pack = Pack::open(pack, OpenOptions::default())?;
+                Speller::of_pack(pack.dir(), &pack.manifest().text)?.reading(Some(&self.language), Some(true))?
+            }
             None => Speller::new(&text)?,
         };
         if let Some(voice) = &self.voice {

@@ -23,7 +23,8 @@ pub struct TurnOptions {
     pub min_speech_ms: u32,
     /// Silence that ends a turn.
     pub hangover_ms: u32,
-    /// What belongs to a turn before its first frame of speech.
+    /// What belongs to a turn before its first frame of speech. Whisper hears better with sound around the voice: of 738 values
+    /// of 207 commands 641 with 200 ms on both sides, 657 with 500.
     pub preroll_ms: u32,
     /// What belongs to a turn behind its last frame of speech, of the hangover.
     pub postroll_ms: u32,
@@ -39,8 +40,8 @@ impl Default for TurnOptions {
             onset_probability: 0.15,
             min_speech_ms: 96,
             hangover_ms: 800,
-            preroll_ms: 200,
-            postroll_ms: 200,
+            preroll_ms: 500,
+            postroll_ms: 500,
             longest_ms: 29_000,
         }
     }

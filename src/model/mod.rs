@@ -189,7 +189,7 @@ impl Model {
                 Error::new(ErrorKind::OutOfMemory, format!("cannot start the thread syrinx-weights: {e}"))
                     .with_source(e)
             })?;
-            let speller = Speller::of_pack(pack);
+            let speller = Speller::of_pack(pack.dir(), &pack.manifest().text);
             let panicked = |_| Error::new(ErrorKind::Backend, "the thread that loads the weights panicked");
             let (backbone, flow) = weights.join().map_err(panicked)??;
             Ok((backbone, flow, speller?))

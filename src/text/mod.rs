@@ -13,12 +13,12 @@ mod unspoken;
 pub mod veil;
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use syrinx_quant::manifest::{LetterCase, Normalise, Text};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::pack::Pack;
 use clause::{Clause, ClauseEnd, Clauses, Policy};
 pub use explain::Said;
 pub use heteronyms::Sound;
@@ -58,10 +58,9 @@ impl Speller {
         Self::for_language(text, None)
     }
 
-    /// Of a pack, with its phones and words. Errors: `Unsupported`; `BadPack`.
-    pub fn of_pack(pack: &Pack) -> Result<Self> {
-        let text = &pack.manifest().text;
-        let pronunciation = Pronunciation::open(pack.dir(), text)?.map(Arc::new);
+    /// Of the pack in this folder, with its phones and words. Errors: `Unsupported`; `BadPack`.
+    pub fn of_pack(folder: &Path, text: &Text) -> Result<Self> {
+        let pronunciation = Pronunciation::open(folder, text)?.map(Arc::new);
         Ok(Self { pronunciation, ..Self::new(text)? })
     }
 

@@ -1,9 +1,9 @@
-//! In which form speech is sent. In: what the client asks for, blocks of samples. Out: headers and bytes.
+//! In which form speech is sent. In: what the client asks for, bytes of sound. Out: headers, bodies and events.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use syrinx::{Word, to_i16};
+use syrinx::Word;
 
 use crate::refusal::Refusal;
 
@@ -16,6 +16,22 @@ pub enum Wrap {
     Float,
     /// 16-bit samples behind the header of a WAV file.
     Wav,
+    /// The same without loss, in about half as many bytes.
+    Flac,
+    /// Opus in Ogg, in a tenth of the bytes.
+    Opus,
+}
+
+impl Wrap {
+    /// As OpenAI calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pcm | Self::Float => "pcm",
+            Self::Wav => "wav",
+            Self::Flac => "flac",
+            Self::Opus => "opus",
+        }
+    }
 }
 
 /// Whose clients read it: both vendors have the same path, with other names for the same things.
@@ -58,11 +74,13 @@ impl Form {
         let (wrap, instead) = match format {
             Some("pcm") => (Wrap::Pcm, false),
             Some("wav") => (Wrap::Wav, false),
+            Some("flac") => (Wrap::Flac, false),
+            Some("opus") => (Wrap::Opus, false),
             // Clients that want mp3, or do not say what they want, go by the type that the answer names.
             None | Some("mp3") if !strict => (Wrap::Wav, true),
             other => {
                 let other = other.unwrap_or("mp3");
-                let message = format!("response_format {other} is not supported: choose wav or pcm");
+                let message = format!("response_format {other} is not supported: choose wav, flac, opus or pcm");
                 return Err(Refusal::of_field("response_format", "unsupported_response_format", message));
             }
         };
@@ -91,22 +109,9 @@ impl Form {
             (false, _) if self.dialect == Dialect::Mistral => "application/json",
             (false, Wrap::Pcm | Wrap::Float) => "audio/pcm",
             (false, Wrap::Wav) => "audio/wav",
+            (false, Wrap::Flac) => "audio/flac",
+            (false, Wrap::Opus) => "audio/ogg; codecs=opus",
         }
-    }
-
-    /// What comes before the first block. `samples`: all of them, where they are known.
-    pub fn head(self, rate_hz: u32, samples: Option<usize>) -> Vec<u8> {
-        match self.wrap {
-            Wrap::Pcm | Wrap::Float => Vec::new(),
-            Wrap::Wav => self.packed(wav_header(rate_hz, samples)),
-        }
-    }
-
-    pub fn block(self, samples: &[f32]) -> Vec<u8> {
-        self.packed(match self.wrap {
-            Wrap::Float => samples.iter().flat_map(|sample| sample.to_le_bytes()).collect(),
-            Wrap::Pcm | Wrap::Wav => samples.iter().flat_map(|&sample| to_i16(sample).to_le_bytes()).collect(),
-        })
     }
 
     /// Words with their times in seconds, each as it is written.
@@ -138,9 +143,10 @@ impl Form {
         }
     }
 
-    fn packed(self, bytes: Vec<u8>) -> Vec<u8> {
+    /// Bytes of sound as they are sent, if there are some.
+    pub fn packed(self, bytes: Vec<u8>) -> Vec<u8> {
         let name = if self.dialect == Dialect::Mistral { "audio_data" } else { "audio" };
-        match self.events {
+        match self.events && !bytes.is_empty() {
             false => bytes,
             true => self.event("speech.audio.delta", name, BASE64_STANDARD.encode(bytes).into()),
         }
@@ -155,23 +161,4 @@ impl Form {
 /// One server-sent event.
 pub fn event(data: &Value) -> Vec<u8> {
     format!("data: {data}\n\n").into_bytes()
-}
-
-/// 16 bits, one channel. Where the length is not known it is the largest, as OpenAI streams it.
-fn wav_header(rate_hz: u32, samples: Option<usize>) -> Vec<u8> {
-    let data = samples.and_then(|samples| u32::try_from(2 * samples).ok()).unwrap_or(u32::MAX);
-    let mut header = Vec::with_capacity(44);
-    header.extend(b"RIFF");
-    header.extend(data.saturating_add(36).to_le_bytes());
-    header.extend(b"WAVEfmt ");
-    header.extend(16u32.to_le_bytes());
-    header.extend(1u16.to_le_bytes()); // integers
-    header.extend(1u16.to_le_bytes());
-    header.extend(rate_hz.to_le_bytes());
-    header.extend((2 * rate_hz).to_le_bytes());
-    header.extend(2u16.to_le_bytes());
-    header.extend(16u16.to_le_bytes());
-    header.extend(b"data");
-    header.extend(data.to_le_bytes());
-    header
 }

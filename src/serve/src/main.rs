@@ -12,6 +12,7 @@
 mod answer;
 mod arguments;
 mod connections;
+mod encode;
 mod form;
 mod guard;
 mod lists;

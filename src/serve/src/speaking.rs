@@ -22,6 +22,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Shared;
+use crate::encode::Encoder;
 use crate::form::{Form, event};
 use crate::metrics::Why;
 use crate::queue::Turn;
@@ -181,6 +182,14 @@ pub fn broken() -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "backend", "the model has failed: see the service's log")
 }
 
+/// Errors: an encoder that fails, which is told once.
+fn encoded<T>(bytes: std::io::Result<T>) -> Result<T, Broken> {
+    bytes.map_err(|e| {
+        log::error!("a sound was not encoded: {e}");
+        Broken
+    })
+}
+
 struct Work<'a> {
     shared: &'a Shared,
     form: Form,
@@ -212,8 +221,9 @@ impl Work<'_> {
             (Some(session), None) => session.speech(options).map_err(Refusal::from),
             (None, _) => Err(broken()),
         };
-        let speech = match speech {
-            Ok(speech) => speech,
+        let encoder = Encoder::new(self.form.wrap, self.shared.model.info().sample_rate_hz);
+        let (speech, encoder) = match speech.and_then(|speech| Ok((speech, encoder?))) {
+            Ok(both) => both,
             Err(refusal) => return drop(tell.send(Err(refusal))), // or nobody waits for it any more
         };
         let canceller = speech.canceller();
@@ -221,7 +231,7 @@ impl Work<'_> {
             return self.shared.metrics.cancelled(Why::Disconnect);
         }
         self.accepted(text.as_deref().unwrap_or_default());
-        let sent = if self.form.whole { self.whole(speech) } else { self.stream(speech) };
+        let sent = if self.form.whole { self.whole(speech, encoder) } else { self.stream(speech, encoder) };
         // Before the channel closes, which is what the body sees.
         self.ended.store(sent.is_ok(), Ordering::Release);
     }
@@ -311,41 +321,48 @@ impl Work<'_> {
         }
     }
 
-    fn stream(&mut self, mut speech: Speech) -> Result<(), Left> {
+    fn stream(&mut self, mut speech: Speech, mut encoder: Encoder) -> Result<(), Left> {
         let form = self.form;
         let mut pcm = vec![0.0; speech.samples_per_block()];
-        let mut head = form.head(self.shared.model.info().sample_rate_hz, None);
+        let Ok(head) = encoded(encoder.head(None)) else { return self.break_off(form) };
+        let mut head = Some(head).filter(|head| !head.is_empty());
         while let Some(block) = self.block(&mut speech, &mut pcm) {
-            let Ok(samples) = block else { return self.break_off(form) };
-            let mut bytes = std::mem::take(&mut head);
-            bytes.extend(form.block(&pcm[..samples]));
+            let sound = block.and_then(|samples| encoded(encoder.block(&pcm[..samples])));
+            let Ok(sound) = sound else { return self.break_off(form) };
+            let mut bytes = head.take().map_or(Vec::new(), |head| form.packed(head));
+            bytes.extend(form.packed(sound));
             bytes.extend(self.events_of_words(&mut speech));
-            self.send(Ok(bytes.into()))?;
+            if !bytes.is_empty() {
+                self.send(Ok(bytes.into()))?;
+            }
         }
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let mut tail = self.events_of_words(&mut speech);
+        let Ok(end) = encoded(encoder.end()) else { return self.break_off(form) };
+        let mut tail = form.packed(end);
+        tail.extend(self.events_of_words(&mut speech));
         tail.extend(form.tail(self.characters, speech.summary().frames));
         if tail.is_empty() { Ok(()) } else { self.send(Ok(tail.into())) }
     }
 
     /// Once it is complete, with its length.
-    fn whole(&mut self, mut speech: Speech) -> Result<(), Left> {
+    fn whole(&mut self, mut speech: Speech, mut encoder: Encoder) -> Result<(), Left> {
         let mut pcm = vec![0.0; speech.samples_per_block()];
         let mut body = Vec::new();
         let mut samples = 0;
         while let Some(block) = self.block(&mut speech, &mut pcm) {
             let Ok(count) = block else { return self.send(Err(Broken)) };
+            let Ok(sound) = encoded(encoder.block(&pcm[..count])) else { return self.send(Err(Broken)) };
             samples += count;
-            body.extend(self.form.block(&pcm[..count]));
+            body.extend(sound);
         }
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let mut all = self.form.head(self.shared.model.info().sample_rate_hz, Some(samples));
-        all.extend(body);
-        self.send(Ok(self.form.sealed(all).into()))
+        let ends = encoded(encoder.head(Some(samples)).and_then(|head| Ok((head, encoder.end()?))));
+        let Ok((head, end)) = ends else { return self.send(Err(Broken)) };
+        self.send(Ok(self.form.sealed([head, body, end].concat()).into()))
     }
 
     /// Events say it; a sound is cut, since it has no other way.

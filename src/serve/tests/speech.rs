@@ -49,6 +49,50 @@ fn wav_is_streamed_with_the_largest_length_and_sent_whole_with_its_own() {
 }
 
 #[test]
+fn flac_is_the_same_samples_in_fewer_bytes_streamed_or_whole() {
+    let service = Service::start(&[]);
+    // A speed at which blocks are of other lengths than frames.
+    let options = SpeakOptions::default().voice("us-male".to_owned()).speed(1.3);
+    let bytes = expected(TEXT, &options);
+    let samples: Vec<i32> = bytes.chunks_exact(2).map(|b| i32::from(i16::from_le_bytes([b[0], b[1]]))).collect();
+    for (more, known) in [("", None), (", \"stream\": false", Some(samples.len() as u64))] {
+        let answer = service.speak(&body(&format!(", \"response_format\": \"flac\", \"speed\": 1.3{more}")));
+        assert_eq!(answer.header("content-type"), Some("audio/flac"));
+        let mut file = claxon::FlacReader::new(&answer.body[..]).unwrap();
+        let info = file.streaminfo();
+        assert_eq!((info.sample_rate, info.channels, info.bits_per_sample, info.samples), (24_000, 1, 16, known));
+        assert_eq!(file.samples().map(Result::unwrap).collect::<Vec<_>>(), samples);
+        assert!(answer.body.len() < bytes.len() * 3 / 4, "{} of {}", answer.body.len(), bytes.len());
+    }
+}
+
+#[test]
+fn opus_is_as_long_to_the_sample_and_sounds_like_it() {
+    use opus_pure::{MAX_PACKET_SAMPLES, OggOpusReader, Trim};
+    let service = Service::start(&[]);
+    let bytes = expected(TEXT, &SpeakOptions::default().voice("us-male".to_owned()));
+    let samples: Vec<f32> = bytes.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]]))).collect();
+    for more in ["", ", \"stream\": false"] {
+        let answer = service.speak(&body(&format!(", \"response_format\": \"opus\"{more}")));
+        assert_eq!(answer.header("content-type"), Some("audio/ogg; codecs=opus"));
+        assert!(answer.body.len() < bytes.len() / 7, "{} of {}", answer.body.len(), bytes.len());
+        let mut file = OggOpusReader::new(&answer.body[..]).unwrap();
+        let mut decoder = file.head().decoder(24_000).unwrap();
+        let mut trim = Trim::new(file.head(), 24_000, 1).unwrap();
+        let (mut block, mut heard) = (vec![0.0; MAX_PACKET_SAMPLES], Vec::new());
+        for packet in file.packets() {
+            let packet = packet.unwrap();
+            let decoded = decoder.decode(&packet.data, MAX_PACKET_SAMPLES, &mut block).unwrap();
+            heard.extend_from_slice(trim.keep(&packet, &block[..decoded]));
+        }
+        assert_eq!(heard.len(), samples.len());
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let alike = dot(&heard, &samples) / (dot(&heard, &heard) * dot(&samples, &samples)).sqrt();
+        assert!(alike > 0.9, "{alike}");
+    }
+}
+
+#[test]
 fn events_carry_the_same_sound_and_say_what_was_used() {
     use base64::Engine;
     let service = Service::start(&[]);
@@ -146,7 +190,7 @@ fn what_is_wrong_is_said_by_field() {
         (long.as_str(), "input_too_long", Some("input")),
         ("{\"input\": \"x\", \"voice\": \"nobody\"}", "unknown_voice", Some("voice")),
         ("{\"input\": \"x\", \"voice\": []}", "invalid_type", Some("voice")),
-        ("{\"input\": \"x\", \"response_format\": \"opus\"}", "unsupported_response_format", Some("response_format")),
+        ("{\"input\": \"x\", \"response_format\": \"aac\"}", "unsupported_response_format", Some("response_format")),
         ("{\"input\": \"x\", \"stream_format\": \"x\"}", "unsupported_stream_format", Some("stream_format")),
         ("{\"input\": \"x\", \"speed\": 5}", "unsupported_speed", Some("speed")),
         ("{\"input\": \"x\", \"speed\": \"fast\"}", "invalid_type", Some("speed")),
