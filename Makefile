@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-rtsan count count-accept \
+.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-mic test-rtsan count count-accept \
 	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
@@ -101,6 +101,12 @@ scripts: setup
 test-sink: setup
 	@boards/setup.sh pulseaudio pulseaudio-utils
 	cargo test --release --test realtime_sink -- --ignored --test-threads 1
+
+# What is said to a virtual microphone, in real time as well; its words, where there are ears (`make ears`).
+test-mic: setup
+	@boards/setup.sh pulseaudio pulseaudio-utils
+	$(if $(wildcard $(EARS)/pack.toml),SYRINX_EARS=$(CURDIR)/$(EARS)) cargo test --release --test realtime_microphone -- \
+		--ignored --test-threads 1 --nocapture
 
 # The device callback under RealtimeSanitizer.
 test-rtsan: setup
