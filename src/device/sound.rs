@@ -233,15 +233,16 @@ impl SoundSink {
 }
 
 fn refused(action: &str, name: &str, e: cpal::Error) -> Error {
-    Error::new(ErrorKind::Device, format!("cannot {action} {name}: {e}: {}", remedy(&e))).with_source(e)
+    Error::new(ErrorKind::Device, format!("cannot {action} {name}: {}", with_remedy(&e))).with_source(e)
 }
 
-fn remedy(e: &cpal::Error) -> &'static str {
-    match e.kind() {
+fn with_remedy(e: &cpal::Error) -> String {
+    let remedy = match e.kind() {
         cpal::ErrorKind::DeviceBusy => "close the program that uses it, or choose another of `syrinx devices`",
         cpal::ErrorKind::PermissionDenied => "allow this user the sound devices (group audio)",
         _ => "choose another of `syrinx devices`",
-    }
+    };
+    format!("{}: {remedy}", e.to_string().trim_end_matches('.'))
 }
 
 impl Sink for SoundSink {
@@ -306,9 +307,14 @@ fn choose(
     speech_hz: u32,
 ) -> Result<(Format, SampleFormat)> {
     let cannot = |why: String| Error::new(ErrorKind::Device, format!("the device cannot be used: {why}"));
-    let refused = |e: cpal::Error| cannot(format!("{e}: {}", remedy(&e)));
+    let refused = |e: cpal::Error| cannot(with_remedy(&e));
     let usual = direction.usual(device).map_err(refused)?;
-    let rates: Vec<u32> = [speech_hz, usual.sample_rate()].into_iter().chain(RATES_HZ).collect();
+    // Where a device converts what it hears, as ALSA's plugins do, it may do so badly: we do it well.
+    let first = match direction {
+        Direction::Out => [speech_hz, usual.sample_rate()],
+        Direction::In => [usual.sample_rate(), speech_hz],
+    };
+    let rates: Vec<u32> = first.into_iter().chain(RATES_HZ).collect();
     let rate = |config: &SupportedStreamConfigRange| match rates.iter().position(|&rate| config.contains_rate(rate)) {
         None if direction == Direction::Out => None,
         None => Some((rates.len(), speech_hz.clamp(config.min_sample_rate(), config.max_sample_rate()))),
