@@ -6,6 +6,8 @@
 
 mod by_turns;
 #[allow(missing_docs)] // public to the lab alone
+pub mod echo;
+#[allow(missing_docs)] // public to the lab alone
 pub mod intake;
 mod listener;
 #[allow(missing_docs)] // public to the lab alone
