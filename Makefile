@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-speechd test-rtsan count count-accept \
+.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-speechd test-mic test-echo test-rtsan count count-accept \
 	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
@@ -106,6 +106,17 @@ test-sink: setup
 test-speechd: setup
 	@boards/setup.sh pulseaudio pulseaudio-utils speech-dispatcher python3-speechd
 	cargo test --release --test speechd -- --include-ignored --test-threads 1
+
+# What is said to a virtual microphone, in real time as well; its words, where there are ears (`make ears`).
+test-mic: setup
+	@boards/setup.sh pulseaudio pulseaudio-utils
+	$(if $(wildcard $(EARS)/pack.toml),SYRINX_EARS=$(CURDIR)/$(EARS)) cargo test --release --test realtime_microphone -- \
+		--ignored --test-threads 1 --nocapture
+
+# The echo of one's own voice taken away: a feature of its own, since its canceller wants Rust 1.91.
+test-echo: setup
+	cargo clippy --quiet --release --features echo -- -D warnings
+	cargo test --release --features echo --lib hear::echo -- --nocapture
 
 # The device callback under RealtimeSanitizer.
 test-rtsan: setup

@@ -24,7 +24,7 @@
 //! - [`Live`] ([`LiveOptions`]), [`Utterance`], [`Event`], [`Lane`]: sound at once, cancel within a period, what was heard.
 //!   [`Renderer`]: the same where an audio callback of the caller's asks for samples.
 //! - [`Ears`] ([`EarsOptions`], [`EarsInfo`]), [`Listener`] ([`ListenOptions`]), [`Heard`], [`HeardWord`]: samples in, text out,
-//!   of a pack that listens.
+//!   of a pack that listens. [`Microphone`]: samples of a device, for those who have none.
 //! - [`Phrase`]: sound made in advance. [`Sink`], [`DeviceChoice`]: where sound goes.
 //! - [`Error`], [`ErrorKind`], [`Result`]: what went wrong, and what the caller can do.
 //! - [`options`]: what options, events and sinks are made of.
@@ -49,16 +49,22 @@
 //! And the other way:
 //!
 //! ```no_run
-//! use syrinx::{Ears, EarsOptions, ListenOptions};
+//! use syrinx::{Ears, EarsOptions, ListenOptions, Microphone};
 //!
 //! # fn main() -> syrinx::Result<()> {
-//! # let microphone: Vec<Vec<f32>> = Vec::new();
+//! # let enough = || false;
 //! let ears = Ears::open("packs/realtime-q4", EarsOptions::default())?;
 //! let mut listener = ears.listener(ListenOptions::default().delay_ms(240))?;
-//! for samples in microphone {
-//!     // 16 kHz, mono, in pieces of any length
+//! let mut microphone = Microphone::open(None)?; // or samples of your own: 16 kHz, mono, in pieces of any length
+//! let mut samples = Vec::new();
+//! while !enough() {
+//!     samples.clear();
+//!     let missing = microphone.read(&mut samples)?;
 //!     for heard in listener.feed(&samples)? {
 //!         println!("{}{}", heard.text, if heard.is_final { "" } else { " …" });
+//!     }
+//!     if missing > 0 {
+//!         listener.skip(missing)?; // the device was away for a while
 //!     }
 //! }
 //! for heard in listener.flush()? {
@@ -138,7 +144,7 @@ mod write;
 pub use device::wav::to_i16;
 pub use device::{DeviceChoice, Sink};
 pub use error::{Error, ErrorKind, Result};
-pub use hear::{Ears, EarsInfo, EarsOptions, Heard, HeardWord, ListenOptions, Listener};
+pub use hear::{Ears, EarsInfo, EarsOptions, Heard, HeardWord, ListenOptions, Listener, Microphone};
 pub use live::{Event, Live, LiveOptions, Renderer, Utterance};
 pub use model::{Model, ModelInfo, ModelOptions};
 pub use speak::{

@@ -13,7 +13,8 @@ use cli::{interrupt, output};
 
 fn main() -> ExitCode {
     syrinx::lab::board::system::keep_heap();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+    // To the sound server's client its own end is an error; what is one, cpal tells.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn,pulseaudio=off"))
         .format_timestamp(None)
         .format_target(false)
         .init();

@@ -175,6 +175,7 @@ fn wrong_options_and_files_are_refused_in_a_line() {
         (vec!["hear", "/dev/null", "--pack", &dir], "/dev/null"),
         (vec!["hear", "/dev/null", "--raw", "16000", "--delay-ms", "100", "--pack", &dir], "80 to 2400"),
         (vec!["hear", "/dev/null", "--raw", "16000"], "--pack"),
+        (vec!["hear", "--mic", "nonsense", "--pack", &dir], "syrinx devices"),
     ] {
         let error = failure(&arguments);
         assert!(error.contains(told) && error.lines().count() == 1, "{arguments:?}: {error}");

@@ -279,6 +279,25 @@ fn a_listener_ends_its_texts_and_hears_afresh_after_a_flush() {
 }
 
 #[test]
+fn a_hole_in_the_sound_ends_the_text_and_leaves_the_times_true() {
+    let signal = golden("tiny").f32("signal").values;
+    let pack = EarsOf::import("tiny", Recipe::F32);
+    let mut listener = ears(&pack).listener(ListenOptions::default()).unwrap();
+    let mut first = listener.feed(&signal).unwrap();
+    first.extend(listener.skip(48_000).unwrap());
+    assert!(listener.skip(16_000).unwrap().is_empty(), "and more of it");
+    let second = listen(&mut listener, &signal, 1280);
+    let finals = |all: Vec<Heard>| all.into_iter().filter(|h| h.is_final).collect::<Vec<_>>();
+    let (first, second) = (finals(first), finals(second));
+    let offset = signal.len() as u64 / 16 + 4000;
+    assert!(!first.is_empty() && first.len() == second.len());
+    for (first, second) in first.iter().zip(&second) {
+        assert_eq!(first.text, second.text);
+        assert!(second.end_ms.abs_diff(first.end_ms + offset) <= 1, "{} {}", second.end_ms, first.end_ms);
+    }
+}
+
+#[test]
 fn delays_that_the_model_does_not_know_are_refused_by_what_there_is() {
     let pack = EarsOf::import("tiny", Recipe::F32);
     let ears = ears(&pack);

@@ -66,6 +66,27 @@ fn nothing_is_heard_where_nobody_speaks_and_what_was_forgotten_is_not_heard() {
 }
 
 #[test]
+fn a_hole_in_the_sound_ends_the_turn_and_leaves_the_times_true() {
+    let pack = EarsOf::import("whisper", Recipe::Q8);
+    let ears = Ears::open(pack.dir(), EarsOptions::default()).unwrap();
+    let samples = spoken(&pack);
+    let whole = heard(&ears, &samples, 1000);
+    for at_s in [1, 3] {
+        // Before the first sentence, and in its midst.
+        let (before, behind) = samples.split_at(at_s * RATE_HZ as usize);
+        let mut listener = ears.listener(ListenOptions::default()).unwrap();
+        let mut parts = listener.feed(before).unwrap();
+        parts.extend(listener.skip(5 * u64::from(RATE_HZ)).unwrap());
+        parts.extend(listener.feed(behind).unwrap());
+        parts.extend(listener.flush().unwrap());
+        let (last, parts_last) = (whole.last().unwrap(), parts.last().unwrap());
+        assert!(parts.len() >= whole.len(), "{parts:?}");
+        assert!(parts_last.start_ms.abs_diff(last.start_ms + 5_000) < 150, "{parts:?} {whole:?}");
+        assert!(at_s == 1 || parts[0].end_ms <= 3_000, "{parts:?}");
+    }
+}
+
+#[test]
 fn what_streaming_packs_alone_can_do_is_refused_by_name() {
     let pack = EarsOf::import("whisper", Recipe::Q8);
     let ears = Ears::open(pack.dir(), EarsOptions::default()).unwrap();

@@ -1,5 +1,5 @@
-//! The device callback neither allocates, frees, locks nor calls the system, and a frame in the midst of speech does not
-//! allocate. Where it does, the process ends ([`law`]).
+//! The device callback neither allocates, frees, locks nor calls the system, nor does a microphone's; and a frame in the midst
+//! of speech does not allocate. Where it does, the process ends ([`law`]).
 
 #[path = "support/law.rs"]
 mod law;
@@ -16,6 +16,7 @@ use std::time::Duration;
 use law::{sees_calls, under_the_law};
 use live::*;
 use syrinx::lab::device::callback::Callback;
+use syrinx::lab::device::capture::{Piece, capture_path};
 use syrinx::lab::device::wav::to_i16;
 use syrinx::lab::device::{Format, Sink};
 use syrinx::{Event, Lane, Live, LiveOptions, Next, Phrase, Speech};
@@ -141,6 +142,52 @@ fn what_a_caller_renders_keeps_the_law_and_is_the_speech() {
     period.fill(1.0);
     under_the_law(|| renderer.render(&mut period, 2));
     assert!(period.iter().all(|&x| x == 0.0), "live speech is gone");
+}
+
+#[test]
+fn what_a_microphone_gives_is_taken_by_the_law_whether_or_not_it_fits() {
+    let (mut capture, mut captured) = capture_path(5_000);
+    let (mut given, mut taken, mut lost) = (0, 0, 0);
+    let mut out = vec![0.0; 700];
+    let (floats, words, bytes) = (vec![0.25f32; 8_000], vec![8_192i16; 8_000], vec![160u8; 8_000]);
+    for round in 0..300 {
+        let frames = [0, 1, 160, 256, 257, 1_000][round % 6];
+        under_the_law(|| match round % 4 {
+            0 => capture.write(&floats[..frames], 1, |x| x),
+            1 => capture.write(&words[..2 * frames], 2, |x| f32::from(x) / 32_768.0),
+            2 => capture.write(&bytes[..8 * frames], 8, |x| (f32::from(x) - 128.0) / 128.0),
+            _ => capture.write(&[f32::NAN], 1, |x| x),
+        });
+        given += if round % 4 == 3 { 1 } else { frames as u64 };
+        if round % 30 > 26 {
+            match captured.take(&mut out) {
+                Piece::Sound(count) => {
+                    assert!(out[..count].iter().all(|&x| x == 0.25 || x == 0.0));
+                    taken += count as u64;
+                }
+                Piece::Missing(samples) => lost += samples,
+            }
+        }
+    }
+    // What was lost last is known when something fits again.
+    while captured.waiting() > 0 {
+        match captured.take(&mut out) {
+            Piece::Sound(count) => taken += count as u64,
+            Piece::Missing(samples) => lost += samples,
+        }
+    }
+    under_the_law(|| capture.write(&floats[..160], 1, |x| x));
+    given += 160;
+    while let piece = captured.take(&mut out)
+        && piece != Piece::Sound(0)
+    {
+        match piece {
+            Piece::Sound(count) => taken += count as u64,
+            Piece::Missing(samples) => lost += samples,
+        }
+    }
+    assert_eq!(taken + lost, given);
+    assert!(lost > 10_000 && taken > 5_000, "{lost} lost, {taken} taken");
 }
 
 #[test]

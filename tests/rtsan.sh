@@ -1,5 +1,5 @@
 #!/bin/sh
-# The device callback, and what C's callers render, under the runtime of LLVM's RealtimeSanitizer, which Rust brings along: what blocks or may block
+# The device callbacks, and what C's callers render, under the runtime of LLVM's RealtimeSanitizer, which Rust brings along: what blocks or may block
 # in libc, free locks among it, ends the test with a stack. Only the test itself is built and linked anew.
 set -eu
 runtime=$(find "$(rustc --print sysroot)/lib/rustlib" -name 'librustc-*_rt.rtsan.a' | head -n 1)

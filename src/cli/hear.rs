@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use syrinx::lab::hear::wav::{Encoding, Format, Recording};
-use syrinx::{Ears, EarsOptions, Error, ErrorKind, Heard, ListenOptions, Result};
+use syrinx::{Ears, EarsOptions, Error, ErrorKind, Heard, ListenOptions, Microphone, Result};
 
 use super::interrupt;
 use super::output::outln;
@@ -14,7 +14,11 @@ use super::output::outln;
 #[derive(Debug, clap::Args)]
 pub struct Hear {
     /// A WAV file; `-` is standard input.
-    file: PathBuf,
+    #[arg(required_unless_present = "mic")]
+    file: Option<PathBuf>,
+    /// Listen to the microphone of this identifier of `syrinx devices`, or the system's, until Ctrl-C.
+    #[arg(long, value_name = "ID", num_args = 0..=1, conflicts_with_all = ["file", "raw"])]
+    mic: Option<Option<String>>,
     /// Folder of a pack that listens. Without it: $SYRINX_EARS.
     #[arg(long, value_name = "DIR")]
     pack: Option<PathBuf>,
@@ -73,7 +77,7 @@ enum Form {
 
 impl Hear {
     pub fn run(self) -> Result<()> {
-        let mut recording = self.recording()?;
+        let recording = self.recording()?;
         let folder = self.pack.clone().or_else(|| std::env::var_os("SYRINX_EARS").map(PathBuf::from));
         let folder = folder.ok_or_else(|| {
             Error::new(ErrorKind::BadPack, "no pack that listens: name one with --pack DIR or $SYRINX_EARS")
@@ -85,12 +89,22 @@ impl Hear {
         let mut listener = ears.listener(options)?;
         let mut writer = Writer::new(self.form())?;
         interrupt::watch();
+        let mut sound = match recording {
+            Some(recording) => Sound::Recording(recording),
+            // Opened last, so that nothing waits in it.
+            None => Sound::Microphone(Microphone::open(self.mic.as_ref().and_then(Option::as_deref))?),
+        };
         let started = Instant::now();
         let mut samples = Vec::new();
         let mut count = 0;
-        while !interrupt::has_come() && recording.read(&mut samples)? {
+        while !interrupt::has_come()
+            && let Some(missing) = sound.read(&mut samples)?
+        {
             count += samples.len();
             writer.write(&listener.feed(&samples)?)?;
+            if missing > 0 {
+                writer.write(&listener.skip(missing)?)?;
+            }
             samples.clear();
         }
         if !interrupt::is_final() {
@@ -116,14 +130,32 @@ impl Hear {
         }
     }
 
-    fn recording(&self) -> Result<Recording> {
-        let Some(rate_hz) = self.raw else { return Recording::open(&self.file) };
+    /// The file, unless it is a microphone that is to be heard.
+    fn recording(&self) -> Result<Option<Recording>> {
+        let Some(path) = &self.file else { return Ok(None) };
+        let Some(rate_hz) = self.raw else { return Recording::open(path).map(Some) };
         let format = Format { rate_hz, channels: 1, encoding: Encoding::S16 };
-        if self.file == Path::new("-") {
-            return Recording::raw("standard input", Box::new(std::io::stdin()), format);
+        if path == Path::new("-") {
+            return Recording::raw("standard input", Box::new(std::io::stdin()), format).map(Some);
         }
-        let file = std::fs::File::open(&self.file).map_err(|e| Error::io("read", &self.file, e))?;
-        Recording::raw(&self.file.display().to_string(), Box::new(file), format)
+        let file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+        Recording::raw(&path.display().to_string(), Box::new(file), format).map(Some)
+    }
+}
+
+/// Where the sound comes from.
+enum Sound {
+    Recording(Recording),
+    Microphone(Microphone),
+}
+
+impl Sound {
+    /// Appends the next samples, and says how many are missing behind them; `None` at the end.
+    fn read(&mut self, out: &mut Vec<f32>) -> Result<Option<u64>> {
+        match self {
+            Self::Recording(recording) => Ok(recording.read(out)?.then_some(0)),
+            Self::Microphone(microphone) => microphone.read(out).map(Some),
+        }
     }
 }
 

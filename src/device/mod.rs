@@ -1,10 +1,14 @@
-//! Where samples leave. In: blocks of `f32`. Out: a WAV file, a stream on standard output, or sound.
+//! Where samples leave, and where a microphone's come in. In: blocks of `f32`. Out: a WAV file, a stream on standard output,
+//! or sound.
 //!
 //! A [`Sink`] calls the [`Callback`] for each period: cpal's devices, or a clock whose samples go nowhere or into a
-//! file. What is real-time about Syrinx is in [`callback`] and [`overlay`].
+//! file. A [`Source`] hands what it hears to a [`Capture`]. What is real-time about Syrinx is in [`callback`], [`overlay`] and
+//! [`capture`].
 
 #[allow(missing_docs)]
 pub mod callback;
+#[allow(missing_docs)]
+pub mod capture;
 #[allow(missing_docs)]
 pub mod clocked;
 #[allow(missing_docs)]
@@ -23,15 +27,16 @@ use crate::error::Result;
 #[cfg(not(feature = "sound"))]
 use crate::error::{Error, ErrorKind};
 use callback::Callback;
+use capture::Capture;
 
-/// What a sink asks for.
+/// What a sink asks for, or a source gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Format {
     /// Samples per second and channel.
     pub sample_rate_hz: u32,
-    /// Channels, all of which get the same samples.
+    /// Channels, all of which get the same samples; of a source their mean is heard.
     pub channels: u16,
-    /// Samples per channel that it asks for at a time; a device may vary them.
+    /// Samples per channel that it asks for or gives at a time; a device may vary them.
     pub period_frames: usize,
 }
 
@@ -45,6 +50,18 @@ pub trait Sink: Send + std::fmt::Debug {
 
     /// Stops, and gives the callback back, unless the device has kept it.
     fn stop(&mut self) -> Option<Callback>;
+
+    /// The device has gone: open it again.
+    fn is_lost(&self) -> bool;
+}
+
+/// Something that gives samples in real time, until it is dropped.
+pub trait Source: Send + std::fmt::Debug {
+    /// What it gives.
+    fn format(&self) -> Format;
+
+    /// Writes to `capture` from now on. Errors: `Device`.
+    fn start(&mut self, capture: Capture) -> Result<()>;
 
     /// The device has gone: open it again.
     fn is_lost(&self) -> bool;
@@ -91,16 +108,39 @@ pub struct Device {
     pub name: String,
     /// The system's choice.
     pub is_default: bool,
-    /// What speech at 24 kHz would be played as, or why it cannot.
+    /// What speech at 24 kHz would be played as, or that at 16 kHz be heard as, or why it cannot.
     pub format: std::result::Result<Format, String>,
 }
 
 /// The output devices of every host, best host first; none in a build without the feature `sound`.
 pub fn list() -> Vec<Device> {
     #[cfg(feature = "sound")]
-    return sound::list();
+    return sound::list(sound::Direction::Out, 24_000);
     #[cfg(not(feature = "sound"))]
     return Vec::new();
+}
+
+/// The microphones of every host, as [`list`].
+pub fn microphones() -> Vec<Device> {
+    #[cfg(feature = "sound")]
+    return sound::list(sound::Direction::In, 16_000);
+    #[cfg(not(feature = "sound"))]
+    return Vec::new();
+}
+
+/// Opens a microphone, the system's where none is named, for speech at `sample_rate_hz`; it may have another rate.
+///
+/// Errors: `Device`; `Unsupported` in a build without the feature `sound`.
+#[cfg(feature = "sound")]
+pub fn open_microphone(id: Option<&str>, sample_rate_hz: u32) -> Result<Box<dyn Source>> {
+    Ok(Box::new(sound::input::SoundSource::open(id, sample_rate_hz)?))
+}
+
+/// As in a build with the feature `sound`. Errors: `Unsupported`.
+#[cfg(not(feature = "sound"))]
+pub fn open_microphone(_: Option<&str>, _: u32) -> Result<Box<dyn Source>> {
+    let message = "this build has no microphones: hear a file, or build with the feature \"sound\"";
+    Err(Error::new(ErrorKind::Unsupported, message))
 }
 
 /// Opens a sink for speech at `sample_rate_hz`; the sink may have another rate.

@@ -1,7 +1,9 @@
-//! Sound devices through cpal. In: the callback, a device's identifier. Out: sound.
+//! Sound devices through cpal. In: the callback, a device's identifier. Out: sound. Microphones: [`input`].
 //!
 //! cpal drops the closure of a stream when the stream ends; the callback in it then goes back to the sink, so that the
 //! next stream, after a device was lost, continues with the same rings.
+
+pub mod input;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,16 +41,61 @@ const FORMATS: [SampleFormat; 8] = [
 /// The loudest sample of an integer format, where 1 would be one step too much: 24 bits' own.
 const LOUDEST: f32 = 1.0 - f32::EPSILON;
 
-/// [`super::list`].
-pub(super) fn list() -> Vec<Device> {
+/// Which way the sound goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Out,
+    In,
+}
+
+impl Direction {
+    fn default_of(self, host: &cpal::Host) -> Option<cpal::Device> {
+        match self {
+            Self::Out => host.default_output_device(),
+            Self::In => host.default_input_device(),
+        }
+    }
+
+    fn devices(self, host: &cpal::Host) -> std::result::Result<Vec<cpal::Device>, cpal::Error> {
+        match self {
+            Self::Out => host.output_devices().map(Iterator::collect),
+            Self::In => host.input_devices().map(Iterator::collect),
+        }
+    }
+
+    fn usual(self, device: &cpal::Device) -> std::result::Result<cpal::SupportedStreamConfig, cpal::Error> {
+        match self {
+            Self::Out => device.default_output_config(),
+            Self::In => device.default_input_config(),
+        }
+    }
+
+    fn configs(self, device: &cpal::Device) -> std::result::Result<Vec<SupportedStreamConfigRange>, cpal::Error> {
+        match self {
+            Self::Out => device.supported_output_configs().map(Iterator::collect),
+            Self::In => device.supported_input_configs().map(Iterator::collect),
+        }
+    }
+
+    fn formats(self) -> &'static [SampleFormat] {
+        match self {
+            Self::Out => &FORMATS,
+            Self::In => &input::FORMATS,
+        }
+    }
+}
+
+/// The devices of every host, best host first, with what speech at `speech_hz` would be there.
+pub(super) fn list(direction: Direction, speech_hz: u32) -> Vec<Device> {
     let mut found = Vec::new();
     for host in hosts() {
-        let default = host.default_output_device().and_then(|device| device.id().ok());
-        let Ok(devices) = host.output_devices() else { continue };
+        let default = direction.default_of(&host).and_then(|device| device.id().ok());
+        let Ok(devices) = direction.devices(&host) else { continue };
         for device in devices {
             let Ok(id) = device.id() else { continue };
             let name = device.description().map(|d| d.name().to_owned()).unwrap_or_default();
-            let format = choose(&device, 10, 24_000).map(|(format, _)| format).map_err(|e| e.message().to_owned());
+            let format = choose(&device, direction, 10, speech_hz);
+            let format = format.map(|(format, _)| format).map_err(|e| e.message().to_owned());
             found.push(Device { is_default: default.as_ref() == Some(&id), id: id.to_string(), name, format });
         }
     }
@@ -72,13 +119,15 @@ fn is_server(_: cpal::HostId) -> bool {
     false // each system has one host alone
 }
 
-fn find(id: Option<&str>) -> Result<cpal::Device> {
+fn find(id: Option<&str>, direction: Direction) -> Result<cpal::Device> {
     let Some(id) = id else {
-        let found = hosts()
-            .into_iter()
-            .find_map(|host| host.default_output_device().filter(|device| device.default_output_config().is_ok()));
-        return found
-            .ok_or_else(|| Error::new(ErrorKind::Device, "no sound device: connect one, or write a file with -o"));
+        let works = |device: &cpal::Device| direction.usual(device).is_ok();
+        let found = hosts().into_iter().find_map(|host| direction.default_of(&host).filter(works));
+        let absent = match direction {
+            Direction::Out => "no sound device: connect one, or write a file with -o",
+            Direction::In => "no microphone: connect one, or hear a file",
+        };
+        return found.ok_or_else(|| Error::new(ErrorKind::Device, absent));
     };
     let absent =
         || Error::new(ErrorKind::Device, format!("no device \"{id}\": `syrinx devices` lists those there are"));
@@ -95,17 +144,43 @@ pub struct SoundSink {
     stream: Option<cpal::Stream>,
     home: Option<Receiver<Callback>>,
     health: Arc<Health>,
-    started: Instant,
 }
 
 /// What the stream's threads say about it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Health {
+    started: Instant,
     lost: AtomicBool,
     periods: AtomicU64,
     /// The number of periods when somebody last looked, and when that was (ms since the start).
     seen: AtomicU64,
     seen_ms: AtomicU64,
+}
+
+impl Health {
+    /// Of a stream that starts now.
+    fn new() -> Arc<Self> {
+        let (periods, seen, seen_ms) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { started: Instant::now(), lost: AtomicBool::new(false), periods, seen, seen_ms })
+    }
+
+    /// May be called on the sound thread, so it sets a flag and leaves the rest to others.
+    fn note(&self, e: &cpal::Error) {
+        use cpal::ErrorKind::{DeviceChanged, RealtimeDenied, Xrun};
+        if !matches!(e.kind(), Xrun | RealtimeDenied | DeviceChanged) {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        let periods = self.periods.load(Ordering::Relaxed);
+        if self.seen.swap(periods, Ordering::Relaxed) != periods {
+            self.seen_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let silent = now_ms.saturating_sub(self.seen_ms.load(Ordering::Relaxed)) > SILENT.as_millis() as u64;
+        self.lost.load(Ordering::Relaxed) || silent
+    }
 }
 
 impl std::fmt::Debug for SoundSink {
@@ -118,18 +193,9 @@ impl std::fmt::Debug for SoundSink {
 impl SoundSink {
     /// Errors: `Device` where it is absent or cannot play what is asked for.
     pub fn open(id: Option<&str>, period_ms: u32, speech_hz: u32) -> Result<Self> {
-        let device = find(id)?;
-        let (format, sample) = choose(&device, period_ms, speech_hz)?;
-        Ok(Self {
-            id: id.map(str::to_owned),
-            device,
-            format,
-            sample,
-            stream: None,
-            home: None,
-            health: Arc::default(),
-            started: Instant::now(),
-        })
+        let device = find(id, Direction::Out)?;
+        let (format, sample) = choose(&device, Direction::Out, period_ms, speech_hz)?;
+        Ok(Self { id: id.map(str::to_owned), device, format, sample, stream: None, home: None, health: Health::new() })
     }
 
     fn build<T: SizedSample>(
@@ -157,14 +223,7 @@ impl SoundSink {
                 callback.write(out, usize::from(channels), convert);
             }
         };
-        // May be called on the sound thread, so it sets a flag and leaves the rest to others.
-        let on_error = move |e: cpal::Error| {
-            use cpal::ErrorKind::{DeviceChanged, RealtimeDenied, Xrun};
-            if !matches!(e.kind(), Xrun | RealtimeDenied | DeviceChanged) {
-                told.lost.store(true, Ordering::Relaxed);
-            }
-        };
-        self.device.build_output_stream(config, play, on_error, None)
+        self.device.build_output_stream(config, play, move |e| told.note(&e), None)
     }
 
     fn error(&self, action: &str, e: cpal::Error) -> Error {
@@ -174,12 +233,16 @@ impl SoundSink {
 }
 
 fn refused(action: &str, name: &str, e: cpal::Error) -> Error {
+    Error::new(ErrorKind::Device, format!("cannot {action} {name}: {}", with_remedy(&e))).with_source(e)
+}
+
+fn with_remedy(e: &cpal::Error) -> String {
     let remedy = match e.kind() {
         cpal::ErrorKind::DeviceBusy => "close the program that uses it, or choose another of `syrinx devices`",
-        cpal::ErrorKind::PermissionDenied => "allow this user to play sound (group audio)",
+        cpal::ErrorKind::PermissionDenied => "allow this user the sound devices (group audio)",
         _ => "choose another of `syrinx devices`",
     };
-    Error::new(ErrorKind::Device, format!("cannot {action} {name}: {e}: {remedy}")).with_source(e)
+    format!("{}: {remedy}", e.to_string().trim_end_matches('.'))
 }
 
 impl Sink for SoundSink {
@@ -188,8 +251,7 @@ impl Sink for SoundSink {
     }
 
     fn start(&mut self, callback: Callback) -> Result<()> {
-        self.health = Arc::default();
-        self.started = Instant::now();
+        self.health = Health::new();
         let (back, home) = channel();
         self.home = Some(home);
         let stream = match self.sample {
@@ -214,14 +276,7 @@ impl Sink for SoundSink {
     }
 
     fn is_lost(&self) -> bool {
-        let Health { lost, periods, seen, seen_ms } = &*self.health;
-        let now_ms = self.started.elapsed().as_millis() as u64;
-        let periods = periods.load(Ordering::Relaxed);
-        if seen.swap(periods, Ordering::Relaxed) != periods {
-            seen_ms.store(now_ms, Ordering::Relaxed);
-        }
-        let silent = now_ms.saturating_sub(seen_ms.load(Ordering::Relaxed)) > SILENT.as_millis() as u64;
-        lost.load(Ordering::Relaxed) || silent
+        self.health.is_lost()
     }
 }
 
@@ -244,23 +299,38 @@ impl Drop for Lent {
     }
 }
 
-/// The device's format that is nearest to mono speech at `speech_hz`. Errors: `Device`.
-fn choose(device: &cpal::Device, period_ms: u32, speech_hz: u32) -> Result<(Format, SampleFormat)> {
+/// The device's format that is nearest to mono speech at `speech_hz`. A microphone may have any rate. Errors: `Device`.
+fn choose(
+    device: &cpal::Device,
+    direction: Direction,
+    period_ms: u32,
+    speech_hz: u32,
+) -> Result<(Format, SampleFormat)> {
     let cannot = |why: String| Error::new(ErrorKind::Device, format!("the device cannot be used: {why}"));
-    let usual = device.default_output_config().map_err(|e| cannot(e.to_string()))?;
-    let configs = device.supported_output_configs().map_err(|e| cannot(e.to_string()))?;
-    let rates = std::iter::once(speech_hz).chain(std::iter::once(usual.sample_rate())).chain(RATES_HZ);
-    let rates: Vec<u32> = rates.collect();
+    let refused = |e: cpal::Error| cannot(with_remedy(&e));
+    let usual = direction.usual(device).map_err(refused)?;
+    // Where a device converts what it hears, as ALSA's plugins do, it may do so badly: we do it well.
+    let first = match direction {
+        Direction::Out => [speech_hz, usual.sample_rate()],
+        Direction::In => [usual.sample_rate(), speech_hz],
+    };
+    let rates: Vec<u32> = first.into_iter().chain(RATES_HZ).collect();
+    let rate = |config: &SupportedStreamConfigRange| match rates.iter().position(|&rate| config.contains_rate(rate)) {
+        None if direction == Direction::Out => None,
+        None => Some((rates.len(), speech_hz.clamp(config.min_sample_rate(), config.max_sample_rate()))),
+        Some(at) => rates.get(at).map(|&rate_hz| (at, rate_hz)),
+    };
     let rank = |config: &SupportedStreamConfigRange| {
-        let rate = rates.iter().position(|&rate| config.contains_rate(rate))?;
-        let sample = FORMATS.iter().position(|&format| format == config.sample_format())?;
-        Some((config.channels() != usual.channels(), rate, sample, config.channels()))
+        let (at, rate_hz) = rate(config)?;
+        let sample = direction.formats().iter().position(|&format| format == config.sample_format())?;
+        Some(((config.channels() != usual.channels(), at, sample, config.channels()), rate_hz))
     };
-    let best = configs.filter_map(|config| Some((rank(&config)?, config))).min_by_key(|(rank, _)| *rank);
-    let Some(((_, rate, ..), config)) = best else {
-        return Err(cannot(format!("it has none of the samples {FORMATS:?} at {RATES_HZ:?} Hz")));
+    let configs = direction.configs(device).map_err(refused)?.into_iter();
+    let best = configs.filter_map(|config| Some((rank(&config)?, config))).min_by_key(|((rank, _), _)| *rank);
+    let Some(((_, sample_rate_hz), config)) = best else {
+        let formats = direction.formats();
+        return Err(cannot(format!("it has none of the samples {formats:?} at {RATES_HZ:?} Hz")));
     };
-    let sample_rate_hz = rates.get(rate).copied().unwrap_or(speech_hz);
     let asked = (sample_rate_hz * period_ms / 1000).max(1);
     let period = match *config.buffer_size() {
         SupportedBufferSize::Range { min, max } => asked.clamp(min, max.max(min)),

@@ -71,6 +71,15 @@ impl ByTurns {
         self.hear(&events)
     }
 
+    /// Errors: `BadPack`.
+    pub fn skip(&mut self, samples: u64) -> Result<Vec<Heard>> {
+        let heard = self.flush()?;
+        self.reset();
+        self.turns.skip(samples);
+        self.first += samples;
+        Ok(heard)
+    }
+
     pub fn reset(&mut self) {
         self.turns.reset();
         self.begun = None;

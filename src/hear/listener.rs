@@ -109,6 +109,15 @@ impl Listener {
         }
     }
 
+    /// So many samples are missing here, as where a [`super::Microphone`] lost some: what was said has an end, as with
+    /// [`Listener::flush`], and the times of what follows are those behind the hole. Errors: as [`Listener::feed`].
+    pub fn skip(&mut self, samples: u64) -> Result<Vec<Heard>> {
+        match &mut self.0 {
+            Way::Streaming(stream) => stream.skip(samples),
+            Way::ByTurns(turns) => turns.skip(samples),
+        }
+    }
+
     /// What was said has an end here, as with [`Listener::flush`]; what follows is told another delay after it. Errors:
     /// `BadOption`, also where the pack hears turn by turn; as [`Listener::feed`].
     pub fn set_delay_ms(&mut self, delay_ms: u32) -> Result<Vec<Heard>> {

@@ -1,12 +1,19 @@
 //! Listening. In: samples at 16 kHz. Out: what is said in them, and when.
 //!
 //! Beside [`crate::speak`], on the same packs, kernels and backbone. [`Ears`] are a pack's weights, as [`crate::Model`] is of
-//! one that speaks; a [`Listener`] is one stream of sound.
+//! one that speaks; a [`Listener`] is one stream of sound. Sound comes from whoever has some, from a [`Microphone`], or from a
+//! recording ([`wav`]).
 
 mod by_turns;
+#[allow(missing_docs)] // public to the lab alone
+pub mod echo;
+#[allow(missing_docs)] // public to the lab alone
+pub mod intake;
 mod listener;
 #[allow(missing_docs)] // public to the lab alone
 pub mod mel;
+#[allow(missing_docs)] // public to the lab alone
+pub mod microphone;
 #[allow(missing_docs)] // public to the lab alone
 pub mod realtime;
 mod streaming;
@@ -22,6 +29,7 @@ pub mod wav;
 pub mod whisper;
 
 pub use listener::{Ears, Listener};
+pub use microphone::Microphone;
 
 /// How ears are opened.
 #[derive(Clone, Debug)]

@@ -72,6 +72,14 @@ impl Streaming {
         Ok(self.transcript.take())
     }
 
+    /// Errors: as [`Streaming::feed`].
+    pub fn skip(&mut self, samples: u64) -> Result<Vec<Heard>> {
+        let heard = self.flush()?;
+        self.heard += samples;
+        self.begin();
+        Ok(heard)
+    }
+
     /// Errors: `BadOption`; as [`Streaming::feed`].
     pub fn set_delay_ms(&mut self, delay_ms: u32) -> Result<Vec<Heard>> {
         let delay = self.ears.delay(Some(delay_ms))?;
@@ -108,8 +116,12 @@ impl Streaming {
     fn restart(&mut self) -> Result<()> {
         self.stream.restart()?;
         self.recent.clear();
-        self.transcript.begin(self.heard * 1000 / self.rate_hz);
+        self.begin();
         Ok(())
+    }
+
+    fn begin(&mut self) {
+        self.transcript.begin(self.heard * 1000 / self.rate_hz);
     }
 
     /// The model has ended the text in the midst of sound: what it had not answered yet is heard again by a fresh stream.

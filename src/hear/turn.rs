@@ -152,6 +152,12 @@ impl Turns {
         self.state.rise = None;
         self.state.free = self.state.at;
     }
+
+    /// So many samples are missing here. To be called behind [`Turns::reset`].
+    pub fn skip(&mut self, samples: u64) {
+        self.state.at += samples;
+        self.state.free = self.state.at;
+    }
 }
 
 /// The rules alone: probabilities in, events out.

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind as IoKind, Read};
 use std::path::Path;
 
-use crate::device::rate::RateConverter;
+use super::intake::Intake;
 use crate::error::{Error, ErrorKind, Result};
 pub use header::{Encoding, Format};
 
@@ -19,8 +19,8 @@ pub use header::{Encoding, Format};
 pub const RATE_HZ: u32 = 16_000;
 /// Rates that are taken.
 const RATES_HZ: std::ops::RangeInclusive<u32> = 4_000..=384_000;
-/// Blocks in a second.
-const BLOCKS: usize = 25;
+/// Frames that are read at a time.
+const FRAMES: usize = 2048;
 
 /// A recording that is being read.
 pub struct Recording {
@@ -29,12 +29,9 @@ pub struct Recording {
     format: Format,
     /// Bytes of samples that the header promises and that are still to come.
     left: u64,
-    converter: RateConverter,
+    intake: Intake,
     bytes: Vec<u8>,
     mono: Vec<f32>,
-    /// Frames read, and samples given.
-    taken: u64,
-    given: u64,
     ended: bool,
 }
 
@@ -77,17 +74,14 @@ impl Recording {
         if channels == 0 {
             return unsupported("has no channels: convert it".into());
         }
-        let block = (rate_hz as usize).div_ceil(BLOCKS);
         Ok(Self {
             name: name.to_owned(),
             reader,
             left,
-            converter: RateConverter::new(rate_hz, RATE_HZ, block)?,
-            bytes: vec![0; block * format.frame_bytes()],
-            mono: vec![0.0; block],
+            intake: Intake::new(rate_hz)?,
+            bytes: vec![0; FRAMES * format.frame_bytes()],
+            mono: vec![0.0; FRAMES],
             format,
-            taken: 0,
-            given: 0,
             ended: false,
         })
     }
@@ -103,21 +97,12 @@ impl Recording {
             return Ok(false);
         }
         let frames = self.fill()?;
-        self.taken += frames as u64;
-        self.ended = frames < self.mono.len();
         let before = out.len();
-        if frames > 0 {
-            self.mono[frames..].fill(0.0);
-            out.extend_from_slice(self.converter.convert(&self.mono)?);
-        }
+        self.intake.push(&self.mono[..frames], out)?;
+        self.ended = frames < self.mono.len();
         if self.ended {
-            // The last block was filled up with zeros, whose samples are not the recording's.
-            out.extend(self.converter.flush()?);
-            let whole = self.taken * u64::from(RATE_HZ) / u64::from(self.format.rate_hz);
-            let owed = usize::try_from(whole.saturating_sub(self.given)).unwrap_or(usize::MAX);
-            out.truncate(before.saturating_add(owed));
+            self.intake.finish(out)?;
         }
-        self.given += (out.len() - before) as u64;
         Ok(!self.ended || out.len() > before)
     }
 
