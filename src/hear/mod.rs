@@ -11,6 +11,8 @@ pub mod mel;
 pub mod realtime;
 mod streaming;
 #[allow(missing_docs)] // public to the lab alone
+pub mod subtitles;
+#[allow(missing_docs)] // public to the lab alone
 pub mod transcript;
 #[allow(missing_docs)] // public to the lab alone
 pub mod turn;
@@ -116,6 +118,8 @@ pub struct Heard {
     pub end_ms: u64,
     /// It stays as it is. Otherwise more may follow.
     pub is_final: bool,
+    /// Tag of the language that was found in it, such as `en`, of a pack that tells.
+    pub language: Option<String>,
 }
 
 /// A word that was heard.

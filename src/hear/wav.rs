@@ -19,6 +19,8 @@ pub use header::{Encoding, Format};
 pub const RATE_HZ: u32 = 16_000;
 /// Rates that are taken.
 const RATES_HZ: std::ops::RangeInclusive<u32> = 4_000..=384_000;
+/// Most channels: what is read at once grows with them, whoever has written the header.
+const MOST_CHANNELS: u16 = 64;
 /// Blocks in a second.
 const BLOCKS: usize = 25;
 
@@ -74,8 +76,8 @@ impl Recording {
             let (least, most) = RATES_HZ.into_inner();
             return unsupported(format!("{rate_hz} Hz, expected {least} to {most}: convert it"));
         }
-        if channels == 0 {
-            return unsupported("has no channels: convert it".into());
+        if !(1..=MOST_CHANNELS).contains(&channels) {
+            return unsupported(format!("{channels} channels, expected 1 to {MOST_CHANNELS}: convert it"));
         }
         let block = (rate_hz as usize).div_ceil(BLOCKS);
         Ok(Self {
