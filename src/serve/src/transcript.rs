@@ -86,20 +86,20 @@ pub struct Growing {
 
 impl Growing {
     /// What is new with this text, and goes behind all that was given before; may be empty.
-    pub fn add(&mut self, heard: &Heard) -> String {
+    pub fn add(&mut self, text: &str, is_final: bool) -> String {
         let between = if self.text.is_empty() { "" } else { " " };
         // A model that takes back what it has said has no way to say so here: the whole text at the end is as it is to be.
-        let new = match heard.text.strip_prefix(self.open.as_str()) {
+        let new = match text.strip_prefix(self.open.as_str()) {
             Some("") | None => String::new(),
             Some(new) if self.open.is_empty() => format!("{between}{new}"),
             Some(new) => new.to_owned(),
         };
-        if heard.is_final {
+        if is_final {
             self.text += between;
-            self.text += &heard.text;
+            self.text += text;
             self.open.clear();
         } else if !new.is_empty() {
-            self.open.clone_from(&heard.text);
+            text.clone_into(&mut self.open);
         }
         new
     }
@@ -107,5 +107,30 @@ impl Growing {
     /// All that stays.
     pub fn text(&self) -> &str {
         &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grown(texts: &[(&str, bool)]) -> (Vec<String>, String) {
+        let mut growing = Growing::default();
+        let new = texts.iter().map(|&(text, is_final)| growing.add(text, is_final)).collect();
+        (new, growing.text().to_owned())
+    }
+
+    #[test]
+    fn what_is_new_behind_what_was_given_is_the_text() {
+        let (new, text) =
+            grown(&[("a", false), ("a b", false), ("a b", true), ("c", true), ("d", false), ("de", true)]);
+        assert_eq!(new, ["a", " b", "", " c", " d", "e"]);
+        assert_eq!((new.concat(), text.as_str()), (text.clone(), "a b c de"));
+    }
+
+    #[test]
+    fn nothing_is_taken_back_and_the_end_says_what_stays() {
+        let (new, text) = grown(&[("ab", false), ("a", false), ("abc", false), ("x", true), ("y", true)]);
+        assert_eq!((new.concat().as_str(), text.as_str()), ("abc y", "x y"));
     }
 }

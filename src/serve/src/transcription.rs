@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -61,7 +61,7 @@ async fn heard(shared: &Arc<Shared>, request: Request) -> Result<Response, Refus
         Ok(place) => place,
         Err(refusal) => {
             // Read to its end, so that its sender comes to read why.
-            let _ = tokio::time::timeout(UPLOAD, to_bytes(request.into_body(), most)).await;
+            let _ = tokio::time::timeout(UPLOAD, drop_all(request.into_body(), most)).await;
             return Err(refusal);
         }
     };
@@ -93,6 +93,17 @@ async fn heard(shared: &Arc<Shared>, request: Request) -> Result<Response, Refus
     let language = asked.language.as_ref().or_else(|| languages.first().filter(|_| languages.len() == 1));
     let body = asked.form.body(&texts, seconds, language.map(String::as_str));
     Ok(([(header::CONTENT_TYPE, asked.form.content_type())], body).into_response())
+}
+
+/// Reads a body up to so many bytes, and keeps none.
+async fn drop_all(body: Body, most: usize) {
+    let (mut stream, mut left) = (std::pin::pin!(body.into_data_stream()), most);
+    while let Some(Ok(piece)) = std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await {
+        match left.checked_sub(piece.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 fn late() -> Refusal {
@@ -234,7 +245,7 @@ impl Events {
     fn take(&mut self, told: Result<Told, Refusal>) {
         match told {
             Ok(Told::Text(heard)) => {
-                let delta = self.text.add(&heard);
+                let delta = self.text.add(&heard.text, heard.is_final);
                 if !delta.is_empty() {
                     self.push(&json!({ "type": "transcript.text.delta", "delta": delta }));
                 }
@@ -274,5 +285,22 @@ impl Stream for Events {
             let told = std::task::ready!(self.hearing.poll_next(context));
             self.take(told);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_of_names_is_phrases_and_prose_is_none() {
+        assert_eq!(phrases("Syrinx, Harbour Street;\n Wren. ,"), ["Syrinx", "Harbour Street", "Wren"]);
+        assert_eq!(phrases("The speakers talk at length about boats and the weather."), [""; 0]);
+        assert_eq!(phrases(&"name,".repeat(1000)).len(), MOST_PHRASES);
+    }
+
+    #[test]
+    fn a_tag_is_its_language() {
+        assert_eq!(["en-US", "DE", "pt_BR", ""].map(primary), ["en", "de", "pt", ""]);
     }
 }

@@ -186,8 +186,8 @@ fn a_crowd_is_told_to_come_again_and_half_a_form_is_not_waited_for() {
 #[test]
 fn a_client_that_goes_is_not_heard_to_its_end() {
     let pack = EarsOf::import("tiny");
-    let service = pack.serve(&["--listeners", "1", "--queue", "1"]);
-    let samples = signal().repeat(200);
+    let service = pack.serve(&["--listeners", "1", "--queue", "1", "--max-audio", "64"]);
+    let samples = signal().repeat(120);
     let seconds = samples.len() as f64 / 16_000.0;
     let (head, body) = form(Some(&wav(&samples)), &[]);
     let running = service.send("POST", PATH, &head, &body);

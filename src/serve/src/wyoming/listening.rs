@@ -121,7 +121,7 @@ impl Listening {
         let over = matches!(told, Told::End { .. });
         let mut chunk = String::new();
         if let Told::Text(heard) = told {
-            chunk = self.text.add(heard);
+            chunk = self.text.add(&heard.text, heard.is_final);
             self.language = heard.language.clone().or(self.language.take());
         }
         let about = |more: Value| {
