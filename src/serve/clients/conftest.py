@@ -58,5 +58,5 @@ def ears(tmp_path_factory):
 
 @pytest.fixture
 def listening(ears):
-    with running("--ears", ears) as service:
+    with running("--ears", ears, "--listeners", "1") as service:
         yield service

@@ -7,7 +7,8 @@ use std::io::{Read, Write};
 
 use serde_json::{Value, json};
 use support::Service;
-use support::ears::{EarsOf, form, pcm, signal, transcribe, wav};
+use support::ears::{form, transcribe, wav};
+use support::heard::{EarsOf, pcm, signal};
 use syrinx::{Heard, ListenOptions};
 
 const PATH: &str = "/v1/audio/transcriptions";

@@ -1,10 +1,6 @@
 //! A service that listens, and the forms in which a client sends a recording.
 
-#[path = "../../../../tests/support/heard.rs"]
-mod heard;
-
-pub use heard::{EarsOf, RATE_HZ, pcm, signal};
-
+use super::heard::{EarsOf, RATE_HZ, pcm};
 use super::{Answer, Service};
 
 const BOUNDARY: &str = "----a-boundary";

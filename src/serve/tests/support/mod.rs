@@ -3,6 +3,8 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 pub mod ears;
+#[path = "../../../../tests/support/heard.rs"]
+pub mod heard;
 pub mod wyoming;
 
 use std::io::{BufRead, BufReader, Read, Write};
