@@ -188,7 +188,7 @@ $(PYTHON): src/python/requirements.txt
 
 # The speech service and the clients that people use (src/serve/README.md).
 CLIENTS = target/clients/bin/python
-test-clients: setup $(CLIENTS)
+test-clients: build $(CLIENTS)
 	cargo build --release -p syrinx-serve
 	cd src/serve/clients && ../../../$(CLIENTS) -m pytest -q -p no:cacheprovider
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
+use syrinx::lab::hear::subtitles::Subtitles;
 use syrinx::lab::hear::wav::{Encoding, Format, Recording};
 use syrinx::{Ears, EarsOptions, Error, ErrorKind, Heard, ListenOptions, Microphone, Result};
 
 use super::interrupt;
-use super::output::outln;
+use super::output::{out, outln};
 
 #[derive(Debug, clap::Args)]
 pub struct Hear {
@@ -169,7 +170,7 @@ struct Writer {
 impl Writer {
     fn new(form: Form) -> Result<Self> {
         if form == Form::Vtt {
-            outln!("WEBVTT\n")?;
+            out!("{}", Subtitles::Vtt.head())?;
         }
         let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
         Ok(Self { form, count: 0, shows_open: terminal && form == Form::Text })
@@ -177,9 +178,6 @@ impl Writer {
 
     fn write(&mut self, all: &[Heard]) -> Result<()> {
         for heard in all {
-            let times = |separator: char| {
-                format!("{} --> {}", clock(heard.start_ms, separator), clock(heard.end_ms, separator))
-            };
             match self.form {
                 Form::Json => outln!("{}", to_json(heard))?,
                 _ if !heard.is_final => self.show(&heard.text),
@@ -187,14 +185,16 @@ impl Writer {
                     self.show("");
                     outln!("{}", heard.text)?;
                 }
-                Form::Srt => {
-                    self.count += 1;
-                    outln!("{}\n{}\n{}\n", self.count, times(','), heard.text)?;
-                }
-                Form::Vtt => outln!("{}\n{}\n", times('.'), heard.text)?,
+                Form::Srt => self.cue(Subtitles::Srt, heard)?,
+                Form::Vtt => self.cue(Subtitles::Vtt, heard)?,
             }
         }
         Ok(())
+    }
+
+    fn cue(&mut self, subtitles: Subtitles, heard: &Heard) -> Result<()> {
+        self.count += 1;
+        out!("{}", subtitles.cue(self.count, heard))
     }
 
     /// Puts a text in place of the one before.
@@ -214,21 +214,4 @@ fn to_json(heard: &Heard) -> serde_json::Value {
         "final": heard.is_final, "text": heard.text, "start_ms": heard.start_ms, "end_ms": heard.end_ms,
         "words": words.collect::<Vec<_>>(),
     })
-}
-
-/// `01:02:03,456`
-fn clock(ms: u64, separator: char) -> String {
-    let (seconds, ms) = (ms / 1000, ms % 1000);
-    format!("{:02}:{:02}:{:02}{separator}{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn subtitles_count_hours_minutes_seconds() {
-        assert_eq!(clock(3_723_456, ','), "01:02:03,456");
-        assert_eq!(clock(59_999, '.'), "00:00:59.999");
-    }
 }

@@ -14,16 +14,25 @@ macro_rules! outln {
     ($($part:tt)*) => { $crate::cli::output::line(format_args!($($part)*)) };
 }
 
+/// Whole lines on standard output, with their ends. Errors: as of [`outln`].
+macro_rules! out {
+    ($($part:tt)*) => { $crate::cli::output::text(format_args!($($part)*)) };
+}
+
 /// A line on standard error.
 macro_rules! errln {
     ($($part:tt)*) => { $crate::cli::output::note(format_args!($($part)*)) };
 }
 
-pub(crate) use {errln, outln};
+pub(crate) use {errln, out, outln};
 
 pub fn line(text: Arguments<'_>) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_fmt(text).and_then(|()| out.write_all(b"\n")).map_err(failed)
+}
+
+pub fn text(text: Arguments<'_>) -> Result<()> {
+    std::io::stdout().lock().write_fmt(text).map_err(failed)
 }
 
 pub fn note(text: Arguments<'_>) {

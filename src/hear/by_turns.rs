@@ -97,7 +97,7 @@ impl ByTurns {
                     let at = |place: u64| usize::try_from(place.saturating_sub(self.first)).unwrap_or(usize::MAX);
                     let sound = self.kept.get(at(from)..at(to).min(self.kept.len())).unwrap_or_default();
                     let said = self.whisper.transcribe(sound, &self.options)?;
-                    heard.extend(text(&said.segments, from * 1000 / u64::from(RATE_HZ)));
+                    heard.extend(text(&said.segments, from * 1000 / u64::from(RATE_HZ), said.language));
                 }
             }
         }
@@ -116,7 +116,7 @@ impl ByTurns {
 }
 
 /// A turn's segments as one text, that began at `origin_ms`. The model tells times of segments; those of words are their share.
-fn text(segments: &[Segment], origin_ms: u64) -> Option<Heard> {
+fn text(segments: &[Segment], origin_ms: u64, language: String) -> Option<Heard> {
     let (first, last) = (segments.first()?, segments.last()?);
     Some(Heard {
         text: segments.iter().map(|segment| segment.text.as_str()).collect::<Vec<_>>().join(" "),
@@ -124,6 +124,7 @@ fn text(segments: &[Segment], origin_ms: u64) -> Option<Heard> {
         start_ms: origin_ms + u64::from(first.start_ms),
         end_ms: origin_ms + u64::from(last.end_ms),
         is_final: true,
+        language: Some(language),
     })
 }
 
@@ -150,10 +151,10 @@ mod tests {
             Segment { text: "a bcd".to_owned(), start_ms: 100, end_ms: 500 },
             Segment { text: "ef".to_owned(), start_ms: 700, end_ms: 900 },
         ];
-        let heard = text(&segments, 1000).unwrap();
+        let heard = text(&segments, 1000, "en".to_owned()).unwrap();
         assert_eq!((heard.text.as_str(), heard.start_ms, heard.end_ms, heard.is_final), ("a bcd ef", 1100, 1900, true));
         let times: Vec<_> = heard.words.iter().map(|word| (word.text.as_str(), word.start_ms, word.end_ms)).collect();
         assert_eq!(times, [("a", 1100, 1200), ("bcd", 1200, 1500), ("ef", 1700, 1900)]);
-        assert_eq!(text(&[], 0), None);
+        assert_eq!(text(&[], 0, "en".to_owned()), None);
     }
 }

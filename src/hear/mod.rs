@@ -18,6 +18,8 @@ pub mod microphone;
 pub mod realtime;
 mod streaming;
 #[allow(missing_docs)] // public to the lab alone
+pub mod subtitles;
+#[allow(missing_docs)] // public to the lab alone
 pub mod transcript;
 #[allow(missing_docs)] // public to the lab alone
 pub mod turn;
@@ -124,6 +126,8 @@ pub struct Heard {
     pub end_ms: u64,
     /// It stays as it is. Otherwise more may follow.
     pub is_final: bool,
+    /// Tag of the language that was found in it, such as `en`, of a pack that tells.
+    pub language: Option<String>,
 }
 
 /// A word that was heard.

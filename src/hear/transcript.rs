@@ -147,7 +147,7 @@ impl Transcript {
         }
         let start_ms = words.first().map_or(0, |word| word.start_ms);
         let end_ms = words.last().map_or(0, |word| word.end_ms);
-        Heard { text: text(&bytes, is_final), words, start_ms, end_ms, is_final }
+        Heard { text: text(&bytes, is_final), words, start_ms, end_ms, is_final, language: None }
     }
 }
 

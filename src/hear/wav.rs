@@ -21,6 +21,8 @@ pub const RATE_HZ: u32 = 16_000;
 const RATES_HZ: std::ops::RangeInclusive<u32> = 4_000..=384_000;
 /// Frames that are read at a time.
 const FRAMES: usize = 2048;
+/// Most channels: what is read at once grows with them, whoever has written the header.
+const MOST_CHANNELS: u16 = 64;
 
 /// A recording that is being read.
 pub struct Recording {
@@ -71,8 +73,8 @@ impl Recording {
             let (least, most) = RATES_HZ.into_inner();
             return unsupported(format!("{rate_hz} Hz, expected {least} to {most}: convert it"));
         }
-        if channels == 0 {
-            return unsupported("has no channels: convert it".into());
+        if !(1..=MOST_CHANNELS).contains(&channels) {
+            return unsupported(format!("{channels} channels, expected 1 to {MOST_CHANNELS}: convert it"));
         }
         Ok(Self {
             name: name.to_owned(),

@@ -1,5 +1,5 @@
 /*
- * Syrinx for C and all that can call C: offline speech on the device.
+ * Syrinx for C and all that can call C: offline speech on the device, and the other way round.
  *
  *     syrinx_model *model;  syrinx_session *session;  syrinx_speech *speech;
  *     syrinx_model_open("wren-en", NULL, &model);
@@ -71,6 +71,8 @@ typedef struct syrinx_speech syrinx_speech;       /* one text on its way to samp
 typedef struct syrinx_live syrinx_live;           /* speech in real time */
 typedef struct syrinx_renderer syrinx_renderer;   /* its samples, for an audio callback of the caller's */
 typedef struct syrinx_utterance syrinx_utterance; /* one text on its way to the ear */
+typedef struct syrinx_ears syrinx_ears;           /* weights of a pack that listens, shared likewise */
+typedef struct syrinx_listener syrinx_listener;   /* one sound on its way to text */
 
 /* ---- The library ---- */
 
@@ -311,6 +313,72 @@ typedef struct syrinx_event {
 
 /* Waits so long for the next event; for ever with a negative time. SYRINX_OK, SYRINX_TIMEOUT, SYRINX_DONE after the last. */
 int32_t syrinx_utterance_next_event(const syrinx_utterance *utterance, int32_t timeout_ms, syrinx_event *event);
+
+/* ---- Listening ---- */
+
+enum {
+    SYRINX_EARS_NO_VERIFY = 1, /* as of a model */
+    SYRINX_EARS_COMMERCIAL = 2
+};
+
+typedef struct syrinx_ears_options {
+    size_t struct_size;
+    uint32_t flags;
+    uint32_t threads; /* of each listener; 1 */
+} syrinx_ears_options;
+
+/* Opens a pack that listens, a folder; one that speaks is SYRINX_UNSUPPORTED. */
+int32_t syrinx_ears_open(const char *folder, const syrinx_ears_options *options, syrinx_ears **out);
+void syrinx_ears_free(syrinx_ears *ears);
+
+/* Samples per second that it hears; 0 for NULL. */
+uint32_t syrinx_ears_sample_rate(const syrinx_ears *ears);
+/* The longest delay that may be asked for; 0 where the pack hears turn by turn, and for NULL. */
+uint32_t syrinx_ears_longest_delay_ms(const syrinx_ears *ears);
+/* The pack's name, and the tag of its language number `index`; NULL past the last. As long as the ears. */
+const char *syrinx_ears_name(const syrinx_ears *ears);
+const char *syrinx_ears_language(const syrinx_ears *ears, size_t index);
+
+typedef struct syrinx_listen_options {
+    size_t struct_size;
+    uint32_t delay_ms;  /* from the end of a word to its text: 80 to 2400 in steps of 80; the pack's */
+    uint32_t pause_ms;  /* silence that ends a text; 800 */
+    uint32_t recall_ms; /* how far back a text is remembered while it goes on; 160 s */
+    float phrase_bonus; /* what a token that continues a phrase is likelier by, in natural logarithms; 2 */
+    const char *phrases;  /* that are expected, one in each line; for packs that answer while somebody speaks; none */
+    const char *language; /* such as "en", for packs that hear turn by turn; the model tells */
+} syrinx_listen_options;
+
+int32_t syrinx_listener_open(const syrinx_ears *ears, const syrinx_listen_options *options, syrinx_listener **out);
+/* Hears samples, mono, in pieces of any length: full scale is 1, or 32768. Computes before it returns; then ask for texts. */
+int32_t syrinx_listener_feed(syrinx_listener *listener, const float *pcm, size_t samples);
+int32_t syrinx_listener_feed_s16(syrinx_listener *listener, const int16_t *pcm, size_t samples);
+/* What was said has an end here: its text comes now. What follows is heard afresh. */
+int32_t syrinx_listener_flush(syrinx_listener *listener);
+/* Forgets what was heard and has not ended. Times go on. */
+int32_t syrinx_listener_reset(syrinx_listener *listener);
+
+typedef struct syrinx_heard {
+    size_t struct_size;
+    const char *text;          /* until the next call of syrinx_listener_next() for this listener, as is `language` */
+    const char *language;      /* that was found in it; NULL where the pack does not tell */
+    uint64_t start_ms, end_ms; /* from the listener's first sample */
+    int32_t is_final;          /* 1: it stays. 0: more may follow, and it comes again with it */
+    uint32_t words;
+} syrinx_heard;
+
+/* The next text; SYRINX_DONE where there is none yet. Of one that is not final, its last state. `heard` may be NULL. */
+int32_t syrinx_listener_next(syrinx_listener *listener, syrinx_heard *heard);
+
+typedef struct syrinx_heard_word {
+    size_t struct_size;
+    const char *text; /* until the next call of this function for this listener */
+    uint64_t start_ms, end_ms; /* estimates: of a pack that streams the end is within 80 ms */
+} syrinx_heard_word;
+
+/* The next word of the text that syrinx_listener_next() has given last; SYRINX_DONE behind its last. */
+int32_t syrinx_listener_next_word(syrinx_listener *listener, syrinx_heard_word *word);
+void syrinx_listener_free(syrinx_listener *listener);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #![warn(missing_debug_implementations)]
 
 pub mod lexicon;
+pub mod listen;
 pub mod live;
 pub mod memory;
 pub mod model;

@@ -104,6 +104,22 @@ pub unsafe fn samples<'a, T>(pcm: *mut T, capacity: usize, needed: usize) -> Res
     Ok(unsafe { std::slice::from_raw_parts_mut(pcm, needed) })
 }
 
+/// Samples to be read.
+///
+/// # Safety
+/// `pcm` is NULL or has `count` samples.
+pub unsafe fn sound<'a, T>(pcm: *const T, count: usize) -> Result<&'a [T], Failure> {
+    match (pcm.is_null(), count) {
+        (_, 0) => Ok(&[]),
+        (true, _) => Err(null("pcm")),
+        _ if count > isize::MAX as usize / size_of::<T>() => {
+            Err(Failure::Argument(format!("there are no {count} samples: give the number of samples")))
+        }
+        // SAFETY: required of the caller.
+        _ => Ok(unsafe { std::slice::from_raw_parts(pcm, count) }),
+    }
+}
+
 /// The size that a struct says it has.
 unsafe fn size_of_given<T>(given: *const T) -> Result<usize, Failure> {
     // SAFETY: the first member, as the trait says; the caller's struct has at least that.

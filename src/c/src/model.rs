@@ -28,7 +28,7 @@ pub struct CSession {
 }
 
 /// A name out of a pack; a NUL in it ends it.
-fn c_name(name: &str) -> CString {
+pub(crate) fn c_name(name: &str) -> CString {
     CString::new(name.split('\0').next().unwrap_or_default()).unwrap_or_default()
 }
 

@@ -5,7 +5,9 @@
 use std::ffi::c_char;
 
 use syrinx::options::{DeviceOptions, Ssml};
-use syrinx::{DeviceChoice, ErrorKind, Lane, LiveOptions, ModelOptions, SessionOptions, SpeakOptions};
+use syrinx::{
+    DeviceChoice, EarsOptions, ErrorKind, Lane, ListenOptions, LiveOptions, ModelOptions, SessionOptions, SpeakOptions,
+};
 
 use crate::lexicon::CLexicon;
 use crate::memory::{Struct, name};
@@ -69,8 +71,36 @@ pub struct CLiveOptions {
     pub start_frames: u32,
 }
 
+/// `syrinx_ears_options`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct CEarsOptions {
+    pub struct_size: usize,
+    pub flags: u32,
+    pub threads: u32,
+}
+
+/// `syrinx_listen_options`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct CListenOptions {
+    pub struct_size: usize,
+    pub delay_ms: u32,
+    pub pause_ms: u32,
+    pub recall_ms: u32,
+    pub phrase_bonus: f32,
+    pub phrases: *const c_char,
+    pub language: *const c_char,
+}
+
 // SAFETY: a size first, then integers, floats and pointers that fill their words.
 unsafe impl Struct for CModelOptions {}
+// SAFETY: as above.
+unsafe impl Struct for CEarsOptions {}
+// SAFETY: as above.
+unsafe impl Struct for CListenOptions {}
 // SAFETY: as above.
 unsafe impl Struct for CSessionOptions {}
 // SAFETY: as above.
@@ -174,6 +204,34 @@ impl CSpeakOptions {
         options.language = unsafe { name(self.language) }?.map(str::to_owned);
         // SAFETY: as above.
         options.lexicon = unsafe { self.lexicon.as_ref() }.map(|lexicon| lexicon.0.clone());
+        Ok(options)
+    }
+}
+
+impl CEarsOptions {
+    /// Errors: a flag that is not known.
+    pub fn options(&self) -> Result<EarsOptions, Failure> {
+        let [no_verify, commercial] = flags(self.flags)?;
+        let mut options = EarsOptions::default().verify(!no_verify).commercial(commercial);
+        options.threads = given(self.threads).map_or(options.threads, |threads| threads as usize);
+        Ok(options)
+    }
+}
+
+impl CListenOptions {
+    /// # Safety
+    /// Its strings are NULL or end with a NUL.
+    pub unsafe fn options(&self) -> Result<ListenOptions, Failure> {
+        let mut options = ListenOptions::default();
+        options.delay_ms = given(self.delay_ms);
+        options.pause_ms = given(self.pause_ms).unwrap_or(options.pause_ms);
+        options.recall_ms = given(self.recall_ms);
+        options.phrase_bonus = given(self.phrase_bonus).unwrap_or(options.phrase_bonus);
+        // SAFETY: required of the caller.
+        let lines = unsafe { name(self.phrases) }?.unwrap_or_default().lines().map(str::trim);
+        options.phrases = lines.filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        // SAFETY: as above.
+        options.language = unsafe { name(self.language) }?.map(str::to_owned);
         Ok(options)
     }
 }

@@ -7,9 +7,13 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use syrinx::{Model, ModelOptions, SessionOptions, SpeakOptions, to_i16};
-use syrinx_c::options::{CLiveOptions, CModelOptions, CSessionOptions, CSpeakOptions};
+use syrinx_c::listen::{CHeard, CHeardWord};
+use syrinx_c::options::{CEarsOptions, CListenOptions, CLiveOptions, CModelOptions, CSessionOptions, CSpeakOptions};
 use syrinx_c::speech::{CBlock, CMark, CWord};
 use syrinx_c::utterance::CEvent;
+
+#[path = "../../../tests/support/heard.rs"]
+mod heard;
 
 const TEXT: &str = "The next train leaves from platform four.";
 const C99: [&str; 2] = ["-std=c99", "-pedantic"];
@@ -109,6 +113,10 @@ fn structs_are_laid_out_alike_on_both_sides() {
         "syrinx_mark" CMark { name sample }
         "syrinx_live_options" CLiveOptions { flags context device period_ms ring_ms stuck_ms start_frames }
         "syrinx_event" CEvent { kind detail char_begin char_end byte_begin byte_end message }
+        "syrinx_ears_options" CEarsOptions { flags threads }
+        "syrinx_listen_options" CListenOptions { delay_ms pause_ms recall_ms phrase_bonus phrases language }
+        "syrinx_heard" CHeard { text language start_ms end_ms is_final words }
+        "syrinx_heard_word" CHeardWord { text start_ms end_ms }
     };
     for compiler in compilers(["cc", "clang"]) {
         let (_folder, program) = compile(compiler, "tests/c/layout.c", &C99);
@@ -202,6 +210,37 @@ fn python_without_a_module_speaks_the_samples_of_the_library() {
 fn a_careless_caller_gets_a_number_and_a_line() {
     let (folder, program) = shared("cc", "tests/c/misuse.c", &C99);
     run(Command::new(&program).arg(pack()).current_dir(&folder));
+}
+
+/// Packs are made with the library: only the C program's own way to it is another.
+#[test]
+fn a_c_program_hears_what_the_library_hears() {
+    let pack = heard::EarsOf::import("tiny");
+    let samples = heard::signal();
+    let expected = pack.heard(&samples, syrinx::ListenOptions::default());
+    assert!(!expected.is_empty());
+    let lines: String = expected.iter().map(|heard| format!("{}\n", heard.text)).collect();
+    let words = expected.iter().flat_map(|heard| &heard.words);
+    let words: String = words.map(|word| format!("{:.2} {}\n", word.end_ms as f64 / 1e3, word.text)).collect();
+    for compiler in compilers(["cc", "clang"]) {
+        let (folder, program) = shared(compiler, "examples/listen.c", &C99);
+        let sound = folder.path().join("sound");
+        std::fs::write(&sound, heard::pcm(&samples)).unwrap();
+        let sound = std::fs::File::open(&sound).unwrap();
+        let output = Command::new(&program).arg(pack.dir()).stdin(sound).output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), lines, "{compiler}");
+        assert!(String::from_utf8(output.stderr).unwrap().ends_with(&words));
+        let refused = Command::new(&program).arg(self::pack()).output().unwrap();
+        assert!(!refused.status.success() && String::from_utf8(refused.stderr).unwrap().contains("speaks"));
+    }
+}
+
+#[test]
+fn a_careless_listener_gets_a_number_and_a_line() {
+    let (streams, turns) = (heard::EarsOf::import("tiny"), heard::EarsOf::import("whisper"));
+    let (_folder, program) = shared("cc", "tests/c/listen.c", &C99);
+    run(Command::new(&program).arg(streams.dir()).arg(turns.dir()).arg(pack()));
 }
 
 #[test]

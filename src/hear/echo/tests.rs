@@ -27,6 +27,7 @@ fn far_and_echo() -> (Vec<f32>, Vec<f32>) {
     (far, mic)
 }
 
+#[cfg(feature = "echo")]
 fn energy(samples: &[f32]) -> f32 {
     samples.iter().map(|x| x * x).sum()
 }

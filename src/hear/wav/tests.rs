@@ -151,11 +151,19 @@ fn a_wrong_header_is_refused_by_name() {
 }
 
 #[test]
+fn more_channels_than_anybody_has_take_no_memory() {
+    let mut bytes = wav(384_000, 1, 16, false, 100);
+    bytes[22..24].copy_from_slice(&30_000u16.to_le_bytes());
+    bytes[32..34].copy_from_slice(&60_000u16.to_le_bytes());
+    assert!(refused(bytes).contains("30000 channels, expected 1 to 64"));
+}
+
+#[test]
 fn no_channels_at_all_are_refused() {
     let mut bytes = wav(16_000, 1, 16, false, 100);
     bytes[22..24].fill(0);
     bytes[32..34].fill(0);
-    assert!(refused(bytes).contains("no channels"));
+    assert!(refused(bytes).contains("0 channels"));
 }
 
 #[test]

@@ -1,10 +1,13 @@
-//! What is compiled of the Python package. In: a pack, text in pieces. Out: blocks of samples as bytes, words, positions; the
+//! What is compiled of the Python package. In: a pack, text in pieces. Out: blocks of samples as bytes, words, positions; and the
+//! other way round ([`listen`]); the
 //! iterators, arrays and loops around them are Python's own (`syrinx/`).
 //!
 //! The interpreter's lock is released before anything here is waited for or computed, so that other threads go on, and so
 //! that two threads of Python that want one speech cannot block each other. Any thread may call anything.
 
 #![deny(unsafe_code)]
+
+mod listen;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -305,6 +308,8 @@ fn int16<'py>(py: Python<'py>, samples: &[u8]) -> Bound<'py, PyBytes> {
 fn _syrinx(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Model>()?;
     module.add_class::<Speech>()?;
+    module.add_class::<listen::Ears>()?;
+    module.add_class::<listen::Listener>()?;
     module.add("Error", module.py().get_type::<Error>())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(int16, module)?)

@@ -3,9 +3,22 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, NamedTuple, Optional, Union
 
 import numpy
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Error", "Mark", "Model", "Speech", "Word", "__version__", "default_pack", "to_int16"]
+__all__ = [
+    "Ears",
+    "Error",
+    "Heard",
+    "HeardWord",
+    "Listener",
+    "Mark",
+    "Model",
+    "Speech",
+    "Word",
+    "__version__",
+    "default_pack",
+    "to_int16",
+]
 __version__: str
 
 class Error(Exception):
@@ -91,6 +104,60 @@ class Model:
     ) -> Speech: ...
     def save(self, path: Union[str, os.PathLike[str]], text: Union[str, Iterable[str]], **options: Any) -> float: ...
     def warm(self, voice: Optional[str] = None) -> None: ...
+
+class HeardWord(NamedTuple):
+    text: str
+    start: float
+    end: float
+
+class Heard(NamedTuple):
+    text: str
+    words: list[HeardWord]
+    start: float
+    end: float
+    is_final: bool
+    language: Optional[str]
+
+class Ears:
+    def __init__(
+        self,
+        folder: Optional[Union[str, os.PathLike[str]]] = None,
+        *,
+        threads: int = 1,
+        verify: bool = True,
+        commercial: bool = False,
+    ) -> None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def licence(self) -> str: ...
+    @property
+    def languages(self) -> list[str]: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def delay(self) -> float: ...
+    def listener(
+        self,
+        *,
+        delay: Optional[float] = None,
+        pause: float = 0.8,
+        recall: Optional[float] = None,
+        phrases: Union[str, Iterable[str]] = (),
+        phrase_bonus: float = 2.0,
+        language: Optional[str] = None,
+    ) -> Listener: ...
+
+class Listener:
+    def feed(self, samples: ArrayLike) -> list[Heard]: ...
+    def flush(self) -> list[Heard]: ...
+    def set_delay(self, seconds: float) -> list[Heard]: ...
+    def reset(self) -> None: ...
+    def texts(self, pieces: Iterable[ArrayLike]) -> Iterator[Heard]: ...
 
 def default_pack() -> str: ...
 def to_int16(samples: NDArray[numpy.float32]) -> NDArray[numpy.int16]: ...

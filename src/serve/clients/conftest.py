@@ -1,3 +1,4 @@
+import contextlib
 import os
 import pathlib
 import re
@@ -21,11 +22,11 @@ class Service(NamedTuple):
         return {(sample.name, *sorted(sample.labels.values())): sample.value for sample in samples}
 
 
-@pytest.fixture
-def service():
+@contextlib.contextmanager
+def running(*more):
     program = os.environ.get("SYRINX_SERVE", ROOT / "target/release/syrinx-serve")
     where = ["--listen", "127.0.0.1:0", "--wyoming", "tcp://127.0.0.1:0", "--pack", ROOT / "models/wren-en"]
-    command = [program, *where, "--speakers", "1", "--queue", "0"]
+    command = [program, *where, "--speakers", "1", "--queue", "0", *more]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wyoming = None
     for line in process.stderr:
@@ -36,3 +37,26 @@ def service():
     yield Service(found[0], wyoming)
     process.terminate()
     assert process.wait(30) == 0
+
+
+@pytest.fixture
+def service():
+    with running() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def ears(tmp_path_factory):
+    """A pack that listens: $SYRINX_EARS, or the tiny checkpoint, which hears words where there are none."""
+    if folder := os.environ.get("SYRINX_EARS"):
+        return folder
+    folder = tmp_path_factory.mktemp("ears") / "pack"
+    program = os.environ.get("SYRINX", ROOT / "target/release/syrinx")
+    subprocess.run([program, "pack", "--from", ROOT / "tests/data/hear/tiny", "--to", folder], check=True)
+    return folder
+
+
+@pytest.fixture
+def listening(ears):
+    with running("--ears", ears, "--listeners", "1") as service:
+        yield service

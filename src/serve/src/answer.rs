@@ -1,11 +1,11 @@
-//! Requests and their answers. In: a request. Out: speech, a list, a page of numbers, or a refusal; each is counted.
+//! Requests and their answers. In: a request. Out: speech, a text, a list, a page of numbers, or a refusal; each is counted.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 
 use crate::refusal::Refusal;
 use crate::request::{Allowed, read};
+use crate::transcription::{self, transcriptions};
 use crate::{Shared, guard, lists, socket, speaking};
 
 /// Most bytes of a request's body.
@@ -24,8 +25,10 @@ const MAX_ID: usize = 128;
 
 /// Everything that can be asked.
 pub fn router(shared: Arc<Shared>) -> Router {
+    let most = shared.arguments.max_audio_bytes().saturating_mul(transcription::MOST_READ);
     Router::new()
         .route("/v1/audio/speech", post(speech))
+        .route("/v1/audio/transcriptions", post(transcriptions).layer(DefaultBodyLimit::max(most)))
         .route("/tts/websocket", get(socket::open))
         .route("/v1/models", get(lists::models))
         .route("/v1/models/{id}", get(lists::one_model))
@@ -67,6 +70,7 @@ async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next)
 fn endpoint(path: &str) -> &'static str {
     match path {
         "/v1/audio/speech" => "speech",
+        "/v1/audio/transcriptions" => "transcriptions",
         "/v1/audio/voices" => "voices",
         "/tts/websocket" => "upgrade",
         "/metrics" => "metrics",
@@ -77,7 +81,7 @@ fn endpoint(path: &str) -> &'static str {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let page = shared.metrics.page(shared.queue.waiting(), &shared.model.info().name);
+    let page = shared.metrics.page(&shared);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page)
 }
 
@@ -92,7 +96,7 @@ async fn speech(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bod
 }
 
 /// The client's name for its request, or a number of ours.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+pub fn request_id(headers: &HeaderMap) -> HeaderValue {
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     let given = headers.get("x-request-id").filter(|id| id.len() <= MAX_ID).cloned();
     let number = || COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
-use syrinx::{Model, ModelOptions};
+use syrinx::{Ears, EarsOptions, Model, ModelOptions};
 
 /// Where connections come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,9 @@ pub struct Arguments {
     /// Folder of the pack. Without it: $SYRINX_PACK, then models/wren-en.
     #[arg(long, value_name = "DIR", env = "SYRINX_PACK", default_value = "models/wren-en")]
     pub pack: PathBuf,
+    /// Folder of a pack that listens, for /v1/audio/transcriptions. Without it: $SYRINX_EARS, then none.
+    #[arg(long, value_name = "DIR", env = "SYRINX_EARS")]
+    pub ears: Option<PathBuf>,
     /// Where to listen. Beyond this machine only with a key.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8880")]
     pub listen: SocketAddr,
@@ -73,10 +76,16 @@ pub struct Arguments {
     /// Clients that are spoken for at the same time; as many as processors by default.
     #[arg(long, value_name = "COUNT")]
     pub speakers: Option<usize>,
-    /// Clients that may wait for a speaker; more are refused with 429.
+    /// Clients that are listened to at the same time; as many as processors by default.
+    #[arg(long, value_name = "COUNT")]
+    pub listeners: Option<usize>,
+    /// Largest recording, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 25)]
+    pub max_audio: usize,
+    /// Clients that may wait for a speaker, and for a listener; more are refused with 429.
     #[arg(long, value_name = "COUNT", default_value_t = 8)]
     pub queue: usize,
-    /// Longest wait for a speaker, in seconds.
+    /// Longest wait for one of them, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub wait: u64,
     /// Most characters of a text.
@@ -133,6 +142,22 @@ impl Arguments {
     pub fn speakers(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         self.speakers.unwrap_or_else(processors).clamp(1, 64)
+    }
+
+    /// Clients that are listened to at the same time.
+    pub fn listeners(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.listeners.unwrap_or_else(processors).clamp(1, 64)
+    }
+
+    /// Most bytes of a recording.
+    pub fn max_audio_bytes(&self) -> usize {
+        self.max_audio.saturating_mul(1 << 20)
+    }
+
+    pub fn open_ears(&self) -> syrinx::Result<Option<Ears>> {
+        let options = EarsOptions::default().commercial(self.commercial);
+        self.ears.as_ref().map(|folder| Ears::open(folder, options)).transpose()
     }
 
     pub fn open_model(&self) -> syrinx::Result<Model> {

@@ -12,21 +12,28 @@ use crate::Shared;
 use crate::refusal::Refusal;
 use crate::request::{ALIASES, alias};
 
-fn model(shared: &Shared) -> Value {
-    json!({ "id": shared.model.info().name, "object": "model", "created": 0, "owned_by": "syrinx" })
+/// Names of the packs that are open: what speaks, and what listens.
+fn names(shared: &Shared) -> Vec<&str> {
+    let ears = shared.ears.as_ref().map(|room| room.ears.info().name.as_str());
+    std::iter::once(shared.model.info().name.as_str()).chain(ears).collect()
+}
+
+fn model(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 0, "owned_by": "syrinx" })
 }
 
 pub async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let models = json!([model(&shared)]);
+    let models: Vec<Value> = names(&shared).into_iter().map(model).collect();
     Json(json!({ "object": "list", "data": models, "models": models }))
 }
 
 /// Errors: 404 for another model.
 pub async fn one_model(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
-    match id == shared.model.info().name {
-        true => Ok(Json(model(&shared))),
+    let names = names(&shared);
+    match names.contains(&id.as_str()) {
+        true => Ok(Json(model(&id))),
         false => {
-            let message = format!("there is no model of this name: the one here is {}", shared.model.info().name);
+            let message = format!("there is no model of this name: choose {}", names.join(" or "));
             Err(Refusal::new(StatusCode::NOT_FOUND, "model_not_found", message))
         }
     }

@@ -1,4 +1,5 @@
-//! The program `syrinx-serve`. In: requests over HTTP on this machine, and Wyoming's events. Out: speech, from its first frame on.
+//! The program `syrinx-serve`. In: requests over HTTP on this machine, and Wyoming's events. Out: speech, from its first frame on;
+//! and with ears what was said in a sound.
 //!
 //! ```text
 //! connection ─► guard (host, origin, key) ─► request ─► queue ─► a session on a thread ─► a few blocks ─► body
@@ -15,6 +16,7 @@ mod connections;
 mod encode;
 mod form;
 mod guard;
+mod hearing;
 mod lists;
 mod metrics;
 mod queue;
@@ -22,6 +24,8 @@ mod refusal;
 mod request;
 mod socket;
 mod speaking;
+mod transcript;
+mod transcription;
 mod wyoming;
 
 use std::process::ExitCode;
@@ -37,6 +41,7 @@ struct Shared {
     model: syrinx::Model,
     arguments: Arguments,
     queue: queue::Queue,
+    ears: Option<hearing::Room>,
     metrics: metrics::Metrics,
     key: Option<String>,
     /// One for each connection that may be open.
@@ -65,9 +70,11 @@ fn serve(arguments: Arguments) -> Result<(), String> {
     arguments.check(key.is_some())?;
     let model = arguments.open_model().map_err(|e| e.to_string())?;
     let queue = queue::Queue::new(&model, arguments.speakers(), arguments.queue).map_err(|e| e.to_string())?;
+    let ears = arguments.open_ears().map_err(|e| e.to_string())?;
+    let ears = ears.map(|ears| hearing::Room::new(ears, arguments.listeners(), arguments.queue));
     let (metrics, places) = (metrics::Metrics::default(), Arc::new(Semaphore::new(arguments.max_connections)));
     let (end, ends) = watch::channel(false);
-    let shared = Arc::new(Shared { metrics, model, queue, key, places, ends, arguments });
+    let shared = Arc::new(Shared { metrics, model, ears, queue, key, places, ends, arguments });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::Shared;
+
 /// Upper bounds of the classes of the time to the first sound, in seconds.
 const CLASSES_S: [f64; 9] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 
-/// Why speech ended before its text did.
+/// Why speech ended before its text did, or listening before its sound did.
 #[derive(Clone, Copy, Debug)]
 pub enum Why {
     /// The client closed the connection.
@@ -30,6 +32,11 @@ pub struct Metrics {
     characters: AtomicU64,
     disconnects: AtomicU64,
     timeouts: AtomicU64,
+    pub listening: Gauge,
+    heard_ms: AtomicU64,
+    heard_us: AtomicU64,
+    heard_disconnects: AtomicU64,
+    heard_timeouts: AtomicU64,
 }
 
 /// A number that goes up and down.
@@ -86,8 +93,22 @@ impl Metrics {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Sound that was listened to.
+    pub fn heard(&self, seconds: f64, took: Duration) {
+        self.heard_ms.fetch_add((seconds * 1e3) as u64, Ordering::Relaxed);
+        self.heard_us.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    pub fn left_unheard(&self, why: Why) {
+        let count = match why {
+            Why::Disconnect => &self.heard_disconnects,
+            Why::Timeout => &self.heard_timeouts,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The page, in Prometheus' text format.
-    pub fn page(&self, waiting: usize, pack: &str) -> String {
+    pub fn page(&self, shared: &Shared) -> String {
         let mut page = String::new();
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let mut put = |name: &str, kind: &str, help: &str, lines: &[(String, f64)]| {
@@ -108,7 +129,12 @@ impl Metrics {
         put("requests_total", "counter", "Requests answered.", &requests);
         let running = self.running.0.load(Ordering::Relaxed) as f64;
         put("requests_running", "gauge", "Speeches in the making.", &one("requests_running", running));
-        put("requests_waiting", "gauge", "Clients that wait for a speaker.", &one("requests_waiting", waiting as f64));
+        put(
+            "requests_waiting",
+            "gauge",
+            "Clients that wait for a speaker.",
+            &one("requests_waiting", shared.queue.waiting() as f64),
+        );
         let name = "time_to_first_audio_seconds";
         let mut first: Vec<_> = CLASSES_S
             .iter()
@@ -128,7 +154,18 @@ impl Metrics {
         let cancelled = [("disconnect", &self.disconnects), ("timeout", &self.timeouts)];
         let cancelled = cancelled.map(|(why, count)| (format!("cancelled_total{{why=\"{why}\"}}"), get(count) as f64));
         put("cancelled_total", "counter", "Speech that was left unsaid.", &cancelled);
-        let build = format!("build_info{{version=\"{}\",pack=\"{pack}\"}}", env!("CARGO_PKG_VERSION"));
+        let listening = self.listening.0.load(Ordering::Relaxed) as f64;
+        put("listeners_running", "gauge", "Sounds that are listened to.", &one("listeners_running", listening));
+        let waiting = shared.ears.as_ref().map_or(0, |room| room.line.waiting()) as f64;
+        put("listeners_waiting", "gauge", "Clients that wait for a listener.", &one("listeners_waiting", waiting));
+        let (sound, busy) = (get(&self.heard_ms) as f64 / 1e3, get(&self.heard_us) as f64 / 1e6);
+        put("heard_seconds_total", "counter", "Sound listened to.", &one("heard_seconds_total", sound));
+        put("heard_busy_seconds_total", "counter", "Time that it took.", &one("heard_busy_seconds_total", busy));
+        let left = [("disconnect", &self.heard_disconnects), ("timeout", &self.heard_timeouts)];
+        let left = left.map(|(why, count)| (format!("heard_cancelled_total{{why=\"{why}\"}}"), get(count) as f64));
+        put("heard_cancelled_total", "counter", "Sounds that were left unheard.", &left);
+        let (pack, ears) = (&shared.model.info().name, shared.ears.as_ref().map_or("", |room| &room.ears.info().name));
+        let build = format!("build_info{{version=\"{}\",pack=\"{pack}\",ears=\"{ears}\"}}", env!("CARGO_PKG_VERSION"));
         put("build_info", "gauge", "What runs.", &[(build, 1.0)]);
         page
     }

@@ -1,5 +1,5 @@
-//! Who is spoken for, and who waits. In: clients as they come. Out: a session for each that has its turn; a refusal for whom
-//! there is no place left.
+//! Who is spoken for or listened to, and who waits. In: clients as they come. Out: a turn for each, with a session where it
+//! speaks; a refusal for whom there is no place left.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +11,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::refusal::Refusal;
 
-/// Sessions, opened once, and a bounded number of clients that wait for them.
+/// So many at a time, and a bounded number of clients that wait.
 #[derive(Debug)]
-pub struct Queue {
-    idle: Arc<Mutex<Vec<Session>>>,
+pub struct Line {
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     most_waiting: usize,
+    /// What is waited for, in a line for a client.
+    what: &'static str,
+}
+
+/// Sessions, opened once, and who waits for them.
+#[derive(Debug)]
+pub struct Queue {
+    idle: Arc<Mutex<Vec<Session>>>,
+    line: Line,
 }
 
 /// A session in use; it goes back when this is dropped.
@@ -37,13 +45,9 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Queue {
-    /// Errors: as [`Model::session`].
-    pub fn new(model: &Model, speakers: usize, most_waiting: usize) -> syrinx::Result<Self> {
-        let idle: syrinx::Result<Vec<Session>> =
-            (0..speakers).map(|_| model.session(SessionOptions::default())).collect();
-        let idle = Arc::new(Mutex::new(idle?));
-        Ok(Self { idle, turns: Arc::new(Semaphore::new(speakers)), waiting: AtomicUsize::new(0), most_waiting })
+impl Line {
+    pub fn new(at_a_time: usize, most_waiting: usize, what: &'static str) -> Self {
+        Self { turns: Arc::new(Semaphore::new(at_a_time)), waiting: AtomicUsize::new(0), most_waiting, what }
     }
 
     pub fn waiting(&self) -> usize {
@@ -51,27 +55,53 @@ impl Queue {
     }
 
     /// Waits for a turn. Errors: 429 where too many wait, or it takes too long; 503 as the service ends.
-    pub async fn turn(&self, wait: Duration) -> Result<Turn, Refusal> {
-        let permit = match self.turns.clone().try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => self.wait(wait).await?,
-        };
-        let session = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(Turn { session, idle: self.idle.clone(), _permit: permit })
+    pub async fn turn(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Refusal> {
+        match self.turns.clone().try_acquire_owned() {
+            Ok(permit) => Ok(permit),
+            Err(_) => self.wait(wait).await,
+        }
     }
 
     async fn wait(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Refusal> {
-        let busy = |message: &str| Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).retry_after(1);
         let before = self.waiting.fetch_add(1, Ordering::AcqRel);
         let _waiting = Waiting(&self.waiting);
         if before >= self.most_waiting {
-            return Err(busy("every speaker is busy, and the queue is full: try again"));
+            return Err(self.full());
         }
         match tokio::time::timeout(wait, self.turns.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "closing", "the service ends")),
-            Err(_) => Err(busy("every speaker is busy: try again")),
+            Err(_) => Err(busy(format!("every {} is busy: try again", self.what))),
         }
+    }
+
+    /// There is no place left in it.
+    pub fn full(&self) -> Refusal {
+        busy(format!("every {} is busy, and the queue is full: try again", self.what))
+    }
+}
+
+fn busy(message: String) -> Refusal {
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).retry_after(1)
+}
+
+impl Queue {
+    /// Errors: as [`Model::session`].
+    pub fn new(model: &Model, speakers: usize, most_waiting: usize) -> syrinx::Result<Self> {
+        let idle: syrinx::Result<Vec<Session>> =
+            (0..speakers).map(|_| model.session(SessionOptions::default())).collect();
+        Ok(Self { idle: Arc::new(Mutex::new(idle?)), line: Line::new(speakers, most_waiting, "speaker") })
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.line.waiting()
+    }
+
+    /// Waits for a turn. Errors: as [`Line::turn`].
+    pub async fn turn(&self, wait: Duration) -> Result<Turn, Refusal> {
+        let permit = self.line.turn(wait).await?;
+        let session = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Turn { session, idle: self.idle.clone(), _permit: permit })
     }
 }
 

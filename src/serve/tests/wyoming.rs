@@ -3,67 +3,32 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 
 use serde_json::{Value, json};
-use support::{LONG, Service};
+use support::Service;
+use support::wyoming::Client;
 
 const TEXT: &str = "Turn left in 300 m.";
 
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    fn of(service: &Service) -> Self {
-        let stream = TcpStream::connect(service.wyoming.as_deref().unwrap()).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.get_mut().write_all(bytes).unwrap();
-    }
-
-    fn send(&mut self, kind: &str, data: Value) {
-        self.write(format!("{}\n", json!({ "type": kind, "data": data })).as_bytes());
-    }
-
-    /// Kind, data and payload of the next event; `None` where the connection is closed.
-    fn event(&mut self) -> Option<(String, Value, Vec<u8>)> {
-        let mut line = String::new();
-        if self.0.read_line(&mut line).unwrap() == 0 {
-            return None;
+/// Kinds of the events up to `last`, each once where it repeats, and all sound.
+fn until(client: &mut Client, last: &str) -> (Vec<String>, Vec<u8>) {
+    let (mut kinds, mut sound) = (Vec::<String>::new(), Vec::new());
+    while let Some((kind, data, payload)) = client.event() {
+        if kind == "audio-chunk" {
+            assert_eq!((&data["rate"], &data["width"], &data["channels"]), (&json!(24000), &json!(2), &json!(1)));
+            assert_eq!(data["timestamp"], json!(sound.len() / 48));
         }
-        let line: Value = serde_json::from_str(&line).unwrap();
-        let mut part = |name: &str| {
-            let mut bytes = vec![0; line[name].as_u64().unwrap_or(0) as usize];
-            self.0.read_exact(&mut bytes).unwrap();
-            bytes
-        };
-        let (data, payload) = (part("data_length"), part("payload_length"));
-        let data = if data.is_empty() { Value::Null } else { serde_json::from_slice(&data).unwrap() };
-        Some((line["type"].as_str().unwrap().to_owned(), data, payload))
-    }
-
-    /// Kinds of the events up to `last`, each once where it repeats, and all sound.
-    fn until(&mut self, last: &str) -> (Vec<String>, Vec<u8>) {
-        let (mut kinds, mut sound) = (Vec::<String>::new(), Vec::new());
-        while let Some((kind, data, payload)) = self.event() {
-            if kind == "audio-chunk" {
-                assert_eq!((&data["rate"], &data["width"], &data["channels"]), (&json!(24000), &json!(2), &json!(1)));
-                assert_eq!(data["timestamp"], json!(sound.len() / 48));
-            }
-            sound.extend(payload);
-            let end = kind == last;
-            if kinds.last() != Some(&kind) {
-                kinds.push(kind);
-            }
-            if end {
-                return (kinds, sound);
-            }
+        sound.extend(payload);
+        let end = kind == last;
+        if kinds.last() != Some(&kind) {
+            kinds.push(kind);
         }
-        panic!("the connection ends without {last}: {kinds:?}");
+        if end {
+            return (kinds, sound);
+        }
     }
+    panic!("the connection ends without {last}: {kinds:?}");
 }
 
 fn service() -> Service {
@@ -77,7 +42,7 @@ fn a_text_is_the_samples_of_http_and_ends_with_audio_stop() {
     let mut client = Client::of(&service);
     for _ in 0..2 {
         client.send("synthesize", json!({ "text": TEXT, "voice": { "name": "us-female" } }));
-        let (kinds, sound) = client.until("audio-stop");
+        let (kinds, sound) = until(&mut client, "audio-stop");
         assert_eq!(kinds, ["audio-start", "audio-chunk", "audio-stop"]);
         assert!(sound == expected, "{} bytes instead of {}", sound.len(), expected.len());
     }
@@ -104,7 +69,7 @@ fn a_text_in_pieces_is_spoken_once_and_ends_with_synthesize_stopped() {
     let service = service();
     let mut client = Client::of(&service);
     client.send("synthesize", json!({ "text": TEXT }));
-    let (_, once) = client.until("audio-stop");
+    let (_, once) = until(&mut client, "audio-stop");
     client.send("synthesize-start", json!({}));
     for piece in ["Turn ", "left in 3", "00", " m."] {
         client.send("synthesize-chunk", json!({ "text": piece }));
@@ -114,11 +79,11 @@ fn a_text_in_pieces_is_spoken_once_and_ends_with_synthesize_stopped() {
     // Asked for while the first is running: it waits.
     client.send("synthesize-start", json!({}));
     client.send("synthesize-stop", Value::Null);
-    let (kinds, sound) = client.until("synthesize-stopped");
+    let (kinds, sound) = until(&mut client, "synthesize-stopped");
     assert_eq!(kinds, ["audio-start", "audio-chunk", "audio-stop", "synthesize-stopped"]);
     let share = sound.len() as f64 / once.len() as f64;
     assert!((0.7..1.4).contains(&share), "{share} of the text's sound");
-    let (kinds, sound) = client.until("synthesize-stopped");
+    let (kinds, sound) = until(&mut client, "synthesize-stopped");
     assert_eq!(
         (kinds, sound.len()),
         (["audio-start", "audio-stop", "synthesize-stopped"].map(str::to_owned).into(), 0)
@@ -134,7 +99,7 @@ fn the_first_sentence_is_heard_before_the_text_is_complete() {
     assert_eq!(client.event().unwrap().0, "audio-start");
     client.send("synthesize-chunk", json!({ "text": " comes later." }));
     client.send("synthesize-stop", Value::Null);
-    client.until("synthesize-stopped");
+    until(&mut client, "synthesize-stopped");
 }
 
 #[test]
@@ -149,7 +114,7 @@ fn what_cannot_be_spoken_is_an_error_that_closes_the_connection() {
         client.send(kind, data);
         let (kind, data, _) = client.event().unwrap();
         assert_eq!((kind.as_str(), &data["code"]), ("error", &json!(code)));
-        client.until(last);
+        until(&mut client, last);
         assert_eq!(client.event(), None, "{code}");
     }
     for bytes in ["GET / HTTP/1.1\r\n\r\n", "{\"type\":\"describe\",\"data_length\":-1}\n", "{}\n"] {

@@ -65,5 +65,26 @@ int main(void) {
     MEMBER(syrinx_event, byte_begin);
     MEMBER(syrinx_event, byte_end);
     MEMBER(syrinx_event, message);
+    STRUCT(syrinx_ears_options);
+    MEMBER(syrinx_ears_options, flags);
+    MEMBER(syrinx_ears_options, threads);
+    STRUCT(syrinx_listen_options);
+    MEMBER(syrinx_listen_options, delay_ms);
+    MEMBER(syrinx_listen_options, pause_ms);
+    MEMBER(syrinx_listen_options, recall_ms);
+    MEMBER(syrinx_listen_options, phrase_bonus);
+    MEMBER(syrinx_listen_options, phrases);
+    MEMBER(syrinx_listen_options, language);
+    STRUCT(syrinx_heard);
+    MEMBER(syrinx_heard, text);
+    MEMBER(syrinx_heard, language);
+    MEMBER(syrinx_heard, start_ms);
+    MEMBER(syrinx_heard, end_ms);
+    MEMBER(syrinx_heard, is_final);
+    MEMBER(syrinx_heard, words);
+    STRUCT(syrinx_heard_word);
+    MEMBER(syrinx_heard_word, text);
+    MEMBER(syrinx_heard_word, start_ms);
+    MEMBER(syrinx_heard_word, end_ms);
     return 0;
 }

@@ -1,5 +1,5 @@
-//! One connection's talk. In: `describe`, `ping`, `synthesize`, or a text in pieces. Out: what is known of the voices, or speech
-//! as it is made.
+//! One connection's talk. In: `describe`, `ping`, `synthesize`, or a text in pieces; sound to be heard. Out: what is known of the
+//! voices and ears, speech as it is made, or what was said.
 //!
 //! Home Assistant sends the pieces and, for older services, the whole text again before it says that they are complete: that
 //! one is passed over. It waits for `synthesize-stopped`, or for `audio-stop` where it sent no pieces, and reads no errors: so
@@ -12,14 +12,16 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
-use syrinx::SpeakOptions;
 use syrinx::options::Ssml;
+use syrinx::{EarsInfo, SpeakOptions};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
 use super::event::{Event, Unreadable};
+use super::listening::{self, Listening, Wish};
 use crate::Shared;
 use crate::form::{Form, Wrap};
+use crate::hearing::no_ears;
 use crate::refusal::Refusal;
 use crate::request::Asked;
 use crate::speaking::{Broken, Sound, Writer, begin, broken};
@@ -45,13 +47,14 @@ pub async fn talk(
             }
         }
     });
-    let mut talk = Talk { shared, to, speech: None };
+    let mut talk = Talk { shared, to, speech: None, wish: None, listening: None };
     tokio::pin!(ends);
     let mut held = None;
     let outcome = loop {
-        if let Some(event) = held.take_if(|_| talk.speech.is_none()) {
+        if let Some(event) = held.take_if(|event| !talk.must_wait(event)) {
             talk.heard(event).await?;
         }
+        let wants_room = held.is_some() && talk.listening.as_ref().is_some_and(Listening::is_full);
         let outcome = tokio::select! {
             event = events.recv(), if held.is_none() => match event {
                 None => break Ok(()),
@@ -63,7 +66,8 @@ pub async fn talk(
                 Some(Ok(event)) => talk.heard(event).await,
             },
             made = next(&mut talk.speech) => talk.made(made).await,
-            () = &mut ends, if talk.speech.is_none() => break Ok(()),
+            heard = listening::next(&mut talk.listening, wants_room) => talk.listened(heard).await,
+            () = &mut ends, if talk.speech.is_none() && talk.listening.is_none() => break Ok(()),
         };
         if outcome.is_err() {
             break outcome;
@@ -77,6 +81,9 @@ struct Talk<W> {
     shared: Arc<Shared>,
     to: W,
     speech: Option<Speech>,
+    /// What the next sound is to be heard for.
+    wish: Option<Wish>,
+    listening: Option<Listening>,
 }
 
 /// A speech on its way.
@@ -120,8 +127,13 @@ async fn next(speech: &mut Option<Speech>) -> Made {
 }
 
 impl<W: AsyncWrite + Unpin> Talk<W> {
-    /// It asks for another speech while one is running.
+    /// It asks for another speech while one is running, or brings sound faster than it is heard.
     fn must_wait(&self, event: &Event) -> bool {
+        match (&self.listening, event.kind.as_str()) {
+            (Some(listening), "audio-chunk" | "audio-stop") if listening.is_open() => return listening.is_full(),
+            (Some(listening), "audio-start" | "audio-chunk") => return !listening.is_open(),
+            _ => {}
+        }
         match &self.speech {
             None => false,
             Some(speech) if speech.text.is_open() => event.kind == "synthesize-start",
@@ -148,6 +160,30 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
                 self.complete();
                 Ok(())
             }
+            "transcribe" if self.shared.ears.is_none() => {
+                let refusal = no_ears();
+                self.fail(&refusal).await
+            }
+            "transcribe" => {
+                self.wish = Some(Wish::of(&event));
+                Ok(())
+            }
+            "audio-start" => self.listen(&event).await,
+            "audio-chunk" => {
+                if self.listening.is_none() {
+                    self.listen(&event).await?;
+                }
+                if let Some(listening) = &mut self.listening {
+                    listening.push(event.payload);
+                }
+                Ok(())
+            }
+            "audio-stop" => {
+                if let Some(listening) = &mut self.listening {
+                    listening.complete();
+                }
+                Ok(())
+            }
             _ => Ok(()), // a whole text behind its pieces, or what a later version of the protocol says
         }
     }
@@ -162,6 +198,46 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
         let shared = self.shared.clone();
         let soon = async move { begin(&shared, asked, Instant::now()).await };
         self.speech = Some(Speech { text: writer, in_pieces, sound: Begun::Soon(Box::pin(soon)), sent: None });
+    }
+
+    /// Begins to listen. Sound that nobody has asked to be heard is passed over where there are no ears.
+    async fn listen(&mut self, event: &Event) -> io::Result<()> {
+        let Some(room) = &self.shared.ears else { return Ok(()) };
+        if self.listening.is_some() {
+            return Ok(());
+        }
+        match Listening::begin(&self.shared, room, self.wish.take().unwrap_or_default(), &event.data) {
+            Ok(listening) => {
+                self.listening = Some(listening);
+                Ok(())
+            }
+            Err(message) => self.fail(&Refusal::of_field("file", "unsupported_audio", message)).await,
+        }
+    }
+
+    async fn listened(&mut self, next: listening::Next) -> io::Result<()> {
+        let told = match next {
+            listening::Next::Room => return Ok(()),
+            listening::Next::Refused(refusal) => return self.fail(&refusal).await,
+            listening::Next::Told(told) => told,
+        };
+        let Some(listening) = &mut self.listening else { return Ok(()) };
+        let (events, over) = listening.events(&told);
+        if over {
+            self.listening = None;
+            self.count(200);
+        }
+        for event in &events {
+            self.send(event).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the connection: nothing was heard, or not all.
+    async fn fail(&mut self, refusal: &Refusal) -> io::Result<()> {
+        self.count(refusal.status().as_u16());
+        self.error(refusal.code(), refusal.message()).await?;
+        Err(io::Error::other(refusal.message().to_owned()))
     }
 
     async fn push(&mut self, text: &str) -> io::Result<()> {
@@ -259,15 +335,7 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
 /// What Home Assistant asks for to list a service's voices.
 fn info(shared: &Shared) -> Value {
     let info = shared.model.info();
-    let about = |name: &str, description: String| {
-        json!({
-            "name": name,
-            "attribution": { "name": info.licence, "url": "" },
-            "installed": true,
-            "description": description,
-            "version": info.version,
-        })
-    };
+    let about = |name: &str, description: String| about(name, &info.version, &info.licence, description);
     let voices: Vec<Value> = info
         .voices
         .iter()
@@ -281,5 +349,27 @@ fn info(shared: &Shared) -> Value {
     let mut program = about("syrinx", format!("Syrinx with {}", info.name));
     program["voices"] = json!(voices);
     program["supports_synthesize_streaming"] = true.into();
-    json!({ "tts": [program], "asr": [], "handle": [], "intent": [], "wake": [], "mic": [], "snd": [] })
+    let asr: Vec<Value> = shared.ears.as_ref().map(|room| recogniser(room.ears.info())).into_iter().collect();
+    json!({ "tts": [program], "asr": asr, "handle": [], "intent": [], "wake": [], "mic": [], "snd": [] })
+}
+
+/// What listens, with the one pack that it has.
+fn recogniser(info: &EarsInfo) -> Value {
+    let about = |name: &str, description: String| about(name, &info.version, &info.licence, description);
+    let mut model = about(&info.name, format!("{}, {}", info.name, info.family));
+    model["languages"] = json!(info.languages);
+    let mut program = about("syrinx", format!("Syrinx with {}", info.name));
+    program["models"] = json!([model]);
+    program["supports_transcript_streaming"] = true.into();
+    program
+}
+
+fn about(name: &str, version: &str, licence: &str, description: String) -> Value {
+    json!({
+        "name": name,
+        "attribution": { "name": licence, "url": "" },
+        "installed": true,
+        "description": description,
+        "version": version,
+    })
 }

@@ -2,6 +2,11 @@
 
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod ears;
+#[path = "../../../../tests/support/heard.rs"]
+pub mod heard;
+pub mod wyoming;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
