@@ -208,7 +208,7 @@ fn asked(file: Option<Bytes>, fields: &[(String, String)], info: &EarsInfo, stri
         return Err(Refusal::of_field("temperature", "invalid_type", "temperature is to be a number"));
     }
     let language = field("language").map(primary);
-    let phrases = field("prompt").map(|prompt| phrases(prompt)).unwrap_or_default();
+    let phrases = field("prompt").map(phrases).unwrap_or_default();
     Ok(Asked { options: options(info, language.clone(), phrases), file, language, form, stream })
 }
 
