@@ -233,6 +233,31 @@ fn a_dash_is_standard_input_and_a_figure_below_zero_is_text() {
 }
 
 #[test]
+fn a_volume_is_that_of_the_file() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let wav = pack.beside("said.wav");
+    let peak = |volume: &str| {
+        let arguments = [
+            "say",
+            "One two.",
+            "--max-seconds",
+            "1",
+            "--pack",
+            text(&pack.dir()),
+            "-o",
+            text(&wav),
+            "--volume",
+            volume,
+        ];
+        success(&arguments);
+        let samples = hound::WavReader::open(&wav).unwrap().into_samples::<i16>();
+        samples.map(|sample| i32::from(sample.unwrap()).abs()).max().unwrap()
+    };
+    let (all, half) = (peak("1"), peak("0.5"));
+    assert!(all > 1000 && (all - 2 * half).abs() <= 1, "{all}, {half}");
+}
+
+#[test]
 fn read_shows_each_word_with_its_place_and_what_read_it() {
     let output = success(&["read", "-5 km to Max", "--json"]);
     let lines = String::from_utf8(output.stdout).unwrap();

@@ -99,6 +99,18 @@ pub fn run(arguments: Arguments) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_command_has_two_options_of_one_name() {
+        for command in Arguments::command().get_subcommands() {
+            let mut names = HashSet::new();
+            for name in command.get_arguments().filter_map(|argument| argument.get_long()) {
+                assert!(names.insert(name), "{} --{name}", command.get_name());
+            }
+        }
+    }
 
     #[test]
     fn a_text_that_begins_with_a_dash_and_a_figure_is_no_option() {

@@ -50,9 +50,6 @@ pub struct PlayArguments {
     /// Lower the quality by reported steps where the machine cannot keep up, or where it is hot.
     #[arg(long)]
     governor: bool,
-    /// Volume from 0 to 1.
-    #[arg(long, default_value_t = 1.0)]
-    volume: f32,
 }
 
 impl PlayArguments {
@@ -100,7 +97,6 @@ impl PlayArguments {
         let live = Live::open(&model, options)?;
         let speak = &speak.clone().whole_sentences(self.whole_sentences);
         machine.lock_memory()?;
-        live.set_volume(self.volume);
         let said = Arc::new(Mutex::new(String::new()));
         let utterance = match text {
             Some(text) => {
