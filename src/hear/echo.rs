@@ -24,7 +24,7 @@ pub trait EchoCanceller: Send + std::fmt::Debug {
     /// Time from [`EchoCanceller::far`] to the ear, and from the microphone to [`EchoCanceller::near`], together.
     fn set_latency(&mut self, latency: Duration);
 
-    /// By how many dB the microphone was made lower while the loudspeaker was heard in it, of late: in the last seconds of that.
+    /// By how many dB the microphone was made lower while the loudspeaker was heard in it, of late: in the last second of that.
     /// Less than the echo's own share where somebody spoke at the same time. `None` before the first echo.
     fn reduction_db(&self) -> Option<f32>;
 }
@@ -79,8 +79,8 @@ mod aec3 {
     const SILENT: f32 = 1e-5;
     /// Per frame, the share of a loudness that stays: an echo dies away within some 200 ms.
     const DECAY: f32 = 0.8;
-    /// Per frame, the share of what was measured before: of the last two seconds.
-    const MEMORY: f32 = 0.995;
+    /// Per frame, the share of what was measured before: of the last second.
+    const MEMORY: f32 = 0.99;
 
     impl Left {
         fn play(&mut self, far: &[f32]) {

@@ -61,9 +61,11 @@ fn an_echo_is_25_db_lower_after_3_seconds() {
     let (near, canceller) = cancelled(&far, &mic, 640);
     let from = 3 * RATE_HZ as usize;
     let db = 10.0 * (energy(&mic[from..]) / energy(&near[from..])).log10();
-    println!("{db:.1} dB less after 3 s; it says {:?}", canceller.reduction_db());
+    let said = canceller.reduction_db().unwrap();
+    println!("{db:.1} dB less after 3 s; it says {said:.1} of the last second of sound");
     assert!(db >= 25.0, "{db:.1} dB");
-    assert!(canceller.reduction_db().is_some_and(|said| (said - db).abs() < 12.0), "{:?}", canceller.reduction_db());
+    // The sound ends softly, and the less of an echo there is, the less can be taken away.
+    assert!((15.0..db + 3.0).contains(&said), "{said:.1} dB, {db:.1} were measured");
 }
 
 #[cfg(feature = "echo")]
