@@ -235,20 +235,10 @@ fn a_dash_is_standard_input_and_a_figure_below_zero_is_text() {
 #[test]
 fn a_volume_is_that_of_the_file() {
     let pack = TinyPack::import(Recipe::Q8);
-    let wav = pack.beside("said.wav");
+    let (dir, wav) = (pack.dir(), pack.beside("said.wav"));
     let peak = |volume: &str| {
-        let arguments = [
-            "say",
-            "One two.",
-            "--max-seconds",
-            "1",
-            "--pack",
-            text(&pack.dir()),
-            "-o",
-            text(&wav),
-            "--volume",
-            volume,
-        ];
+        let arguments =
+            ["say", "One two.", "--max-seconds", "1", "--pack", text(&dir), "-o", text(&wav), "--volume", volume];
         success(&arguments);
         let samples = hound::WavReader::open(&wav).unwrap().into_samples::<i16>();
         samples.map(|sample| i32::from(sample.unwrap()).abs()).max().unwrap()
