@@ -110,6 +110,11 @@ fn what_is_played_into_a_room_arrives_sample_by_sample() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+fn length_ms(file: &Path) -> i64 {
+    let samples = Recording::open(file).unwrap().read_all().unwrap().len();
+    samples as i64 * 1000 / i64::from(RATE_HZ)
+}
+
 /// Random weights hear where somebody speaks, and not what.
 #[test]
 #[ignore = "needs PulseAudio and a machine that keeps up: make test-mic"]
@@ -132,8 +137,10 @@ fn two_sentences_are_two_texts_at_their_times_and_ctrl_c_ends_with_the_last() {
         let (heard, said) = hearing.end();
         assert_eq!(heard.len(), 2, "{said}");
         assert!(heard[0]["start_ms"].as_i64().unwrap() < heard[0]["end_ms"].as_i64().unwrap());
-        let apart = start_ms(&heard[1]) - start_ms(&heard[0]);
-        assert!((apart - between.as_millis() as i64).abs() < 600, "{apart} ms, {between:?}");
+        // Where in its turn a text is, these weights say by chance; the turn is where its sentence is.
+        let (at, between) = (start_ms(&heard[1]), between.as_millis() as i64);
+        let place = between - 1_200..between + length_ms(&second) + 1_200;
+        assert!(place.contains(&at) && start_ms(&heard[0]) < between, "{at} ms, not in {place:?}");
     }
 }
 
