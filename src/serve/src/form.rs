@@ -92,6 +92,8 @@ impl Form {
                 return Err(Refusal::of_field("stream_format", "unsupported_stream_format", message));
             }
         };
+        // Events cannot say that another form is in them than was asked for: the sound comes by itself then, with its type.
+        let events = events && !(instead && format == Some("mp3"));
         let dialect = Dialect::OpenAi;
         Ok(Self { wrap, dialect, events, whole: whole && !events, instead, words: words && events })
     }
@@ -100,7 +102,7 @@ impl Form {
     pub fn mistral(format: Option<&str>, events: bool, strict: bool) -> Result<Self, Refusal> {
         let form = Self::asked(format, events.then_some("sse"), true, false, strict)?;
         let wrap = if form.wrap == Wrap::Pcm { Wrap::Float } else { form.wrap };
-        Ok(Self { wrap, dialect: Dialect::Mistral, ..form })
+        Ok(Self { wrap, events, whole: !events, dialect: Dialect::Mistral, ..form })
     }
 
     pub fn content_type(self) -> &'static str {
