@@ -5,6 +5,7 @@ import time
 
 import aiohttp
 import pytest
+from conftest import running
 from livekit.agents import APIError
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, APIConnectOptions
 from livekit.plugins import cartesia
@@ -43,6 +44,17 @@ def test_openais_plugin_is_heard_as_it_asks(service, more):
     frame = run(talk)
     assert frame.sample_rate == 24000 and 1.5 < frame.duration < 10
     assert max(frame.data) > 1000
+
+
+def test_openais_plugin_is_heard_where_no_mp3_is_made():
+    """It asks for mp3 in events, and goes by the type of what it gets, which is WAV then."""
+
+    async def talk(_):
+        async with of_openai(service, voice="us-male") as tts:
+            return await tts.synthesize(TEXT, conn_options=ONCE).collect()
+
+    with running("--no-mp3") as service:
+        assert 1.5 < run(talk).duration < 10
 
 
 def test_openais_plugin_reads_an_error(service):
