@@ -22,6 +22,7 @@ say: build $(PACK)/pack.toml
 	else echo "no sound device here: listen to out.wav"; fi
 
 test: setup fmt clippy check-features
+	@boards/setup.sh libmp3lame0
 	cargo test --release --workspace
 
 # What the default build does not compile: the library alone, and with each part of it. In the release profile, so that
@@ -226,7 +227,7 @@ count-accept: setup
 compare: build $(PACK)/pack.toml
 	benches/compare.sh $(PACK)
 
-# Ten minutes of each fuzz target: the reader of GGUF files, that of voice files, and the reading of text.
+# Ten minutes of each fuzz target: readers of GGUF, voice and other files, of text, and of what clients and servers send.
 FUZZ_SECONDS ?= 600
 fuzz: setup
 	quant/fuzz/run.sh $(FUZZ_SECONDS)

@@ -106,7 +106,8 @@ pub fn request_id(headers: &HeaderMap) -> HeaderValue {
 async fn spoken(shared: &Arc<Shared>, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
     let since = Instant::now();
     let body = whole_body(shared, headers, body).await?;
-    let allowed = Allowed { max_input: shared.arguments.max_input, strict: shared.arguments.strict };
+    let arguments = &shared.arguments;
+    let allowed = Allowed { max_input: arguments.max_input, strict: arguments.strict, mp3: !arguments.no_mp3 };
     let asked = read(&body, shared.model.info(), allowed)?;
     let form = asked.form;
     let sound = speaking::begin(shared, asked, since).await?;
@@ -119,7 +120,7 @@ async fn spoken(shared: &Arc<Shared>, headers: &HeaderMap, body: Body) -> Result
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
-    headers.insert("x-sample-rate", HeaderValue::from(shared.model.info().sample_rate_hz));
+    headers.insert("x-sample-rate", HeaderValue::from(form.rate_hz.unwrap_or(shared.model.info().sample_rate_hz)));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     if form.events {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -221,7 +221,8 @@ impl Work<'_> {
             (Some(session), None) => session.speech(options).map_err(Refusal::from),
             (None, _) => Err(broken()),
         };
-        let encoder = Encoder::new(self.form.wrap, self.shared.model.info().sample_rate_hz);
+        let own_hz = self.shared.model.info().sample_rate_hz;
+        let encoder = Encoder::new(self.form.wrap, own_hz, self.form.rate_hz.unwrap_or(own_hz));
         let (speech, encoder) = match speech.and_then(|speech| Ok((speech, encoder?))) {
             Ok(both) => both,
             Err(refusal) => return drop(tell.send(Err(refusal))), // or nobody waits for it any more
@@ -324,7 +325,7 @@ impl Work<'_> {
     fn stream(&mut self, mut speech: Speech, mut encoder: Encoder) -> Result<(), Left> {
         let form = self.form;
         let mut pcm = vec![0.0; speech.samples_per_block()];
-        let Ok(head) = encoded(encoder.head(None)) else { return self.break_off(form) };
+        let Ok(head) = encoded(encoder.head(false)) else { return self.break_off(form) };
         let mut head = Some(head).filter(|head| !head.is_empty());
         while let Some(block) = self.block(&mut speech, &mut pcm) {
             let sound = block.and_then(|samples| encoded(encoder.block(&pcm[..samples])));
@@ -339,7 +340,8 @@ impl Work<'_> {
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let Ok(end) = encoded(encoder.end()) else { return self.break_off(form) };
+        let ends = encoder.rest().and_then(|rest| Ok([rest, encoder.end()?].concat()));
+        let Ok(end) = encoded(ends) else { return self.break_off(form) };
         let mut tail = form.packed(end);
         tail.extend(self.events_of_words(&mut speech));
         tail.extend(form.tail(self.characters, speech.summary().frames));
@@ -350,19 +352,17 @@ impl Work<'_> {
     fn whole(&mut self, mut speech: Speech, mut encoder: Encoder) -> Result<(), Left> {
         let mut pcm = vec![0.0; speech.samples_per_block()];
         let mut body = Vec::new();
-        let mut samples = 0;
         while let Some(block) = self.block(&mut speech, &mut pcm) {
             let Ok(count) = block else { return self.send(Err(Broken)) };
             let Ok(sound) = encoded(encoder.block(&pcm[..count])) else { return self.send(Err(Broken)) };
-            samples += count;
             body.extend(sound);
         }
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let ends = encoded(encoder.head(Some(samples)).and_then(|head| Ok((head, encoder.end()?))));
-        let Ok((head, end)) = ends else { return self.send(Err(Broken)) };
-        self.send(Ok(self.form.sealed([head, body, end].concat()).into()))
+        let ends = encoder.rest().and_then(|rest| Ok((encoder.head(true)?, rest, encoder.end()?)));
+        let Ok((head, rest, end)) = encoded(ends) else { return self.send(Err(Broken)) };
+        self.send(Ok(self.form.sealed([head, body, rest, end].concat()).into()))
     }
 
     /// Events say it; a sound is cut, since it has no other way.
