@@ -9,7 +9,7 @@ PACK ?= $(if $(wildcard models/wren-en/pack.toml),models/wren-en,target/packs/ti
 LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
-.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-clients check-features voice-eval test-sink test-speechd test-mic test-echo test-rtsan count count-accept \
+.PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-adapters test-clients check-features voice-eval test-sink test-speechd test-mic test-echo test-rtsan count count-accept \
 	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
 .DEFAULT_GOAL := say
 
@@ -182,6 +182,18 @@ test-python: wheel build
 	$(PYTHON) -m pip install --quiet --force-reinstall --no-deps target/wheels/syrinx-*.whl target/wheels/syrinx_wren_en-*.whl
 	$(PYTHON) -m pytest -q -p no:cacheprovider src/python/tests
 
+# The wheel under pipecat, LiveKit's agents and RealtimeTTS, as PyPI has them (700 MB), and the node for ROS 2 on stand-ins.
+ADAPTERS = target/adapters/bin/python
+test-adapters: wheel $(ADAPTERS)
+	$(ADAPTERS) -m pip install --quiet --force-reinstall --no-deps target/wheels/syrinx-*.whl target/wheels/syrinx_wren_en-*.whl
+	$(ADAPTERS) -m pytest -q -p no:cacheprovider src/python/adapters
+	$(ADAPTERS) -m pytest -q -p no:cacheprovider src/python/ros
+
+$(ADAPTERS): src/python/adapters/requirements.txt
+	@boards/setup.sh python3-venv python3-dev portaudio19-dev
+	python3 -m venv target/adapters && $(ADAPTERS) -m pip install --quiet -r $<
+	@touch $@
+
 $(PYTHON): src/python/requirements.txt
 	@boards/setup.sh python3-venv
 	python3 -m venv target/python && $(PYTHON) -m pip install --quiet -r $<
@@ -189,14 +201,19 @@ $(PYTHON): src/python/requirements.txt
 
 # The speech service and the clients that people use (src/serve/README.md).
 CLIENTS = target/clients/bin/python
-test-clients: build $(CLIENTS)
+test-clients: build $(CLIENTS) target/clients/node/node_modules/openai
 	cargo build --release -p syrinx-serve
 	cd src/serve/clients && ../../../$(CLIENTS) -m pytest -q -p no:cacheprovider
 
 $(CLIENTS): src/serve/clients/requirements.txt
-	@boards/setup.sh python3-venv chromium
+	@boards/setup.sh python3-venv chromium curl
 	python3 -m venv target/clients && $(CLIENTS) -m pip install --quiet -r $<
 	@touch $@
+
+# The newest that runs on node 20.
+target/clients/node/node_modules/openai: | $(CLIENTS)
+	@command -v npm >/dev/null || boards/setup.sh nodejs npm
+	npm install --silent --no-audit --no-fund --prefix target/clients/node openai@6.49.0
 
 build: setup
 	cargo build --release

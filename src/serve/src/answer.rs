@@ -30,6 +30,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/audio/speech", post(speech))
         .route("/v1/audio/transcriptions", post(transcriptions).layer(DefaultBodyLimit::max(most)))
         .route("/tts/websocket", get(socket::open))
+        .route("/tts/bytes", post(socket::whole))
         .route("/v1/models", get(lists::models))
         .route("/v1/models/{id}", get(lists::one_model))
         .route("/v1/audio/voices", get(lists::voices))
@@ -73,6 +74,7 @@ fn endpoint(path: &str) -> &'static str {
         "/v1/audio/transcriptions" => "transcriptions",
         "/v1/audio/voices" => "voices",
         "/tts/websocket" => "upgrade",
+        "/tts/bytes" => "bytes",
         "/metrics" => "metrics",
         "/" | "/health" | "/ready" => "health",
         path if path.starts_with("/v1/") => "models",
@@ -132,7 +134,7 @@ async fn spoken(shared: &Arc<Shared>, headers: &HeaderMap, body: Body) -> Result
 }
 
 /// Errors: 415 for what says that it is no JSON, 413 for too much of it, 408 where it does not come.
-async fn whole_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+pub async fn whole_body(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
     if kind.is_some_and(|kind| !kind.to_ascii_lowercase().contains("json")) {
         return Err(Refusal::new(

@@ -104,6 +104,8 @@ impl Form {
                 return Err(Refusal::of_field("stream_format", "unsupported_stream_format", message));
             }
         };
+        // Events cannot say that another form is in them than was asked for: the sound comes by itself then, with its type.
+        let events = events && !(instead && format == Some("mp3"));
         let (dialect, rate_hz) = (Dialect::OpenAi, None);
         Ok(Self { wrap, rate_hz, dialect, events, whole: whole && !events, instead, words: words && events })
     }
@@ -112,7 +114,7 @@ impl Form {
     pub fn mistral(format: Option<&str>, events: bool, allowed: Allowed) -> Result<Self, Refusal> {
         let form = Self::asked(format, events.then_some("sse"), true, false, allowed)?;
         let wrap = if form.wrap == Wrap::Pcm { Wrap::Float } else { form.wrap };
-        Ok(Self { wrap, dialect: Dialect::Mistral, ..form })
+        Ok(Self { wrap, events, whole: !events, dialect: Dialect::Mistral, ..form })
     }
 
     /// At this rate, if one is named. Errors: one that nobody plays.

@@ -5,6 +5,7 @@
 //! channel, so that a client that takes nothing stops them all.
 
 mod message;
+mod whole;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use message::{Asks, Says};
 use syrinx::{SpeakOptions, Word};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
+pub use whole::whole;
 
 use crate::Shared;
 use crate::form::Form;

@@ -90,6 +90,31 @@ fn a_text_is_the_samples_of_http_with_its_words_as_they_were_sent() {
 }
 
 #[test]
+fn a_whole_text_over_http_is_the_same_sound() {
+    let service = service();
+    let ask = |body: Value| {
+        service.ask("POST", "/tts/bytes", "content-type: application/json\r\n", body.to_string().as_bytes())
+    };
+    let expected = service.speak(&json!({ "input": TEXT, "response_format": "pcm" }).to_string()).body;
+    let asked = json!({
+        "transcript": TEXT, "model_id": "sonic-2", "language": "en",
+        "output_format": { "container": "raw", "encoding": "pcm_s16le", "sample_rate": 24000 },
+    });
+    let answer = ask(asked);
+    assert!((answer.status, answer.whole) == (200, true) && answer.body == expected);
+    assert_eq!(answer.header("content-type"), Some("audio/pcm"));
+    for (body, what) in [
+        (json!({ "transcript": " " }), "bad_text"),
+        (json!({ "transcript": "x".repeat(5000) }), "bad_message"),
+        (json!({ "transcript": TEXT, "voice": { "mode": "id", "id": "nobody" } }), "unknown_voice"),
+        (json!([]), "bad_message"),
+    ] {
+        let (status, code, _) = ask(body).error();
+        assert_eq!((status, code.as_str()), (400, what));
+    }
+}
+
+#[test]
 fn pieces_are_put_together_as_they_are_and_contexts_are_spoken_in_their_order() {
     let service = service();
     let mut client = Client::of(&service);

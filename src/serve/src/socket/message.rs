@@ -69,6 +69,15 @@ pub struct Asks {
 }
 
 impl Asks {
+    /// Of a text that is no part of a connection, so that it needs no context. Errors: what is wrong.
+    pub fn whole(body: &[u8], info: &ModelInfo) -> Result<Self, Refusal> {
+        let mut message: Value = serde_json::from_slice(body).map_err(|e| bad(&format!("no message: {e}")))?;
+        if let Some(fields) = message.as_object_mut() {
+            fields.insert("context_id".to_owned(), "".into());
+        }
+        Self::read(&message.to_string(), info).map_err(|(_, refusal)| refusal)
+    }
+
     /// Errors: what is wrong, with the name of the context where it has one.
     pub fn read(text: &str, info: &ModelInfo) -> Result<Self, (String, Refusal)> {
         let fields: Fields =
