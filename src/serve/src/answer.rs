@@ -47,9 +47,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What is done for every request: who asks, what came of it.
+/// What is done for every request: who asks, and from where.
 async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let endpoint = endpoint(request.uri().path());
     let origin = request.headers().get(header::ORIGIN).cloned();
     let preflight = request.method() == Method::OPTIONS;
     let mut response = match guard::check(&shared, request.uri().path(), request.headers(), preflight) {
@@ -63,8 +62,33 @@ async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next)
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type"));
     }
-    shared.metrics.request(endpoint, response.status().as_u16());
     response
+}
+
+/// As nginx counts a client that did not wait for its answer.
+const GONE: u16 = 499;
+
+/// One request, counted when it is over: answered, or dropped with its connection.
+pub struct Counted {
+    shared: Arc<Shared>,
+    endpoint: &'static str,
+    code: u16,
+}
+
+impl Counted {
+    pub fn new(shared: &Arc<Shared>, path: &str) -> Self {
+        Self { shared: shared.clone(), endpoint: endpoint(path), code: GONE }
+    }
+
+    pub fn answered(mut self, code: StatusCode) {
+        self.code = code.as_u16();
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.shared.metrics.request(self.endpoint, self.code);
+    }
 }
 
 /// A path as a label: one of ours, so that nobody outside makes labels.

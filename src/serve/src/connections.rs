@@ -4,7 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use listenfd::ListenFd;
@@ -13,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::Shared;
-use crate::answer::router;
+use crate::answer::{Counted, router};
 use crate::arguments::Address;
 use crate::listener::{Connection, Listener};
 use crate::told;
@@ -107,7 +110,19 @@ async fn ended(mut ends: watch::Receiver<bool>) {
 }
 
 async fn http(shared: Arc<Shared>, connection: Box<dyn Connection>) {
-    let service = TowerToHyperService::new(router(shared.clone()));
+    let router = TowerToHyperService::new(router(shared.clone()));
+    let service = service_fn(|request: Request<Incoming>| {
+        // From here on, not from its first poll, which a client that goes at once does not wait for.
+        let counted = Counted::new(&shared, request.uri().path());
+        let answer = router.call(request);
+        async move {
+            let answer = answer.await;
+            if let Ok(answer) = &answer {
+                counted.answered(answer.status());
+            }
+            answer
+        }
+    });
     let mut http = http1::Builder::new();
     // A header that does not come in time ends the connection: also one that nobody asks anything of any more.
     http.timer(TokioTimer::new()).header_read_timeout(shared.arguments.patience());

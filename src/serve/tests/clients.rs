@@ -57,6 +57,7 @@ fn a_crowd_waits_as_far_as_there_is_room_and_is_told_to_come_again() {
     let mut waiting = waiting.into_iter();
     drop(waiting.next()); // gone while it waits
     service.until(|service| service.metric("requests_waiting") == 1.0);
+    service.until(|service| service.metric("requests_total{endpoint=\"speech\",code=\"499\"}") == 1.0);
     let mut rest = Vec::new();
     first.read_to_end(&mut rest).unwrap();
     let mut answer = Vec::new();
