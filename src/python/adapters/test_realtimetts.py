@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import numpy
 import pytest
@@ -32,9 +33,16 @@ def stream_of():
     return open_stream
 
 
-def play(stream, text):
+def play(stream, text, rate_hz=None):
+    """All samples; where a rate is given, at the pace at which they are heard."""
     chunks = []
-    stream.feed(text).play(on_audio_chunk=chunks.append)
+
+    def on_chunk(chunk):
+        chunks.append(chunk)
+        if rate_hz:
+            time.sleep(len(chunk) / 2 / rate_hz)
+
+    stream.feed(text).play(on_audio_chunk=on_chunk)
     return numpy.frombuffer(b"".join(chunks), "<i2")
 
 
@@ -46,7 +54,7 @@ def test_a_text_is_the_models_samples(model, stream_of):
 
 def test_words_are_told_as_they_are_played(model, stream_of):
     words = []
-    heard = play(stream_of(model, muted=False, on_word=words.append), TEXT)
+    heard = play(stream_of(model, muted=False, on_word=words.append), TEXT, model.sample_rate)
     assert [word.word for word in words] == TEXT.split()
     assert words[0].start_time == 0
     assert words[-1].end_time == pytest.approx(len(heard) / model.sample_rate)

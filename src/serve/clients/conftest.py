@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import urllib.request
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = pathlib.Path(__file__).parents[3]
+sys.path.append(str(ROOT / "src/python/adapters"))  # pipecat's pipeline is that of the wheel's tests
 
 
 class Service(NamedTuple):

@@ -4,12 +4,15 @@
 In: the program `syrinx-serve`, which this starts. Out: a line for each figure, and one of JSON. What is measured is a client's
 time, on this machine, over loopback: nothing is taken from the service's own clocks but when it has nothing more to do.
 
-    latency.py [--count 100] [http] [websocket] [cancel] [eight]
+    latency.py [--count 100] [library] [http] [websocket] [cancel] [eight]
+
+`library` is the wheel of src/python in this process, beside which the others are to be seen; it is left out where it is not installed.
 """
 
 import argparse
 import base64
 import http.client
+import importlib.util
 import json
 import os
 import pathlib
@@ -89,8 +92,26 @@ def figures(name, seconds, **more):
     """Median and 95th percentile, in milliseconds."""
     ms = sorted(1e3 * second for second in seconds)
     middle, p95 = statistics.median(ms), ms[min(len(ms) - 1, round(0.95 * len(ms)))]
-    print(f"{name}: median {middle:.1f} ms, p95 {p95:.1f} ms, of {len(ms)}", *(f"{k} {v}" for k, v in more.items()), sep="  ")
+    print(
+        f"{name}: median {middle:.1f} ms, p95 {p95:.1f} ms, of {len(ms)}",
+        *(f"{k} {v}" for k, v in more.items()),
+        sep="  ",
+    )
     return {"median_ms": round(middle, 2), "p95_ms": round(p95, 2), "count": len(ms), **more}
+
+
+def in_process(_, count):
+    """From a text to its first block, without any service."""
+    import syrinx
+
+    model, first = syrinx.Model(ROOT / "models/wren-en"), []
+    for turn in range(count + 3):
+        began = time.perf_counter()
+        speech = model.speak(SENTENCES[turn % len(SENTENCES)])
+        next(speech)
+        first.append(time.perf_counter() - began)
+        speech.samples()
+    return figures("library, first block", first[3:])
 
 
 def over_http(service, count):
@@ -111,7 +132,11 @@ def over_websocket(service, count):
     with connect(f"ws://{service.host}:{service.port}/tts/websocket") as socket:
         for turn in range(count + 3):
             context, tokens = str(uuid.uuid4()), re.findall(r"\s*\S+", SENTENCES[turn % len(SENTENCES)])
-            asked = {"context_id": context, "continue": True, "output_format": {"container": "raw", "encoding": "pcm_s16le"}}
+            asked = {
+                "context_id": context,
+                "continue": True,
+                "output_format": {"container": "raw", "encoding": "pcm_s16le"},
+            }
             began, heard = time.perf_counter(), None
             for number, token in enumerate(tokens):
                 socket.send(json.dumps({**asked, "transcript": token, "continue": number + 1 < len(tokens)}))
@@ -186,11 +211,16 @@ def eight(service, count):
         for thread in threads:
             thread.join()
     late = sum(second > 0.001 for second in missing)
-    more = {"underruns": late, "slowest_real_time_factor": round(max(factors), 3), "peak_mb": round(service.peak_mb(), 1)}
+    more = {
+        "underruns": late,
+        "slowest_real_time_factor": round(max(factors), 3),
+        "peak_mb": round(service.peak_mb(), 1),
+    }
     return figures("eight at once, first byte", first, **more)
 
 
-PARTS = {"http": over_http, "websocket": over_websocket, "cancel": cancel, "eight": eight}
+PARTS = {"library": in_process} if importlib.util.find_spec("syrinx") else {}
+PARTS |= {"http": over_http, "websocket": over_websocket, "cancel": cancel, "eight": eight}
 
 
 def main():

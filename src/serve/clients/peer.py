@@ -93,7 +93,9 @@ def main():
         pairs = list(zip(*(spoken[name][3:] for name in systems)))
         first = statistics.median(other[0] / own[0] for own, other in pairs)
         factor = statistics.median((other[1] / other[2]) / (own[1] / own[2]) for own, other in pairs)
-        print(f"Piper's first byte comes after {first:.1f} times as long, its real-time factor is {factor:.1f} times ours")
+        print(
+            f"Piper's first byte comes after {first:.1f} times as long, its real-time factor is {factor:.1f} times ours"
+        )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,12 @@ def test_an_error_has_its_status_and_says_what_to_do(service):
 
 def test_a_text_comes_as_events_with_its_words(service):
     code, said = curl(
-        service, "/v1/audio/speech", *JSON, "-N", "-d", body(stream_format="sse", response_format="pcm", word_timestamps=True)
+        service,
+        "/v1/audio/speech",
+        *JSON,
+        "-N",
+        "-d",
+        body(stream_format="sse", response_format="pcm", word_timestamps=True),
     )
     events = [json.loads(line[6:]) for line in said.decode().splitlines() if line.startswith("data: ")]
     words = [word["word"] for event in events for word in event.get("words", [])]
@@ -42,7 +47,9 @@ def test_a_text_comes_as_events_with_its_words(service):
 
 def test_a_client_that_leaves_is_counted_as_one(service):
     text = "This goes on for quite some time. " * 100
-    code, _ = curl(service, "/v1/audio/speech", *JSON, "-d", body(input=text), "--max-time", "0.3", "--limit-rate", "50k")
+    code, _ = curl(
+        service, "/v1/audio/speech", *JSON, "-d", body(input=text), "--max-time", "0.3", "--limit-rate", "50k"
+    )
     assert code == 28  # its own time was over
     counts = service.metrics()
     assert counts[("syrinx_requests_total", "200", "speech")] == 1

@@ -32,7 +32,8 @@ def of_cartesia(service, session, voice="us-male"):
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"model": "tts-1"}, {"response_format": "pcm"}, {"response_format": "opus"}, {"response_format": "wav"}]
+    "more",
+    [{}, {"model": "tts-1"}, {"response_format": "pcm"}, {"response_format": "opus"}, {"response_format": "wav"}],
 )
 def test_openais_plugin_is_heard_as_it_asks(service, more):
     async def talk(_):

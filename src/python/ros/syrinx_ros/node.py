@@ -5,13 +5,15 @@ Texts and goals are spoken in the order in which they come. A goal that is cance
 before the next block of 80 ms. What was not heard of a text is not in its result.
 """
 
+import queue
+import threading
 import time
 
 import rclpy
 from audio_common_msgs.action import TTS
 from audio_common_msgs.msg import AudioStamped
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -25,6 +27,8 @@ from .turns import Turns
 FLOAT32 = 1
 # Goals that may wait; each takes a thread. More are rejected.
 MOST_WAITING = 8
+# Texts of the topic that may wait; more are left out.
+MOST_TEXTS = 32
 # Blocks that are sent before the first has been heard: what a late message may be late by.
 AHEAD = 2
 
@@ -41,15 +45,17 @@ class Speaker(Node):
         self._stops = 0  # how often all were stopped
         self._speech = None  # that is heard
         self._audio = self.create_publisher(AudioStamped, "audio", qos_profile_sensor_data)
-        texts, others = MutuallyExclusiveCallbackGroup(), ReentrantCallbackGroup()
-        self.create_subscription(String, "tts", self._hear, 10, callback_group=texts)
-        self.create_subscription(Empty, "stop", self._stop, 10, callback_group=others)
+        self._texts = queue.Queue(MOST_TEXTS)
+        threading.Thread(target=self._speak_texts, daemon=True).start()
+        group = ReentrantCallbackGroup()
+        self.create_subscription(String, "tts", self._hear, 10, callback_group=group)
+        self.create_subscription(Empty, "stop", self._stop, 10, callback_group=group)
         self._server = ActionServer(
             self,
             TTS,
             "say",
             self._execute,
-            callback_group=others,
+            callback_group=group,
             goal_callback=self._accept,
             cancel_callback=lambda _: CancelResponse.ACCEPT,  # looked at before each block
         )
@@ -59,9 +65,18 @@ class Speaker(Node):
         return self.get_parameter(parameter).value or None
 
     def _hear(self, message):
-        with self._turns.turn(self._stopped()) as mine:
-            if mine:
-                self._speak(message.data, {}, self._stopped(), lambda message: None)
+        try:
+            self._texts.put_nowait((message.data, self._stopped()))
+        except queue.Full:
+            self.get_logger().error(f"{MOST_TEXTS} texts wait: one more is left out")
+
+    def _speak_texts(self):
+        while True:
+            text, stopped = self._texts.get()
+            with self._turns.turn(stopped) as mine:
+                if mine:
+                    self._speak(text, {}, stopped, lambda message: None)
+            self._texts.task_done()
 
     def _stop(self, _):
         self._stops += 1

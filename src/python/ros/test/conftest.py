@@ -114,8 +114,13 @@ class Executor:
 
 
 module("rclpy")
-module("rclpy.action", ActionServer=ActionServer, CancelResponse=Message(ACCEPT=1), GoalResponse=Message(ACCEPT=1, REJECT=2))
-module("rclpy.callback_groups", MutuallyExclusiveCallbackGroup=Executor, ReentrantCallbackGroup=Executor)
+module(
+    "rclpy.action",
+    ActionServer=ActionServer,
+    CancelResponse=Message(ACCEPT=1),
+    GoalResponse=Message(ACCEPT=1, REJECT=2),
+)
+module("rclpy.callback_groups", ReentrantCallbackGroup=Executor)
 module("rclpy.executors", MultiThreadedExecutor=Executor)
 module("rclpy.node", Node=Node)
 module("rclpy.qos", qos_profile_sensor_data="sensor data")

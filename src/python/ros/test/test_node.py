@@ -16,6 +16,12 @@ def sound_of(node):
     return numpy.concatenate([message.audio.audio_data.float32_data for message in messages]).astype(numpy.float32)
 
 
+def speak(node, *texts):
+    for text in texts:
+        node.topics["tts"](types.SimpleNamespace(data=text))
+    node._texts.join()
+
+
 def begin(work, *arguments):
     results = []
     thread = threading.Thread(target=lambda: results.append(work(*arguments)))
@@ -25,7 +31,7 @@ def begin(work, *arguments):
 
 def test_a_text_becomes_messages_at_the_pace_of_their_sound(node, model):
     began = time.monotonic()
-    node.topics["tts"](types.SimpleNamespace(data=TEXT))
+    speak(node, TEXT)
     took = time.monotonic() - began
     expected = model.speak(TEXT, voice=model.voices[-1]).samples()
     assert numpy.array_equal(sound_of(node), expected)
@@ -86,8 +92,23 @@ def test_a_stop_ends_what_is_heard_and_what_waits(node, goal):
     for thread in threads:
         thread.join(2)
     assert [heard.ending, waits.ending] == ["aborted", "aborted"]
-    node.topics["tts"](types.SimpleNamespace(data="Go on."))
-    assert node.publishers["audio"].messages
+    before = len(node.publishers["audio"].messages)
+    speak(node, "Go on.")
+    assert len(node.publishers["audio"].messages) > before
+
+
+def test_texts_are_spoken_one_after_another_and_those_that_wait_are_stopped_too(node, model):
+    speak(node, "Go on.", "Go left.")
+    expected = [model.speak(text, voice=model.voices[-1]).samples() for text in ("Go on.", "Go left.")]
+    assert numpy.array_equal(sound_of(node), numpy.concatenate(expected))
+    before = len(node.publishers["audio"].messages)
+    node.publishers["audio"].came.clear()
+    for text in (LONG, LONG, LONG):
+        node.topics["tts"](types.SimpleNamespace(data=text))
+    assert node.publishers["audio"].came.wait(30)
+    node.topics["stop"](None)
+    node._texts.join()
+    assert len(node.publishers["audio"].messages) < before + 10
 
 
 @pytest.mark.parametrize("wrong", [{"text": " ?! "}, {"text": TEXT, "rate": 9.0}, {"text": TEXT, "language": "tlh"}])
