@@ -149,15 +149,17 @@ PORTABLE = SYRINX_PORTABLE=1 CARGO_TARGET_DIR=target/portable
 # Debian packages: for amd64 or whatever this machine is, and for arm64 where a cross build is there (boards/deb/README.md).
 ARM64 = $(firstword $(wildcard target/cross-armv8-a/aarch64-unknown-linux-gnu/release/syrinx))
 deb: setup
-	$(PORTABLE) cargo build --release -p syrinx -p syrinx-c
+	$(PORTABLE) cargo build --release -p syrinx -p syrinx-c -p syrinx-serve
 	boards/deb/build.sh $$(dpkg --print-architecture) target/portable/release/syrinx
+	boards/deb/build_serve.sh $$(dpkg --print-architecture) target/portable/release/syrinx-serve
 	boards/deb/build_c.sh $$(dpkg --print-architecture) target/portable/release
 	@if [ -n "$(ARM64)" ]; then boards/deb/build.sh arm64 $(ARM64); \
 	else echo "no cross build: no package for arm64"; fi
 
 test-deb: deb $(PACK)/pack.toml
-	@boards/setup.sh debootstrap
+	@boards/setup.sh debootstrap curl systemd
 	boards/deb/check.sh target/deb/syrinx_*_$$(dpkg --print-architecture).deb $(PACK)
+	boards/deb/check_serve.sh target/deb/syrinx_*_$$(dpkg --print-architecture).deb target/deb/syrinx-serve_*_$$(dpkg --print-architecture).deb
 	@if [ -n "$(ARM64)" ]; then boards/deb/check_arm64.sh target/deb/syrinx_*_arm64.deb $(PACK); fi
 
 # The library for C (src/c/README.md), for this machine's processor.
