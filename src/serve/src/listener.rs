@@ -7,10 +7,14 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::arguments::Address;
+
+/// What the system keeps of what was sent: a second of samples, about.
+const SENT_AHEAD_BYTES: usize = 64 << 10;
 
 /// What talks to us.
 pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -75,10 +79,23 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let _ = stream.set_nodelay(true); // a frame is sent as it is made; without this, a little later
+                limit(SockRef::from(&stream));
                 Ok(Box::new(stream))
             }
-            Self::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                limit(SockRef::from(&stream));
+                Ok(Box::new(stream))
+            }
         }
+    }
+}
+
+/// The system takes megabytes ahead of a client otherwise, and tells that there is room again when a third of them is: then a
+/// client that plays what it gets would seem to take nothing for half a minute.
+fn limit(socket: SockRef<'_>) {
+    if let Err(e) = socket.set_send_buffer_size(SENT_AHEAD_BYTES) {
+        log::debug!("a connection keeps the system's buffers: {e}");
     }
 }
 

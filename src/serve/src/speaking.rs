@@ -163,7 +163,7 @@ pub async fn begin(shared: &Arc<Shared>, asked: Asked, since: Instant) -> Result
             Text::Whole(text) => (Some(text), None),
             Text::Pieces(pieces) => (None, Some(pieces)),
         };
-        Work { shared: &shared, form, pieces, words, characters: 0, to, since, runtime, ended }
+        Work { shared: &shared, form, pieces, words, characters: 0, to, since, lasts: None, runtime, ended }
             .run(turn, text, &options, tell);
     });
     let canceller = told.await.map_err(|_| broken())??;
@@ -199,6 +199,8 @@ struct Work<'a> {
     characters: usize,
     to: mpsc::Sender<Result<Bytes, Broken>>,
     since: Instant,
+    /// Until when what was made lasts, for somebody who plays it from its first block on.
+    lasts: Option<Instant>,
     runtime: Handle,
     ended: Arc<AtomicBool>,
 }
@@ -256,7 +258,10 @@ impl Work<'_> {
                         self.shared.metrics.first_sound(self.since.elapsed());
                     }
                     let rate_hz = f64::from(self.shared.model.info().sample_rate_hz);
-                    self.shared.metrics.block(block.samples as f64 / rate_hz, started.elapsed());
+                    let length = block.samples as f64 / rate_hz;
+                    self.shared.metrics.block(length, started.elapsed());
+                    let now = Instant::now();
+                    self.lasts = Some(self.lasts.map_or(now, |lasts| lasts.max(now)) + Duration::from_secs_f64(length));
                     self.tell_words(speech);
                     return Some(Ok(block.samples));
                 }
@@ -378,7 +383,9 @@ impl Work<'_> {
     }
 
     fn send(&self, bytes: Result<Bytes, Broken>) -> Result<(), Left> {
-        let patience = self.shared.arguments.patience();
+        // Who plays it takes no more than it plays.
+        let playing = self.lasts.map_or(Duration::ZERO, |lasts| lasts.saturating_duration_since(Instant::now()));
+        let patience = self.shared.arguments.patience() + playing;
         match self.runtime.block_on(self.to.send_timeout(bytes, patience)) {
             Ok(()) => Ok(()),
             Err(SendTimeoutError::Closed(_)) => Err(self.left(Why::Disconnect)),
