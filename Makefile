@@ -22,6 +22,7 @@ say: build $(PACK)/pack.toml
 	else echo "no sound device here: listen to out.wav"; fi
 
 test: setup fmt clippy check-features
+	@boards/setup.sh libmp3lame0
 	cargo test --release --workspace
 
 # What the default build does not compile: the library alone, and with each part of it. In the release profile, so that
@@ -148,15 +149,17 @@ PORTABLE = SYRINX_PORTABLE=1 CARGO_TARGET_DIR=target/portable
 # Debian packages: for amd64 or whatever this machine is, and for arm64 where a cross build is there (boards/deb/README.md).
 ARM64 = $(firstword $(wildcard target/cross-armv8-a/aarch64-unknown-linux-gnu/release/syrinx))
 deb: setup
-	$(PORTABLE) cargo build --release -p syrinx -p syrinx-c
+	$(PORTABLE) cargo build --release -p syrinx -p syrinx-c -p syrinx-serve
 	boards/deb/build.sh $$(dpkg --print-architecture) target/portable/release/syrinx
+	boards/deb/build_serve.sh $$(dpkg --print-architecture) target/portable/release/syrinx-serve
 	boards/deb/build_c.sh $$(dpkg --print-architecture) target/portable/release
 	@if [ -n "$(ARM64)" ]; then boards/deb/build.sh arm64 $(ARM64); \
 	else echo "no cross build: no package for arm64"; fi
 
 test-deb: deb $(PACK)/pack.toml
-	@boards/setup.sh debootstrap
+	@boards/setup.sh debootstrap curl systemd
 	boards/deb/check.sh target/deb/syrinx_*_$$(dpkg --print-architecture).deb $(PACK)
+	boards/deb/check_serve.sh target/deb/syrinx_*_$$(dpkg --print-architecture).deb target/deb/syrinx-serve_*_$$(dpkg --print-architecture).deb
 	@if [ -n "$(ARM64)" ]; then boards/deb/check_arm64.sh target/deb/syrinx_*_arm64.deb $(PACK); fi
 
 # The library for C (src/c/README.md), for this machine's processor.
@@ -243,7 +246,7 @@ count-accept: setup
 compare: build $(PACK)/pack.toml
 	benches/compare.sh $(PACK)
 
-# Ten minutes of each fuzz target: the reader of GGUF files, that of voice files, and the reading of text.
+# Ten minutes of each fuzz target: readers of GGUF, voice and other files, of text, and of what clients and servers send.
 FUZZ_SECONDS ?= 600
 fuzz: setup
 	quant/fuzz/run.sh $(FUZZ_SECONDS)

@@ -24,8 +24,10 @@ fn main() -> Result<()> {
 
     let ggml = ggml_sources()?;
     let mut shims = vec!["src/ggml/pages.cpp", "src/backbone/tensors.cpp"];
-    if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
-        shims.push("src/kernel/extra.cpp");
+    match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86_64") => shims.extend(["src/kernel/share.cpp", "src/kernel/extra.cpp"]),
+        Ok("aarch64") => shims.extend(["src/kernel/share.cpp", "src/kernel/eights/buffer.cpp"]),
+        _ => {}
     }
     cc::Build::new()
         .cpp(true)

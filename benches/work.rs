@@ -3,6 +3,7 @@
 //!
 //! `work flow|codec|frame PACK`: a task is a number of frames. For callgrind (`benches/count.py`), which counts the
 //! instructions of two runs of different length: their difference is free of everything but frames.
+//! `work backbone|prompt PACK`: a number of steps, or of a prompt's rows. For qemu's counting plugin (`boards/cross/count.sh`).
 //! `work speak PACK`: a task is a sentence, answered in JSON. For comparisons (`benches/compare.py`).
 
 #[path = "support/mod.rs"]
@@ -12,6 +13,7 @@ use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
+use syrinx::lab::backbone::{Backbone, BackboneWeights, PrefixCache, kernel_set};
 use syrinx::lab::flow::{Solver, noise};
 use syrinx::lab::frame::Frame;
 use syrinx::lab::kernel::{Isa, Pool};
@@ -32,8 +34,10 @@ fn main() {
         "flow" => flow(&pack),
         "codec" => codec(&pack),
         "frame" => frame(&pack),
+        "backbone" => backbone(&pack, |rows| (PROMPT_ROWS, rows)),
+        "prompt" => backbone(&pack, |rows| (rows, 0)),
         "speak" => speak(&pack),
-        _ => panic!("{what} is none of flow, codec, frame, speak"),
+        _ => panic!("{what} is none of flow, codec, frame, backbone, prompt, speak"),
     };
     println!("{}", Isa::detect().name());
     for line in std::io::stdin().lock().lines() {
@@ -95,6 +99,27 @@ fn frame(pack: &Arc<Pack>) -> Task {
         let mut speech = session.speak("The next train leaves at ten past four.", &options).expect("words");
         while next(&mut speech, &mut pcm) {}
         format!("{}", speech.summary().frames)
+    })
+}
+
+/// Rows before the steps that are counted: some words with their voice.
+const PROMPT_ROWS: usize = 100;
+
+/// A backbone by itself: a prompt of so many rows, and so many steps after it.
+fn backbone(pack: &Arc<Pack>, rows: fn(usize) -> (usize, usize)) -> Task {
+    eprintln!("llama.cpp computes with {}", kernel_set().expect("a processor for this build"));
+    let weights = BackboneWeights::open(pack, 1, PrefixCache::in_memory()).expect("a backbone");
+    let dim = pack.shape().dim;
+    Box::new(move |line| {
+        let (prompt, steps) = rows(frames(line));
+        let rows: Vec<f32> = (0..(prompt + steps) * dim).map(|i| (i % 61) as f32 / 300.0 - 0.1).collect();
+        let (prompt, steps) = rows.split_at(prompt * dim);
+        let mut backbone = Backbone::new(&weights, None, None).expect("a context");
+        let mut last = backbone.prompt(prompt).expect("a state").hidden[0];
+        for row in steps.chunks_exact(dim) {
+            last = backbone.step(row).expect("a state").hidden[0];
+        }
+        format!("{last}")
     })
 }
 

@@ -37,8 +37,6 @@ pub(crate) fn kernels() -> Result<&'static str> {
             sys::llama_log_set(Some(log_line), ptr::null_mut());
             sys::llama_backend_init();
             pages::watch();
-            // ggml copies its list of places for weights when it is first asked: now, before there is ours, which is none.
-            extra_buffer_types();
             kernel::register()
         };
         if cfg!(any(feature = "cuda", feature = "vulkan")) && Device::first_gpu().is_none() {

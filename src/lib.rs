@@ -103,8 +103,8 @@
 //! CMAKE_PROJECT_INCLUDE_BEFORE = { value = "processor.cmake", relative = true }
 //! ```
 //!
-//! Syrinx's own kernels are there either way, and are chosen when the program starts (`lab::backbone::kernel_set`). On x86-64
-//! they enter the ggml that is linked, for all that computes with it in the process. A program that also runs llama.cpp by
+//! Syrinx's own kernels are there either way, and are chosen when the program starts (`lab::backbone::kernel_set`). On x86-64 and
+//! ARM they enter the ggml that is linked, for all that computes with it in the process. A program that also runs llama.cpp by
 //! itself makes the first call to Syrinx, such as `lab::backbone::kernel_set`, before it computes anything there.
 
 #![deny(unsafe_code)]

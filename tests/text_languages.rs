@@ -8,6 +8,7 @@ use syrinx::lab::text::normalise::Normaliser;
 
 /// Language, number, its words by the Python package num2words.
 const COUNTED: &str = include_str!("data/reading/num2words.tsv");
+const ORDERED: &str = include_str!("data/reading/ordinals.tsv");
 
 static ALL: LazyLock<Vec<(&str, Normaliser)>> = LazyLock::new(|| {
     let read = |tag| (tag, Normaliser::for_language(tag).expect("the built-in rules are sound"));
@@ -38,6 +39,23 @@ fn numbers_are_those_of_an_independent_package() {
         cases += 1;
         if sounds(spoken) != sounds(words) {
             wrong.push(format!("{language} {number}: {spoken:?}, want {words:?}"));
+        }
+    }
+    assert!(cases > 300, "{cases} cases");
+    assert!(wrong.is_empty(), "{} of {cases}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn ordinals_are_those_of_an_independent_package() {
+    let mut wrong = Vec::new();
+    let lines = ORDERED.lines().filter(|line| !line.starts_with("# "));
+    let cases = lines.clone().count();
+    for line in lines {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let &[language, number, words] = columns.as_slice() else { panic!("{line}") };
+        let said = reader(language).say_as("ordinal", "", number).unwrap_or_default();
+        if sounds(&said) != sounds(words) {
+            wrong.push(format!("{language} {number}: {said:?}, want {words:?}"));
         }
     }
     assert!(cases > 300, "{cases} cases");
@@ -101,15 +119,202 @@ const WRITTEN: &[&str] = &[
 ];
 
 /// What is said of a text that comes in these pieces.
-fn streamed(pieces: &[&str]) -> Vec<String> {
-    let english = reader("en");
-    let mut clauses = Clauses::new(english.clause_words(), Policy::default());
+fn streamed_by(reader: &Normaliser, pieces: &[&str]) -> Vec<String> {
+    let mut clauses = Clauses::new(reader.clause_words(), Policy::default());
     for piece in pieces {
         clauses.push(piece);
     }
     clauses.finish();
-    clauses.map(|clause| english.speak_open(&clause.text).text).collect()
+    clauses.map(|clause| reader.speak_open(&clause.text).text).collect()
 }
+
+fn streamed(pieces: &[&str]) -> Vec<String> {
+    streamed_by(reader("en"), pieces)
+}
+
+/// What people and language models write, in pieces: words and abbreviations of every language, figures, emoji, Markdown,
+/// LaTeX, thoughts, tool calls.
+const PIECES: &[&str] = &[
+    "the",
+    "Dr.",
+    "St.",
+    "e.g.",
+    "U.S.",
+    "IV",
+    "I",
+    "NASA",
+    "für",
+    "z.B.",
+    "d.h.",
+    "usw.",
+    "den",
+    "3. Mai",
+    "Straße",
+    "Nr.",
+    "l'école",
+    "M.",
+    "1er",
+    "2ème",
+    "av.",
+    "Sr.",
+    "5º",
+    "ª",
+    "p.ej.",
+    "n.º",
+    "dott.",
+    "ecc.",
+    "bijv.",
+    "m.a.w.",
+    "één",
+    "å",
+    "t.ex.",
+    "bl.a.",
+    "पाँच",
+    "किमी",
+    "५",
+    "रु.",
+    "डॉ.",
+    "خمسة",
+    "٣",
+    "كم",
+    "د.",
+    "ﷺ",
+    "é",
+    "ß",
+    "½",
+    "²",
+    "№",
+    "°C",
+    "日本",
+    "Ω",
+    "😀",
+    "👩\u{200d}👩\u{200d}👧",
+    "🇩🇪",
+    "☕\u{fe0f}",
+    "1\u{fe0f}\u{20e3}",
+    "\u{2063}",
+    "\u{301}",
+    "**",
+    "*",
+    "_",
+    "`",
+    "```\n",
+    "```json\n",
+    "# ",
+    "- ",
+    "1. ",
+    "> ",
+    "| a | b |\n",
+    "|---|---|\n",
+    "|",
+    "[x](http://a.b)",
+    "![i](u)",
+    "[",
+    "](",
+    "~~",
+    "$x^2$",
+    "$$",
+    "$",
+    "\\frac{1}{2}",
+    "\\(a\\)",
+    "\\",
+    "^",
+    "<think>",
+    "</think>",
+    "<b>",
+    "</b>",
+    "<br/>",
+    "<",
+    "&amp;",
+    "&",
+    "{\"a\": 1}",
+    "{\"",
+    "[TOOL_CALLS]",
+    "[{",
+    "<tool_call>",
+    "</tool_call>",
+    "0",
+    "1",
+    "12",
+    "007",
+    "3,80",
+    "1.000",
+    "2026",
+    "14:05",
+    "14h30",
+    "1/2",
+    "3/4/2026",
+    "50%",
+    "5 km",
+    "€ 5",
+    "R$ 3",
+    "₹100",
+    "£2.50",
+    "+49",
+    "555-1234",
+    "A4",
+    "v2.0",
+    "1-2",
+    "10^3",
+    "-5",
+    "a@b.de",
+    "www.a.fr",
+    ".",
+    ",",
+    ":",
+    "?",
+    "!",
+    ";",
+    "-",
+    "–",
+    "…",
+    "'",
+    "\"",
+    "(",
+    ")",
+    "/",
+    " ",
+    " ",
+    " ",
+    " ",
+    " ",
+    " ",
+    "\n",
+    "\n\n",
+    "\u{a0}",
+];
+
+fn written() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(PIECES), 0..14).prop_map(|pieces| pieces.concat())
+}
+
+/// What may stand around a figure without hiding it.
+const AROUND: &[[&str; 2]] = &[
+    ["**", "**"],
+    ["*", "*"],
+    ["_", "_"],
+    ["~~", "~~"],
+    ["`", "`"],
+    ["# ", "\n"],
+    ["- ", "\n"],
+    ["> ", "\n"],
+    ["(", ")"],
+    ["\"", "\""],
+    ["“", "”"],
+    ["😀", "😀"],
+    ["$", "$"],
+    ["\\(", "\\)"],
+    ["[", "](http://a.example)"],
+    ["<b>", "</b>"],
+    ["| ", " | b |\n|---|---|\n"],
+    ["```\n", "\n```\n"],
+    ["x^", ""],
+    ["\\frac{", "}{b}"],
+    ["</think>", "<br/>"],
+    ["\u{200d}", "\u{fe0f}"],
+    ["«", "»"],
+    ["№ ", ""],
+];
 
 #[test]
 fn text_cut_anywhere_is_read_as_the_whole() {
@@ -197,6 +402,38 @@ proptest! {
             prop_assert!(spoken.text.chars().all(allowed), "{language}: {:?}", spoken.text);
             prop_assert!(spoken.source.is_sorted());
             prop_assert_eq!(spoken.source.last(), Some(&length));
+        }
+    }
+
+    #[test]
+    fn what_a_language_model_writes_is_read_once_and_for_all(text in written()) {
+        let length = text.chars().count() as u32;
+        for (language, reader) in ALL.iter() {
+            let spoken = reader.speak(&text);
+            prop_assert!(spoken.source.is_sorted() && spoken.source.last() == Some(&length), "{}: {:?}", language, text);
+            let twice = reader.speak(&spoken.text).text;
+            prop_assert_eq!(&twice, &spoken.text, "{}: {:?}", language, text);
+        }
+    }
+
+    #[test]
+    fn what_a_language_model_writes_is_read_in_pieces_as_the_whole(text in written(), cut in 0..100usize, other in 0..100usize) {
+        let boundary = |cut: usize| (0..=cut.min(text.len())).rev().find(|&cut| text.is_char_boundary(cut)).unwrap_or(0);
+        let (cut, other) = (boundary(cut.min(other)), boundary(cut.max(other)));
+        for (language, reader) in ALL.iter() {
+            let pieces = streamed_by(reader, &[&text[..cut], &text[cut..other], &text[other..]]);
+            prop_assert_eq!(pieces, streamed_by(reader, &[&text]), "{}: {:?}", language, text);
+        }
+    }
+
+    #[test]
+    fn a_figure_is_heard_whatever_stands_around_it(figure in "[0-9]{1,6}([.,:][0-9]{1,3})?", around in prop::sample::select(AROUND)) {
+        let [before, after] = around;
+        for (language, reader) in ALL.iter() {
+            let letters = |text: String| reader.speak(&text).text.chars().filter(|c| c.is_alphabetic()).count();
+            let with = letters(format!("ab {before}{figure}{after} ab"));
+            let without = letters(format!("ab {before}{after} ab"));
+            prop_assert!(with > without + 1, "{language}: {before}{figure}{after}");
         }
     }
 

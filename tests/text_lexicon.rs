@@ -144,6 +144,26 @@ fn sixty_heteronyms_sound_as_their_neighbours_ask() {
 }
 
 #[test]
+fn a_noun_and_its_verb_sound_as_their_neighbours_ask() {
+    let english = Normaliser::for_language("en").expect("the built-in rules are sound");
+    for (text, wanted) in [
+        ("Play the record, then record a message", &["ˈɹɛkɚd", "ɹɪˈkɔːɹd"][..]),
+        ("They object to this object", &["əbˈdʒɛkt", "ˈɑbdʒɛkt"]),
+        ("At present we present a present", &["ˈpɹɛzənt", "pɹɪˈzɛnt", "ˈpɹɛzənt"]),
+        ("Out of use: do not use", &["juːs", "juːz"]),
+        ("Use the quickly growing use of it", &["juːz", "juːs"]),
+        ("Please separate the separate parts", &["ˈsɛpɚeɪt", "ˈsɛpɹət"]),
+        ("A two-minute walk", &["ˈmɪnɪt"]),
+        ("Grilled over wood, the bass is our best fish", &["bæs"]),
+    ] {
+        let found = english.heteronyms(text);
+        let is: Vec<&str> =
+            found.iter().filter_map(|(_, sound)| sound.phones.as_ref()).map(|phones| phones.as_str()).collect();
+        assert_eq!(is, wanted, "{text}");
+    }
+}
+
+#[test]
 fn a_word_that_sounds_alike_stands_for_one_that_does_not() {
     let english = speller("en");
     let said = |text: &str| spell(&english, text).text;

@@ -14,7 +14,7 @@ use syrinx_quant::manifest::{LetterCase, Normalise, Text, WordFile};
 
 /// What the pack of these tests reads for a phone, where it isn't the sign itself with a bar.
 const PHONES: &[&str] =
-    &["ˈ", "ˌ", "ð", "ə", "k", "æ", "t", "s", "tʃ", "ʃ", "oʊ", "ʊ", "u", "ː", "j", "ɑ", "m", "eɪ", "d"];
+    &["ˈ", "ˌ", "ð", "ə", "k", "æ", "t", "s", "tʃ", "ʃ", "oʊ", "ʊ", "u", "ː", "j", "ɑ", "m", "eɪ", "d", "z", "l"];
 
 /// Characters of the pack's alphabet stand for the phones in the order above.
 fn read(phones: &str) -> String {
@@ -100,6 +100,20 @@ fn what_the_caller_says_of_a_word_goes_before_the_pack_s() {
     let both = "<lexicon alphabet='ipa'><lexeme><grapheme>dog</grapheme><phoneme>tæt</phoneme><alias>hound</alias></lexeme></lexicon>";
     let speller = speller.with_lexicon(&Lexicon::parse(both, "both.pls").unwrap()).unwrap();
     assert_eq!(spell(&speller, "dog").text, format!("{}.", read("tæt")), "phones go before the alias beside them");
+}
+
+#[test]
+fn a_word_whose_sound_its_neighbours_decide_goes_in_as_phones() {
+    let speller = speller("heteronyms", "use\t/kæt/\nof\t/əd/\n", WORDS);
+    let said = |speller: &Speller, text: &str| spell(speller, text).text;
+    assert_eq!(said(&speller, "We use it."), format!("we {} it.", read("juːz")), "before the pack's own word");
+    assert_eq!(said(&speller, "The use of it."), format!("the {} {} it.", read("juːs"), read("əd")));
+    let mine = Lexicon::parse("use\t/tæk/\n", "mine.tsv").unwrap();
+    assert_eq!(said(&speller.clone().with_lexicon(&mine).unwrap(), "We use it."), format!("we {} it.", read("tæk")));
+    assert_eq!(said(&speller, "Please close it."), "please close it.", "a sound of one accent is not for every voice");
+    let american = speller.reading(Some("en-US"), None).unwrap();
+    let close = format!("please {}{}{}{} it.", read("k"), read("l"), "\u{e00a}", read("z"));
+    assert_eq!(said(&american, "Please close it."), close);
 }
 
 #[test]

@@ -103,6 +103,9 @@ fn what_cannot_be_heard_is_refused_where_it_stands() {
         ("<speak>a</speak>b", "line 1, column 17", ErrorKind::BadText, "outside"),
         ("<speak><prosody volume=\"much\">a</prosody></speak>", "line 1, column 8", ErrorKind::BadText, "-6dB"),
         ("<speak><prosody rate=\"much\">a</prosody></speak>", "line 1, column 8", ErrorKind::BadText, "120%"),
+        ("<speak>a\n<prosody pitch=\"high\">b</prosody></speak>", "line 2, column 1", ErrorKind::Unsupported, "pitch"),
+        ("<speak><prosody range=\"+10%\">b</prosody></speak>", "line 1, column 8", ErrorKind::Unsupported, "range"),
+        ("<speak><emphasis level=\"big\">a</emphasis></speak>", "line 1, column 8", ErrorKind::BadText, "moderate"),
     ] {
         let error = refused(document);
         assert_eq!(error.kind(), kind, "{document}: {error}");
@@ -118,11 +121,22 @@ fn lenient_reading_passes_over_what_cannot_be_heard() {
         ("<voice name=\"x\">Hello</voice> <audio src=\"x\">there</audio>", "Hello there."),
         ("<speak>1 < 2 & 3 &cow;<p>tea</s></speak>", "one less than two and three and cow. tea."),
         ("plain text", "plain text."),
+        ("<speak><prosody pitch=\"high\" rate=\"fast\">a</prosody> b</speak>", "a. b."),
         ("<speak><break time=\"2 hours\"/>a", "a."),
         ("<speak><lang xml:lang=\"xx\">a</lang> b", "a b."),
     ] {
         assert_eq!(lenient(document), said, "{document}");
     }
+}
+
+#[test]
+fn what_is_emphasised_stands_between_pauses() {
+    assert_eq!(
+        read("<speak>Take the <emphasis level=\"strong\">second</emphasis> exit</speak>"),
+        "Take the [pause 150 ms] second [pause 150 ms] exit."
+    );
+    assert_eq!(read("<speak>a <emphasis>b</emphasis> c</speak>"), "a [pause 80 ms] b [pause 80 ms] c.");
+    assert_eq!(read("<speak>a <emphasis level=\"none\">b</emphasis> c</speak>"), "a b c.");
 }
 
 #[test]

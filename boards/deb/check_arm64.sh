@@ -1,6 +1,7 @@
 #!/bin/sh
 # What can be seen of the package for arm64 on another machine: its fields and files, that what it links is what it
-# depends on, and that the program in it speaks under emulation. boards/deb/check_arm64.sh PACKAGE PACK
+# depends on, and that the program in it speaks under emulation, with the kernels of each processor.
+# boards/deb/check_arm64.sh PACKAGE PACK
 set -eu
 package=$1 pack=$2
 root=$(mktemp -d)
@@ -29,9 +30,21 @@ readelf -d "$root/usr/bin/syrinx" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | whi
     case $depends in *"$needed"*) ;; *) fail "$library needs $needed, which is not among: $depends" ;; esac
 done
 
-says=$(QEMU_CPU=cortex-a53 qemu-aarch64 "$root/usr/bin/syrinx" --version)
-[ "$says" = "syrinx $(dpkg-deb -f "$package" Version)" ] || fail "the program says $says"
-QEMU_CPU=cortex-a53 XDG_CACHE_HOME="$root/cache" qemu-aarch64 "$root/usr/bin/syrinx" \
-    say "Doors closing." --pack "$pack" --max-seconds 2 -o "$root/out.wav"
-[ "$(wc -c <"$root/out.wav")" -gt 10000 ] || fail "nothing was spoken"
-echo "check: for arm64, $says, spoke $(wc -c <"$root/out.wav") bytes on an emulated cortex-a53"
+# One program for every ARM: it speaks on each of these, and says which kernels it found.
+export XDG_CACHE_HOME="$root/cache"
+syrinx() { qemu-aarch64 "$root/usr/bin/syrinx" "$@"; }
+for cpu_kernels in cortex-a53=neon cortex-a76=dotprod max=i8mm; do
+    cpu=${cpu_kernels%=*} kernels=${cpu_kernels#*=}
+    export QEMU_CPU="$cpu"
+    says=$(syrinx --version)
+    [ "$says" = "syrinx $(dpkg-deb -f "$package" Version)" ] || fail "the program says $says"
+    rm -f "$root/out.wav"
+    syrinx say "Doors closing." --pack "$pack" --max-seconds 2 -o "$root/out.wav"
+    [ "$(wc -c <"$root/out.wav")" -gt 10000 ] || fail "nothing was spoken on a $cpu"
+    found=$(syrinx doctor --pack "$pack" --frames 2 | grep '^kernels')
+    case $found in
+    *"$kernels; in llama.cpp $kernels") ;;
+    *) fail "on a $cpu doctor says: $found" ;;
+    esac
+    echo "check: for arm64, $says, spoke $(wc -c <"$root/out.wav") bytes on an emulated $cpu, $found"
+done

@@ -4,20 +4,21 @@
 //! The server plays what it gets, so it is the pipe that keeps the time here; between two frames the module looks whether it
 //! is to stop. What is read while it speaks waits.
 
+mod lines;
 mod reply;
 mod settings;
 mod written;
 
-use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 use syrinx::options::Ssml;
 use syrinx::{Error, ErrorKind, Model, ModelInfo, Next, Result, Session, SessionOptions, SpeakOptions, Speech};
 
 use super::arguments::{MachineArguments, PackArguments};
 use super::output;
+use lines::{Lines, Stop, read_line};
 use reply::Reply;
 use settings::Settings;
 
@@ -44,7 +45,7 @@ impl SpeechdModule {
         // It ends with the input, or when nobody wants its lines; the process does not wait for it.
         std::thread::spawn(move || {
             let mut input = BufReader::new(io::stdin());
-            while let Some(line) = read_line(&mut input) {
+            while let Some(line) = read_line(&mut input, Speech::MAX_WAITING_BYTES) {
                 if tell.send(line).is_err() {
                     return;
                 }
@@ -57,7 +58,7 @@ impl SpeechdModule {
             Ok((model, session))
         };
         let out = Reply::new(io::stdout().lock());
-        let mut module = Module { lines: Lines { from: lines, held: VecDeque::new() }, out, speaker: None };
+        let mut module = Module { lines: Lines::new(lines), out, speaker: None };
         module.serve(open).map_err(output::failed)
     }
 }
@@ -83,65 +84,6 @@ fn configured_pack(path: &Path) -> Result<Option<PathBuf>> {
         pack = Some(value.trim().trim_matches('"').into());
     }
     Ok(pack)
-}
-
-/// A line without its end; `None` at the end of the input. One that is longer than what may be spoken is cut there, and the
-/// rest is dropped.
-fn read_line(from: &mut impl BufRead) -> Option<String> {
-    let most = Speech::MAX_WAITING_BYTES as u64;
-    let mut bytes = Vec::new();
-    from.by_ref().take(most).read_until(b'\n', &mut bytes).ok().filter(|read| *read > 0)?;
-    if bytes.last() != Some(&b'\n') && bytes.len() as u64 == most {
-        let mut rest = Vec::new();
-        while from.by_ref().take(most).read_until(b'\n', &mut rest).ok()? > 0 && rest.pop() != Some(b'\n') {
-            rest.clear();
-        }
-    }
-    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    Some(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned())
-}
-
-/// What the server has said and nobody has looked at.
-struct Lines {
-    from: Receiver<String>,
-    held: VecDeque<String>,
-}
-
-impl Lines {
-    /// The next; `None` when the server is gone.
-    fn next(&mut self) -> Option<String> {
-        self.held.pop_front().or_else(|| self.from.recv().ok())
-    }
-
-    /// Lines up to the one that is a stop, without the stops that lines have been given.
-    fn message(&mut self) -> Option<Vec<String>> {
-        let mut lines = Vec::new();
-        loop {
-            let line = self.next()?;
-            if line == "." {
-                return Some(lines);
-            }
-            lines.push(line.strip_prefix('.').filter(|rest| rest.starts_with('.')).map_or(line.clone(), str::to_owned));
-        }
-    }
-
-    /// Whether a speech is to end, and how.
-    fn stop(&mut self) -> Option<Stop> {
-        loop {
-            match self.from.try_recv() {
-                Ok(line) if line == "STOP" => return Some(Stop::Stopped),
-                Ok(line) if line == "PAUSE" => return Some(Stop::Paused),
-                Ok(line) => self.held.push_back(line),
-                Err(_) => return None, // of a server that is gone, writing tells
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    Stopped,
-    Paused,
 }
 
 /// A model, and how it is to speak.
@@ -298,7 +240,7 @@ mod tests {
     fn lines(said: &[&str]) -> Lines {
         let (tell, from) = sync_channel(said.len().max(1));
         said.iter().for_each(|line| tell.send((*line).to_owned()).unwrap());
-        Lines { from, held: VecDeque::new() }
+        Lines::new(from)
     }
 
     fn answers(said: &[&str]) -> String {
@@ -306,21 +248,6 @@ mod tests {
         let open = || Err(Error::new(ErrorKind::BadPack, "no pack: name one"));
         Module { lines: lines(said), out: Reply::new(&mut out), speaker: None }.serve(open).unwrap();
         String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn a_message_ends_at_a_stop_alone_and_loses_the_stops_that_its_lines_were_given() {
-        let mut lines = lines(&["a", "..", "...b", ".c", ".", "QUIT"]);
-        assert_eq!(lines.message().unwrap(), ["a", ".", "..b", ".c"]);
-        assert_eq!(lines.next().as_deref(), Some("QUIT"));
-        assert_eq!(lines.message(), None, "the server is gone");
-    }
-
-    #[test]
-    fn what_is_read_while_it_speaks_waits_unless_it_is_a_stop() {
-        let mut lines = lines(&["SET", "rate=1", "STOP", "."]);
-        assert_eq!(lines.stop(), Some(Stop::Stopped));
-        assert_eq!((lines.next().as_deref(), lines.next().as_deref()), (Some("SET"), Some("rate=1")));
     }
 
     #[test]
@@ -338,16 +265,6 @@ mod tests {
         assert!(audio("alsa").ends_with("\n300 REQUEST REFUSED\n"));
         assert_eq!(answers(&["DANCE", "", "STOP", "LOGLEVEL", "log_level=3", "."]).lines().count(), 3);
         assert_eq!(answers(&["SPEAK", "half a mess"]), "202 OK RECEIVING MESSAGE\n", "the server is gone in its midst");
-    }
-
-    #[test]
-    fn a_line_that_is_longer_than_what_may_be_spoken_is_cut_and_the_next_is_whole() {
-        let long = "a".repeat(Speech::MAX_WAITING_BYTES * 2 + 5);
-        let mut input = io::Cursor::new(format!("{long}\nnext\r\nlast"));
-        assert_eq!(read_line(&mut input).unwrap().len(), Speech::MAX_WAITING_BYTES);
-        assert_eq!(read_line(&mut input).as_deref(), Some("next"));
-        assert_eq!(read_line(&mut input).as_deref(), Some("last"));
-        assert_eq!(read_line(&mut input), None);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct RateConverter {
     resampler: Option<Fft<f32>>,
     block: usize,
-    from_hz: u64,
-    to_hz: u64,
+    from_hz: u32,
+    to_hz: u32,
     /// Samples taken and given since the last reset.
     taken: u64,
     given: u64,
@@ -38,10 +38,14 @@ impl RateConverter {
             })?),
         };
         let out = vec![0.0; resampler.as_ref().map_or(block, Fft::output_frames_max)];
-        let (from_hz, to_hz) = (u64::from(from_hz), u64::from(to_hz));
         let mut converter = Self { resampler, block, from_hz, to_hz, taken: 0, given: 0, out, delay_left: 0 };
         converter.reset();
         Ok(converter)
+    }
+
+    /// From and to.
+    pub fn rates_hz(&self) -> (u32, u32) {
+        (self.from_hz, self.to_hz)
     }
 
     /// Forgets the past.
@@ -76,7 +80,8 @@ impl RateConverter {
     pub fn flush(&mut self) -> Result<Vec<f32>> {
         let mut tail = Vec::new();
         if self.resampler.is_some() {
-            let owed = (self.taken * self.to_hz / self.from_hz).saturating_sub(self.given) as usize;
+            let owed =
+                (self.taken * u64::from(self.to_hz) / u64::from(self.from_hz)).saturating_sub(self.given) as usize;
             let silence = vec![0.0; self.block];
             while tail.len() < owed {
                 tail.extend_from_slice(self.convert(&silence)?);

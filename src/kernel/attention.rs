@@ -1,4 +1,4 @@
-//! Attention on x86: the part of a backbone's step that grows with what has been said.
+//! Attention: the part of a backbone's step that grows with what has been said.
 //!
 //! In: what ggml hands to its operation, queries in `f32`, keys and values of all positions in `f16`. Out: what ggml's own
 //! gives, sooner and closer to the formula: that one reads the cache anew for every query head, takes one exponential at
@@ -9,16 +9,22 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(test)]
 mod tests;
-
-use std::arch::x86_64::*;
 
 use half::f16;
 use llama_cpp_sys_2::{GGML_TYPE_F16, GGML_TYPE_F32, ggml_tensor};
 
 use super::ops::exp;
 use super::share::Share;
+#[cfg(target_arch = "x86_64")]
+use avx2::{add_values, ahead, dots};
+#[cfg(target_arch = "aarch64")]
+use neon::{add_values, ahead, dots};
 
 /// Query heads that go through the cache together.
 const HEADS: usize = 4;
@@ -33,7 +39,7 @@ const MAX_DIM: usize = 256;
 ///
 /// # Safety
 /// `result` is a complete `GGML_OP_FLASH_ATTN_EXT`, every thread of the operation calls this once with its share, and the
-/// processor has AVX2, FMA and F16C.
+/// processor has, on x86, AVX2, FMA and F16C.
 pub(super) unsafe fn compute(share: &Share, result: &ggml_tensor) -> bool {
     // SAFETY: required of the caller.
     let Some(attention) = (unsafe { Attention::of(result) }) else { return false };
@@ -140,7 +146,7 @@ impl Attention {
     ///
     /// # Safety
     /// There are such heads, nobody else writes their results, and the processor has these instructions.
-    #[target_feature(enable = "avx2,fma,f16c")]
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma,f16c"))]
     unsafe fn heads<const N: usize>(&self, row: usize, key_head: usize, first: usize) {
         let (head, heads) = (key_head * self.group + first, self.key_heads * self.group);
         let queries: [*const f32; N] = std::array::from_fn(|n| self.queries.row(head + n, row).cast());
@@ -164,9 +170,7 @@ impl Attention {
                 rows[count] = self.values.row(key_head, position);
                 // SAFETY: keys have `dim` values at each of the positions, as the queries have; a hint faults nowhere.
                 let products = unsafe {
-                    for line in (0..self.dim * 2).step_by(64) {
-                        _mm_prefetch::<_MM_HINT_T0>(rows[count].wrapping_add(line).cast());
-                    }
+                    ahead(rows[count], self.dim * 2);
                     dots(&queries, self.keys.row(key_head, position), self.dim)
                 };
                 scores[count] = products.map(|product| product * self.scale + mask.to_f32());
@@ -203,66 +207,6 @@ impl Attention {
             let inverse = if sums[n] == 0.0 { 0.0 } else { 1.0 / sums[n] };
             for (out, total) in out.iter_mut().zip(total) {
                 *out = total * inverse;
-            }
-        }
-    }
-}
-
-/// A key times the queries of up to four heads.
-///
-/// # Safety
-/// All hold `dim` values, a multiple of eight; the processor has these instructions.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dots<const N: usize>(queries: &[*const f32; N], key: *const u8, dim: usize) -> [f32; HEADS] {
-    let mut sums = [_mm256_setzero_ps(); HEADS];
-    for i in (0..dim).step_by(8) {
-        // SAFETY: eight of `dim` values each.
-        unsafe {
-            let key = _mm256_cvtph_ps(_mm_loadu_si128(key.add(i * 2).cast()));
-            for n in 0..N {
-                sums[n] = _mm256_fmadd_ps(_mm256_loadu_ps(queries[n].add(i)), key, sums[n]);
-            }
-        }
-    }
-    let pairs = _mm256_hadd_ps(_mm256_hadd_ps(sums[0], sums[1]), _mm256_hadd_ps(sums[2], sums[3]));
-    let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
-    // SAFETY: four floats are four floats.
-    unsafe { std::mem::transmute(sums) }
-}
-
-/// `totals = totals · correction + Σ weight · value`, sixteen values at a time.
-///
-/// # Safety
-/// As many rows as weights, each of `dim` values, a multiple of sixteen; the processor has these instructions.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn add_values<const N: usize>(
-    totals: &mut [[f32; MAX_DIM]; N],
-    correction: &[f32; HEADS],
-    weights: &[[f32; HEADS]],
-    rows: &[*const u8; BLOCK],
-    dim: usize,
-) {
-    for i in (0..dim).step_by(16) {
-        // SAFETY: sixteen of `dim` values each.
-        unsafe {
-            let mut sums = [[_mm256_setzero_ps(); 2]; N];
-            for ((sums, total), correction) in sums.iter_mut().zip(&*totals).zip(correction) {
-                let total = total.as_ptr().add(i);
-                let correction = _mm256_set1_ps(*correction);
-                *sums = [total, total.add(8)].map(|total| _mm256_mul_ps(_mm256_loadu_ps(total), correction));
-            }
-            for (weights, row) in weights.iter().zip(rows) {
-                let values = [0, 8].map(|at| _mm256_cvtph_ps(_mm_loadu_si128(row.add((i + at) * 2).cast())));
-                for (sums, weight) in sums.iter_mut().zip(weights) {
-                    let weight = _mm256_set1_ps(*weight);
-                    *sums = [0, 1].map(|half| _mm256_fmadd_ps(weight, values[half], sums[half]));
-                }
-            }
-            for (sums, total) in sums.iter().zip(totals.iter_mut()) {
-                _mm256_storeu_ps(total.as_mut_ptr().add(i), sums[0]);
-                _mm256_storeu_ps(total.as_mut_ptr().add(i + 8), sums[1]);
             }
         }
     }

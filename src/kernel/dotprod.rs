@@ -28,7 +28,7 @@ struct Q4;
 /// `sum + w · x`, with four bytes of `x` from `4 * LANE` on for all rows. (The intrinsic is not stable.)
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn dot<const LANE: usize>(sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
+pub(super) fn dot<const LANE: usize>(sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
     let mut out = sum;
     // SAFETY: registers alone, and the instruction that this function is compiled for.
     unsafe {

@@ -4,45 +4,13 @@
 // ggml's door for other kernels in its CPU backend is an "extra buffer type", a class of its internal headers. Hence C++,
 // compiled against the very sources that are linked: a door that has moved is an error when this is built, not a guess.
 
-#include "ggml-backend-impl.h"
-#include "ggml-cpu.h"
-#include "ggml-cpu-impl.h"
+#include "extra.h"
+
 #include "repack.h"
-#include "traits.h"
 
-extern "C" {
-// `Share` in share.rs.
-struct syrinx_share {
-    int               thread;
-    int               threads;
-    void *            work;
-    size_t            work_bytes;
-    ggml_threadpool * pool;
-};
-
-// False where it is ggml's to compute, alike for all threads of an operation.
-typedef bool (*syrinx_kernel)(const syrinx_share *, const ggml_tensor *);
-}
+using syrinx::Kernel;
 
 namespace {
-
-struct Kernel : ggml::cpu::tensor_traits {
-    syrinx_kernel run;
-
-    explicit Kernel(syrinx_kernel run) : run(run) {}
-
-    // What ggml plans for its own way holds the rounded activations too, and that way stands in where ours declines: so the plan
-    // stays ggml's, and `Share::work` in share.rs looks whether there is room.
-    bool work_size(int, const ggml_tensor *, size_t &) override { return false; }
-
-    bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
-        if (params->use_ref) {
-            return false;
-        }
-        const syrinx_share share = { params->ith, params->nth, params->wdata, params->wsize, params->threadpool };
-        return run(&share, op);
-    }
-};
 
 struct Extra : ggml::cpu::extra_buffer_type {
     Kernel q4_k, q6_k, attention;
@@ -84,24 +52,14 @@ size_t alignment(ggml_backend_buffer_type_t) { return 32; }
 
 extern "C" {
 
-// Before ggml's own extra types, of which the first that computes an operation has it. To be called once, while no graph is
-// computed.
+// To be called once, while no graph is computed.
 void syrinx_extra_register(syrinx_kernel q4_k, syrinx_kernel q6_k, syrinx_kernel attention) {
     static ggml_backend_buffer_type type = {};
     type.iface.get_name      = name;
     type.iface.alloc_buffer  = alloc;
     type.iface.get_alignment = alignment;
-    type.device              = ggml_backend_reg_dev_get(ggml_backend_cpu_reg(), 0);
-    type.context             = new Extra(q4_k, q6_k, attention);  // for good, as ggml keeps it
-    auto & types = ggml_backend_cpu_get_extra_buffer_types();
-    types.insert(types.begin(), &type);
+    syrinx::enter(type, new Extra(q4_k, q6_k, attention));
 }
-
-void syrinx_extra_barrier(ggml_threadpool * pool) { ggml_barrier(pool); }
-
-void syrinx_extra_set_chunk(ggml_threadpool * pool, int chunk) { ggml_threadpool_chunk_set(pool, chunk); }
-
-int syrinx_extra_next_chunk(ggml_threadpool * pool) { return ggml_threadpool_chunk_add(pool, 1); }
 
 // Four rows of `len` activations, one behind the other, to `block_q8_Kx4`.
 void syrinx_extra_round_four(const float * x, void * to, int64_t len) { ggml_quantize_mat_q8_K_4x8(x, to, len); }

@@ -28,7 +28,7 @@ struct Q4;
 /// `sum + w · xᵀ` for two rows and two columns of eight bytes: `[row][column]`. (The intrinsic is not stable.)
 #[inline]
 #[target_feature(enable = "neon,i8mm")]
-fn multiply(sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
+pub(super) fn multiply(sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
     let mut out = sum;
     // SAFETY: registers alone, and the instruction that this function is compiled for.
     unsafe {

@@ -12,6 +12,8 @@ mod mul_mat;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::c_void;
+
 use super::Isa;
 pub(super) use mul_mat::{q4_k, q6_k};
 
@@ -68,6 +70,20 @@ struct Q6Block {
 
 const _: () = assert!(size_of::<Activations>() == 292 && size_of::<FourActivations>() == 1168);
 const _: () = assert!(size_of::<Q4Rows>() == 1152 && size_of::<Q6Block>() == 210);
+
+unsafe extern "C" {
+    fn syrinx_extra_round_four(x: *const f32, to: *mut c_void, len: i64);
+}
+
+/// Rounds four columns of `len` activations, one behind the other, to ggml's `block_q8_Kx4`: by ggml's own function, which
+/// gives each the bits that it has alone.
+///
+/// # Safety
+/// `x` holds the columns, `len` is a multiple of 256, and `to` has room for as many blocks of 1168 bytes as a column has of 256.
+unsafe fn round_four(x: *const f32, to: *mut c_void, len: usize) {
+    // SAFETY: required of the caller.
+    unsafe { syrinx_extra_round_four(x, to, len as i64) }
+}
 
 /// A block of one or several columns of activations.
 trait Columns {

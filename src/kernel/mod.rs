@@ -8,10 +8,10 @@
 //! output value is summed in one fixed order ([`product`]), so neither the instruction set nor the number of threads or
 //! of columns in a call changes a bit of it.
 //!
-//! On x86 llama.cpp gets kernels from here as well, by way of [`extra`]: [`k_quants`] and [`attention`] stand in for ggml's
-//! own where a step of the backbone spends its time.
+//! llama.cpp gets kernels from here as well, by way of [`extra`]: `k_quants` on x86, `eights` on ARM, and [`attention`] stand in
+//! for ggml's own where a step of the backbone spends its time.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -23,7 +23,9 @@ mod bandwidth;
 mod columns;
 #[cfg(target_arch = "aarch64")]
 mod dotprod;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod eights;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod extra;
 #[cfg(target_arch = "aarch64")]
 mod i8mm;
@@ -39,7 +41,7 @@ mod pool;
 mod product;
 mod rows;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod share;
 #[cfg(test)]
 mod tests;
@@ -61,10 +63,10 @@ const GGMLS: &str = "ggml";
 /// Called once, while nothing of ggml's computes.
 #[allow(unsafe_code)]
 pub(crate) unsafe fn register() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     // SAFETY: required of the caller.
     let name = unsafe { extra::register() };
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let name = GGMLS;
     name
 }

@@ -12,7 +12,6 @@ unsafe extern "C" {
     fn syrinx_extra_barrier(pool: *mut sys::ggml_threadpool);
     fn syrinx_extra_set_chunk(pool: *mut sys::ggml_threadpool, chunk: c_int);
     fn syrinx_extra_next_chunk(pool: *mut sys::ggml_threadpool) -> c_int;
-    fn syrinx_extra_round_four(x: *const f32, to: *mut c_void, len: i64);
 }
 
 /// A thread's share of an operation, and the memory that is planned for it. `syrinx_share` in `extra.cpp`.
@@ -23,16 +22,6 @@ pub(super) struct Share {
     work: *mut c_void,
     work_bytes: usize,
     pool: *mut sys::ggml_threadpool,
-}
-
-/// Rounds four columns of `len` activations, one behind the other, to ggml's `block_q8_Kx4`: by ggml's own function, which
-/// gives each the bits that it has alone.
-///
-/// # Safety
-/// `x` holds the columns, `len` is a multiple of 256, and `to` has room for as many blocks of 1168 bytes as a column has of 256.
-pub(super) unsafe fn round_four(x: *const f32, to: *mut c_void, len: usize) {
-    // SAFETY: required of the caller.
-    unsafe { syrinx_extra_round_four(x, to, len as i64) }
 }
 
 /// Chunks of an operation for each thread: enough that one whose core is taken leaves its part to the others.

@@ -193,18 +193,19 @@ impl Reading {
                 let at = self.pushed_chars();
                 self.with_markup(|markup| markup.add_mark(at, name));
             }
-            Item::Cut => self.cut(),
+            Item::Cut => self.cut(ClauseEnd::Final),
+            Item::Phrase => self.cut(ClauseEnd::Phrase),
             Item::Break { ms } => {
-                self.cut();
+                self.cut(ClauseEnd::Final);
                 let pause = self.markup.as_mut().map(|markup| markup.pause(ms));
                 self.clauses.extend(pause.map(Arc::new));
             }
             Item::Prosody(prosody) => {
-                self.cut();
+                self.cut(ClauseEnd::Final);
                 self.with_markup(|markup| markup.prosody = prosody);
             }
             Item::Language(speller) => {
-                self.cut();
+                self.cut(ClauseEnd::Final);
                 self.splitter.set_words(speller.clause_words());
                 self.speller = speller;
             }
@@ -216,9 +217,9 @@ impl Reading {
         self.splitter.start() + self.splitter.waiting().chars().count()
     }
 
-    /// A sentence ends here.
-    fn cut(&mut self) {
-        self.splitter.cut();
+    /// A sentence ends here, or a phrase of it.
+    fn cut(&mut self, kind: ClauseEnd) {
+        self.splitter.cut(kind);
         self.collect();
     }
 

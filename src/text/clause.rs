@@ -150,21 +150,25 @@ impl Clauses {
 
     /// The text is complete; what is left of it becomes clauses. White space at its end is a clause of its own.
     pub fn finish(&mut self) {
+        self.close(ClauseEnd::Final);
+    }
+
+    fn close(&mut self, kind: ClauseEnd) {
         if self.supply == Supply::Closed {
             return;
         }
         self.veil.finish(&mut self.text);
         self.supply = Supply::Closed;
         self.advance();
-        self.emit(self.text.len(), ClauseEnd::Final);
+        self.emit(self.text.len(), kind);
     }
 
-    /// What has arrived is complete; what comes next begins a sentence.
-    pub fn cut(&mut self) {
+    /// What has arrived is complete; what comes next begins a sentence, or goes on with one if this ends a phrase.
+    pub fn cut(&mut self, kind: ClauseEnd) {
         if self.supply == Supply::Closed {
             return;
         }
-        self.finish();
+        self.close(kind);
         self.supply = Supply::Open;
         self.veil = Veil::new();
     }

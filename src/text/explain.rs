@@ -52,7 +52,14 @@ impl Speller {
             };
             let end = places.last().map_or(0, |place: &Place| place.chars + 1);
             if !matches!(item, Item::Mark(_)) {
-                all.extend(speller.explain_text(&part, Some(&places), &known)?);
+                let mut said = speller.explain_text(&part, Some(&places), &known)?;
+                if matches!(item, Item::Phrase)
+                    && !part.trim_end().ends_with(['.', '?', '!'])
+                    && let Some(last) = said.last_mut()
+                {
+                    last.said.pop();
+                }
+                all.extend(said);
                 known.clear();
                 part.clear();
                 places.clear();
@@ -64,7 +71,7 @@ impl Speller {
                     speller = Speller::clone(&other);
                     continue;
                 }
-                Item::Cut | Item::Prosody(_) | Item::Text(..) | Item::Phones(..) => continue,
+                Item::Cut | Item::Phrase | Item::Prosody(_) | Item::Text(..) | Item::Phones(..) => continue,
             };
             all.push(Said { said: String::new(), chars: end..end, by, phones: String::new() });
         }

@@ -181,8 +181,9 @@ impl Speller {
             (Some(normaliser), ClauseEnd::Sentence | ClauseEnd::Final) => normaliser.speak(text),
         };
         if let Some(normaliser) = &self.normaliser {
-            spoken = normaliser.respell(spoken);
+            spoken = normaliser.respell(spoken, |sound| self.says_phones_of(sound));
         }
+        let heteronyms = self.heteronyms(&spoken.text);
         if let Some(respelled) = &respelled {
             spoken = spoken.seen_through(respelled);
         }
@@ -191,9 +192,23 @@ impl Speller {
             spoken.text.make_ascii_lowercase();
         }
         match &self.pronunciation {
-            Some(pronunciation) => pronunciation.put(spoken, &sounds, self.own_words()),
+            Some(pronunciation) => pronunciation.put(spoken, &sounds, &heteronyms, self.own_words()),
             None => spoken,
         }
+    }
+
+    /// Words of a reading whose phones go by their neighbours.
+    fn heteronyms(&self, said: &str) -> Vec<(Range<usize>, &Phones)> {
+        let Some(normaliser) = self.normaliser.as_ref().filter(|_| self.reads_phones()) else { return Vec::new() };
+        let known = normaliser.heteronyms(said).into_iter().filter(|(_, sound)| self.says_phones_of(sound));
+        known.filter_map(|(bytes, sound)| Some((bytes, sound.phones.as_ref()?))).collect()
+    }
+
+    /// Phones of an accent go in where the language names its region: the voice may have another.
+    fn says_phones_of(&self, sound: &Sound) -> bool {
+        let here = |region: &String| self.language.split('-').nth(1) == Some(region);
+        let readable = |phones| self.pronunciation.as_ref().is_some_and(|of_pack| of_pack.read(phones).is_ok());
+        sound.region.as_ref().is_none_or(here) && sound.phones.as_ref().is_some_and(readable)
     }
 
     /// The phones that the pack's lexicon has for the words of a reading; empty if it lacks one of them.

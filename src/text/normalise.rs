@@ -217,9 +217,10 @@ impl Normaliser {
         words
     }
 
-    /// A reading with words in place of those that sound otherwise than they are spelled here: "red" for "read".
-    pub fn respell(&self, spoken: Spoken) -> Spoken {
-        self.rules.heteronyms.respell(spoken)
+    /// A reading with words in place of those that sound otherwise than they are spelled here: "red" for "read"; but for some
+    /// sounds.
+    pub fn respell(&self, spoken: Spoken, but: impl Fn(&Sound) -> bool) -> Spoken {
+        self.rules.heteronyms.respell(spoken, but)
     }
 
     /// Words of a reading whose sound goes by their neighbours: byte ranges and sounds.

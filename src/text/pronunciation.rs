@@ -99,8 +99,15 @@ impl Pronunciation {
         Ok(())
     }
 
-    /// A reading with phones for letters: of the source's characters in `sounds`, and elsewhere of the pack's `words`.
-    pub(super) fn put(&self, spoken: Spoken, sounds: &[(Range<usize>, &Phones)], words: Option<&Words>) -> Spoken {
+    /// A reading with phones for letters: of the source's characters in `sounds`, then of its own bytes in `heteronyms`, and
+    /// elsewhere of the pack's `words`.
+    pub(super) fn put(
+        &self,
+        spoken: Spoken,
+        sounds: &[(Range<usize>, &Phones)],
+        heteronyms: &[(Range<usize>, &Phones)],
+        words: Option<&Words>,
+    ) -> Spoken {
         let mut parts: Vec<(Range<usize>, String)> = Vec::new();
         let map = spoken.source.get(..spoken.text.len()).unwrap_or_default();
         for (chars, phones) in sounds {
@@ -113,10 +120,16 @@ impl Pronunciation {
             }
         }
         parts.sort_by_key(|(bytes, _)| bytes.start);
-        let free = |bytes: &Range<usize>| {
+        let free_of = |parts: &[(Range<usize>, String)], bytes: &Range<usize>| {
             let next = parts.partition_point(|(part, _)| part.end <= bytes.start);
             parts.get(next).is_none_or(|(part, _)| part.start >= bytes.end)
         };
+        let known = heteronyms.iter().filter(|(bytes, _)| free_of(&parts, bytes));
+        let known: Vec<_> =
+            known.filter_map(|(bytes, phones)| Some((bytes.clone(), self.read(phones).ok()?))).collect();
+        parts.extend(known);
+        parts.sort_by_key(|(bytes, _)| bytes.start);
+        let free = |bytes: &Range<usize>| free_of(&parts, bytes);
         let of_pack = |(bytes, word): (Range<usize>, &str)| {
             let phones = words?.phones(word)?;
             free(&bytes).then(|| Some((bytes, self.read(&phones).ok()?)))?

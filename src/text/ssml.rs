@@ -36,6 +36,8 @@ pub(crate) enum Item {
     Text(String, Vec<Place>),
     /// A paragraph or sentence begins or ends.
     Cut,
+    /// A pause within a sentence follows, or what is said otherwise.
+    Phrase,
     /// Silence.
     Break {
         ms: u32,
@@ -198,7 +200,8 @@ impl Document {
 
     fn around(&mut self) -> element::Around<'_> {
         let prosody = self.open.iter().rev().find_map(Element::prosody).unwrap_or_default();
-        element::Around { prosody, speller: &mut self.speller, warned: &mut self.warned }
+        let warned = (self.mode == Ssml::Lenient).then_some(&mut self.warned);
+        element::Around { prosody, speller: &mut self.speller, warned }
     }
 
     fn end(&mut self, name: &str, out: &mut Vec<Item>) -> Result<()> {
@@ -244,6 +247,15 @@ impl Document {
             }
             Element::Speak { language } | Element::Lang { language } => self.leave_language(language, out),
             Element::Prosody(_) => out.push(Item::Prosody(self.around().prosody)),
+            Element::Emphasis { prosody, pause_ms } => {
+                let around = self.around().prosody;
+                if prosody != around {
+                    out.extend([Item::Phrase, Item::Prosody(around)]);
+                    if pause_ms > 0 {
+                        out.push(Item::Break { ms: pause_ms });
+                    }
+                }
+            }
             Element::Plain(_) | Element::Hidden(_) | Element::SayAs { .. } | Element::Phoneme { .. } => {}
         }
     }

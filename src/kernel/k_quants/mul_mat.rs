@@ -5,8 +5,8 @@ use std::ffi::c_void;
 
 use llama_cpp_sys_2::{GGML_TYPE_F32, ggml_tensor};
 
-use super::super::share::{Share, round_four};
-use super::{Activations, BLOCK, FourActivations, Kernels, Q4Rows, Q6Block, ROWS, avx2};
+use super::super::share::Share;
+use super::{Activations, BLOCK, FourActivations, Kernels, Q4Rows, Q6Block, ROWS, avx2, round_four};
 
 /// Rows of Q6_K in a unit of work.
 const TILE: usize = 16;

@@ -5,7 +5,6 @@ use std::ffi::{c_int, c_void};
 use proptest::prelude::*;
 
 use super::*;
-use crate::kernel::share::round_four;
 use crate::kernel::tests::bits;
 
 mod graph;

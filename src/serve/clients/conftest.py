@@ -25,9 +25,9 @@ class Service(NamedTuple):
 
 
 @contextlib.contextmanager
-def running(*more):
+def running(*more, at="tcp://127.0.0.1:0"):
     program = os.environ.get("SYRINX_SERVE", ROOT / "target/release/syrinx-serve")
-    where = ["--listen", "127.0.0.1:0", "--wyoming", "tcp://127.0.0.1:0", "--pack", ROOT / "models/wren-en"]
+    where = ["--listen", "127.0.0.1:0", "--wyoming", at, "--pack", ROOT / "models/wren-en"]
     command = [program, *where, "--speakers", "1", "--queue", "0", *more]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wyoming = None

@@ -47,9 +47,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What is done for every request: who asks, what came of it.
+/// What is done for every request: who asks, and from where.
 async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let endpoint = endpoint(request.uri().path());
     let origin = request.headers().get(header::ORIGIN).cloned();
     let preflight = request.method() == Method::OPTIONS;
     let mut response = match guard::check(&shared, request.uri().path(), request.headers(), preflight) {
@@ -63,8 +62,33 @@ async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next)
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type"));
     }
-    shared.metrics.request(endpoint, response.status().as_u16());
     response
+}
+
+/// As nginx counts a client that did not wait for its answer.
+const GONE: u16 = 499;
+
+/// One request, counted when it is over: answered, or dropped with its connection.
+pub struct Counted {
+    shared: Arc<Shared>,
+    endpoint: &'static str,
+    code: u16,
+}
+
+impl Counted {
+    pub fn new(shared: &Arc<Shared>, path: &str) -> Self {
+        Self { shared: shared.clone(), endpoint: endpoint(path), code: GONE }
+    }
+
+    pub fn answered(mut self, code: StatusCode) {
+        self.code = code.as_u16();
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.shared.metrics.request(self.endpoint, self.code);
+    }
 }
 
 /// A path as a label: one of ours, so that nobody outside makes labels.
@@ -108,7 +132,8 @@ pub fn request_id(headers: &HeaderMap) -> HeaderValue {
 async fn spoken(shared: &Arc<Shared>, headers: &HeaderMap, body: Body) -> Result<Response, Refusal> {
     let since = Instant::now();
     let body = whole_body(shared, headers, body).await?;
-    let allowed = Allowed { max_input: shared.arguments.max_input, strict: shared.arguments.strict };
+    let arguments = &shared.arguments;
+    let allowed = Allowed { max_input: arguments.max_input, strict: arguments.strict, mp3: !arguments.no_mp3 };
     let asked = read(&body, shared.model.info(), allowed)?;
     let form = asked.form;
     let sound = speaking::begin(shared, asked, since).await?;
@@ -121,7 +146,7 @@ async fn spoken(shared: &Arc<Shared>, headers: &HeaderMap, body: Body) -> Result
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
-    headers.insert("x-sample-rate", HeaderValue::from(shared.model.info().sample_rate_hz));
+    headers.insert("x-sample-rate", HeaderValue::from(form.rate_hz.unwrap_or(shared.model.info().sample_rate_hz)));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     if form.events {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -64,6 +64,9 @@ pub struct Arguments {
     /// Let everybody who reaches its address speak over Wyoming, which has no key.
     #[arg(long)]
     pub wyoming_open: bool,
+    /// Publish Wyoming's address on the local network by this name, so that Home Assistant finds it.
+    #[arg(long, value_name = "NAME", requires = "wyoming")]
+    pub zeroconf: Option<String>,
     /// A file whose first line clients must send as `Authorization: Bearer …`.
     #[arg(long, value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
@@ -97,7 +100,10 @@ pub struct Arguments {
     /// Seconds for a request's header, for its body, and for a client that takes nothing.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub patience: u64,
-    /// Refuse what this build cannot do (mp3, other names of models and voices) instead of answering as near as it can.
+    /// Make no mp3, whether the system has an encoder of it (libmp3lame0) or not.
+    #[arg(long)]
+    pub no_mp3: bool,
+    /// Refuse what this build cannot do (mp3 without an encoder, other names of models and voices) instead of answering as near as it can.
     #[arg(long)]
     pub strict: bool,
     /// Refuse a pack whose licence forbids commercial use.
@@ -119,14 +125,27 @@ impl Arguments {
 
     /// Errors: it would listen to everybody.
     pub fn check(&self, has_key: bool) -> Result<(), String> {
-        if self.unix.is_none() && !self.listen.ip().is_loopback() && !has_key {
-            return Err(format!(
-                "{} is reached from outside: give --api-key-file, or listen on 127.0.0.1",
-                self.listen
-            ));
+        let http = self.unix.is_none().then_some(self.listen);
+        let wyoming = match self.wyoming {
+            Some(Address::Tcp(address)) => Some(address),
+            _ => None,
+        };
+        self.check_open(http, wyoming, has_key)
+    }
+
+    /// The same, of the addresses that are listened on. Errors: as [`Arguments::check`].
+    pub fn check_open(
+        &self,
+        http: Option<SocketAddr>,
+        wyoming: Option<SocketAddr>,
+        has_key: bool,
+    ) -> Result<(), String> {
+        let outside = |address: Option<SocketAddr>| address.filter(|address| !address.ip().is_loopback());
+        if let Some(address) = outside(http).filter(|_| !has_key) {
+            return Err(format!("{address} is reached from outside: give --api-key-file, or listen on 127.0.0.1"));
         }
-        match &self.wyoming {
-            Some(Address::Tcp(address)) if !address.ip().is_loopback() && !self.wyoming_open => Err(format!(
+        match outside(wyoming) {
+            Some(address) if !self.wyoming_open => Err(format!(
                 "tcp://{address} is reached from outside, and Wyoming has no key: give --wyoming-open, or 127.0.0.1"
             )),
             _ => Ok(()),

@@ -1,22 +1,25 @@
 //! Connections. In: what is to be listened on. Out: each connection with its limits, until the service is told to end: then
 //! what is running is finished, and nothing new begins.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use listenfd::ListenFd;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::Shared;
-use crate::answer::router;
+use crate::answer::{Counted, router};
 use crate::arguments::Address;
+use crate::listener::{Connection, Listener};
+use crate::told;
 
 /// For what is running when the service is told to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -30,16 +33,23 @@ pub async fn serve(shared: Arc<Shared>, end: watch::Sender<bool>) -> Result<(), 
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
     let most = shared.arguments.max_connections;
     let places = &shared.places;
-    let over_wyoming = speak_wyoming(shared.clone());
-    let over_http =
-        accept(shared.arguments.http(), places.clone(), "http", |connection| http(shared.clone(), connection));
+    let (for_http, for_wyoming) = listeners(&shared).await?;
+    let published = match (&shared.arguments.zeroconf, for_wyoming.as_ref().and_then(Listener::address)) {
+        (Some(name), Some(address)) => Some(told::publish(name, address)?),
+        (Some(_), None) => return Err("--zeroconf publishes an address of Wyoming: give --wyoming tcp://…".to_owned()),
+        (None, _) => None,
+    };
+    let over_wyoming = speak_wyoming(shared.clone(), for_wyoming);
+    let over_http = accept(for_http, places.clone(), |connection| http(shared.clone(), connection));
     tokio::select! {
-        biased; // who asks for both waits for the line of the second
         outcome = over_wyoming => return outcome,
         outcome = over_http => return outcome,
         _ = term.recv() => {}
         _ = int.recv() => {}
+        () = told::systemd() => {}
     }
+    drop(published);
+    told::ending();
     log::info!("ending: what is running is finished first");
     let _ = end.send(true); // nobody listens where there is no connection
     let all = u32::try_from(most).unwrap_or(u32::MAX);
@@ -49,15 +59,33 @@ pub async fn serve(shared: Arc<Shared>, end: watch::Sender<bool>) -> Result<(), 
     Ok(())
 }
 
-/// A listener that is bound, and what is done with who comes.
+/// For HTTP, and for Wyoming where it has a socket: systemd's, or bound here. Errors: a line for a person.
+async fn listeners(shared: &Shared) -> Result<(Listener, Option<Listener>), String> {
+    let (arguments, mut handed) = (&shared.arguments, ListenFd::from_env());
+    let over_http = match Listener::handed(&mut handed, 0)? {
+        Some(listener) => listener,
+        None => Listener::bind(&arguments.http()).await?,
+    };
+    let over_wyoming = match (Listener::handed(&mut handed, 1)?, &arguments.wyoming) {
+        (Some(listener), _) => Some(listener),
+        (None, None | Some(Address::Stdio)) => None,
+        (None, Some(at)) => Some(Listener::bind(at).await?),
+    };
+    if let Some(listener) = &over_wyoming {
+        log::info!("listening on {}", listener.name("tcp"));
+    }
+    let (http, wyoming) = (over_http.address(), over_wyoming.as_ref().and_then(Listener::address));
+    arguments.check_open(http, wyoming, shared.key.is_some())?;
+    log::info!("listening on {}", over_http.name("http")); // the last line: who waits for it may connect to both
+    Ok((over_http, over_wyoming))
+}
+
+/// What is done with who comes.
 async fn accept<F: Future<Output = ()> + Send + 'static>(
-    at: Address,
+    listener: Listener,
     places: Arc<Semaphore>,
-    scheme: &str,
     talk: impl Fn(Box<dyn Connection>) -> F,
 ) -> Result<(), String> {
-    let listener = Listener::bind(&at).await.map_err(|e| format!("cannot listen on {at}: {e}"))?;
-    log::info!("listening on {}", listener.name(scheme).map_err(|e| e.to_string())?);
     loop {
         let place = places.clone().acquire_owned().await.map_err(|e| e.to_string())?;
         match listener.accept().await {
@@ -76,69 +104,25 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     }
 }
 
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
-}
-
-trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
-
-impl Listener {
-    async fn bind(at: &Address) -> io::Result<Self> {
-        match at {
-            Address::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
-            Address::Unix(path) => {
-                if is_socket(path) {
-                    let _ = std::fs::remove_file(path); // what it cannot remove it cannot bind either
-                }
-                Ok(Self::Unix(UnixListener::bind(path)?, path.clone()))
-            }
-            Address::Stdio => Err(io::Error::other("it is one connection")),
-        }
-    }
-
-    fn name(&self, scheme: &str) -> io::Result<String> {
-        Ok(match self {
-            Self::Tcp(listener) => format!("{scheme}://{}", listener.local_addr()?),
-            Self::Unix(_, path) => path.display().to_string(),
-        })
-    }
-
-    async fn accept(&self) -> io::Result<Box<dyn Connection>> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                let _ = stream.set_nodelay(true); // a frame is sent as it is made; without this, a little later
-                Ok(Box::new(stream))
-            }
-            Self::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
-        }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
-            let _ = std::fs::remove_file(path); // the next start removes what this one cannot
-        }
-    }
-}
-
 /// Waits until the service is told to end.
 async fn ended(mut ends: watch::Receiver<bool>) {
     let _ = ends.wait_for(|ends| *ends).await; // or nobody is left to tell
 }
 
-/// One that a service before has left behind.
-fn is_socket(path: &std::path::Path) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket())
-}
-
 async fn http(shared: Arc<Shared>, connection: Box<dyn Connection>) {
-    let service = TowerToHyperService::new(router(shared.clone()));
+    let router = TowerToHyperService::new(router(shared.clone()));
+    let service = service_fn(|request: Request<Incoming>| {
+        // From here on, not from its first poll, which a client that goes at once does not wait for.
+        let counted = Counted::new(&shared, request.uri().path());
+        let answer = router.call(request);
+        async move {
+            let answer = answer.await;
+            if let Ok(answer) = &answer {
+                counted.answered(answer.status());
+            }
+            answer
+        }
+    });
     let mut http = http1::Builder::new();
     // A header that does not come in time ends the connection: also one that nobody asks anything of any more.
     http.timer(TokioTimer::new()).header_read_timeout(shared.arguments.patience());
@@ -168,15 +152,15 @@ async fn wyoming(
 }
 
 /// Wyoming, wherever it is spoken; never over where it is not.
-async fn speak_wyoming(shared: Arc<Shared>) -> Result<(), String> {
-    match shared.arguments.wyoming.clone() {
-        None => std::future::pending().await,
-        Some(Address::Stdio) => {
+async fn speak_wyoming(shared: Arc<Shared>, listener: Option<Listener>) -> Result<(), String> {
+    match listener {
+        None if shared.arguments.wyoming == Some(Address::Stdio) => {
             wyoming(shared, tokio::io::stdin(), tokio::io::stdout()).await;
             Ok(())
         }
-        Some(at) => {
-            accept(at, shared.places.clone(), "tcp", |connection| {
+        None => std::future::pending().await,
+        Some(listener) => {
+            accept(listener, shared.places.clone(), |connection| {
                 let (from, to) = tokio::io::split(connection);
                 wyoming(shared.clone(), from, to)
             })

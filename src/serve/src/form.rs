@@ -5,7 +5,12 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use syrinx::Word;
 
+use crate::encode;
 use crate::refusal::Refusal;
+use crate::request::Allowed;
+
+/// Of telephones, of speech, of discs and of what plays them.
+const RATES_HZ: [u32; 6] = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000];
 
 /// What the samples are wrapped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub enum Wrap {
     Flac,
     /// Opus in Ogg, in a tenth of the bytes.
     Opus,
+    /// MP3, where the system has an encoder of it.
+    Mp3,
 }
 
 impl Wrap {
@@ -30,6 +37,7 @@ impl Wrap {
             Self::Wav => "wav",
             Self::Flac => "flac",
             Self::Opus => "opus",
+            Self::Mp3 => "mp3",
         }
     }
 }
@@ -46,6 +54,8 @@ pub enum Dialect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
     pub wrap: Wrap,
+    /// Another rate than the pack's own.
+    pub rate_hz: Option<u32>,
     pub dialect: Dialect,
     /// As server-sent events with base64 in them.
     pub events: bool,
@@ -60,7 +70,8 @@ pub struct Form {
 impl Form {
     /// Samples one after another, as they are made.
     pub fn samples(wrap: Wrap) -> Self {
-        Self { wrap, dialect: Dialect::OpenAi, events: false, whole: false, instead: false, words: false }
+        let rate_hz = None;
+        Self { wrap, rate_hz, dialect: Dialect::OpenAi, events: false, whole: false, instead: false, words: false }
     }
 
     /// Errors: 400 for a form that there is not.
@@ -69,15 +80,16 @@ impl Form {
         stream: Option<&str>,
         whole: bool,
         words: bool,
-        strict: bool,
+        allowed: Allowed,
     ) -> Result<Self, Refusal> {
         let (wrap, instead) = match format {
             Some("pcm") => (Wrap::Pcm, false),
             Some("wav") => (Wrap::Wav, false),
             Some("flac") => (Wrap::Flac, false),
             Some("opus") => (Wrap::Opus, false),
+            None | Some("mp3") if allowed.mp3 && encode::has_mp3() => (Wrap::Mp3, false),
             // Clients that want mp3, or do not say what they want, go by the type that the answer names.
-            None | Some("mp3") if !strict => (Wrap::Wav, true),
+            None | Some("mp3") if !allowed.strict => (Wrap::Wav, true),
             other => {
                 let other = other.unwrap_or("mp3");
                 let message = format!("response_format {other} is not supported: choose wav, flac, opus or pcm");
@@ -94,15 +106,26 @@ impl Form {
         };
         // Events cannot say that another form is in them than was asked for: the sound comes by itself then, with its type.
         let events = events && !(instead && format == Some("mp3"));
-        let dialect = Dialect::OpenAi;
-        Ok(Self { wrap, dialect, events, whole: whole && !events, instead, words: words && events })
+        let (dialect, rate_hz) = (Dialect::OpenAi, None);
+        Ok(Self { wrap, rate_hz, dialect, events, whole: whole && !events, instead, words: words && events })
     }
 
     /// For Mistral's clients, as events or at once. Errors: as [`Form::asked`].
-    pub fn mistral(format: Option<&str>, events: bool, strict: bool) -> Result<Self, Refusal> {
-        let form = Self::asked(format, events.then_some("sse"), true, false, strict)?;
+    pub fn mistral(format: Option<&str>, events: bool, allowed: Allowed) -> Result<Self, Refusal> {
+        let form = Self::asked(format, events.then_some("sse"), true, false, allowed)?;
         let wrap = if form.wrap == Wrap::Pcm { Wrap::Float } else { form.wrap };
         Ok(Self { wrap, events, whole: !events, dialect: Dialect::Mistral, ..form })
+    }
+
+    /// At this rate, if one is named. Errors: one that nobody plays.
+    pub fn at_rate(self, rate_hz: Option<u64>) -> Result<Self, Refusal> {
+        let Some(rate) = rate_hz else { return Ok(self) };
+        let known = u32::try_from(rate).ok().filter(|rate| RATES_HZ.contains(rate));
+        let rate_hz = known.ok_or_else(|| {
+            let message = format!("sample_rate {rate} is not supported: choose one of {RATES_HZ:?}");
+            Refusal::of_field("sample_rate", "unsupported_sample_rate", message)
+        })?;
+        Ok(Self { rate_hz: Some(rate_hz), ..self })
     }
 
     pub fn content_type(self) -> &'static str {
@@ -113,6 +136,7 @@ impl Form {
             (false, Wrap::Wav) => "audio/wav",
             (false, Wrap::Flac) => "audio/flac",
             (false, Wrap::Opus) => "audio/ogg; codecs=opus",
+            (false, Wrap::Mp3) => "audio/mpeg",
         }
     }
 

@@ -126,7 +126,12 @@ impl Metrics {
                 (format!("requests_total{{endpoint=\"{endpoint}\",code=\"{code}\"}}"), count as f64)
             })
             .collect();
-        put("requests_total", "counter", "Requests answered.", &requests);
+        put(
+            "requests_total",
+            "counter",
+            "Requests by the code of their answer; 499 where the client did not wait for one.",
+            &requests,
+        );
         let running = self.running.0.load(Ordering::Relaxed) as f64;
         put("requests_running", "gauge", "Speeches in the making.", &one("requests_running", running));
         put(

@@ -24,6 +24,7 @@ struct Fields {
     stream_format: Option<Value>,
     stream: Option<Value>,
     seed: Option<Value>,
+    sample_rate: Option<Value>,
     word_timestamps: Option<Value>,
     voice_id: Option<Value>,
     ref_audio: Option<Value>,
@@ -44,6 +45,8 @@ pub struct Asked {
 pub struct Allowed {
     pub max_input: usize,
     pub strict: bool,
+    /// mp3 is made where the system has an encoder of it.
+    pub mp3: bool,
 }
 
 fn text(name: &'static str, value: Option<Value>) -> Result<Option<String>, Refusal> {
@@ -51,6 +54,15 @@ fn text(name: &'static str, value: Option<Value>) -> Result<Option<String>, Refu
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(Refusal::of_field(name, "invalid_type", format!("{name} is to be a string"))),
+    }
+}
+
+fn whole_number(name: &'static str, value: Option<Value>) -> Result<Option<u64>, Refusal> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => Ok(Some(value.as_u64().ok_or_else(|| {
+            Refusal::of_field(name, "invalid_type", format!("{name} is to be a whole number, not below zero"))
+        })?)),
     }
 }
 
@@ -82,23 +94,17 @@ pub fn read(body: &[u8], info: &ModelInfo, allowed: Allowed) -> Result<Asked, Re
     }
     let mistral = fields.voice_id.is_some();
     let voice = voice(fields.voice_id.or(fields.voice), info, allowed.strict)?;
-    let seed = match fields.seed {
-        None | Some(Value::Null) => None,
-        Some(seed) => Some(seed.as_u64().ok_or_else(|| {
-            Refusal::of_field("seed", "invalid_type", "seed is to be a whole number, not below zero")
-        })?),
-    };
+    let (seed, rate_hz) = (whole_number("seed", fields.seed)?, whole_number("sample_rate", fields.sample_rate)?);
     let stream = fields.stream.as_ref().and_then(Value::as_bool);
     let (format, stream_format) =
         (text("response_format", fields.response_format)?, text("stream_format", fields.stream_format)?);
     let words = fields.word_timestamps == Some(Value::Bool(true));
     let form = match mistral {
-        true => Form::mistral(format.as_deref(), stream == Some(true), allowed.strict)?,
-        false => {
-            Form::asked(format.as_deref(), stream_format.as_deref(), stream == Some(false), words, allowed.strict)?
-        }
+        true => Form::mistral(format.as_deref(), stream == Some(true), allowed)?,
+        false => Form::asked(format.as_deref(), stream_format.as_deref(), stream == Some(false), words, allowed)?,
     };
     let options = SpeakOptions::default().voice(voice).seed(seed).speed(speed);
+    let form = form.at_rate(rate_hz)?;
     Ok(Asked { text: Text::Whole(input), options, form, words: None })
 }
 

@@ -163,7 +163,7 @@ pub async fn begin(shared: &Arc<Shared>, asked: Asked, since: Instant) -> Result
             Text::Whole(text) => (Some(text), None),
             Text::Pieces(pieces) => (None, Some(pieces)),
         };
-        Work { shared: &shared, form, pieces, words, characters: 0, to, since, runtime, ended }
+        Work { shared: &shared, form, pieces, words, characters: 0, to, since, lasts: None, runtime, ended }
             .run(turn, text, &options, tell);
     });
     let canceller = told.await.map_err(|_| broken())??;
@@ -199,6 +199,8 @@ struct Work<'a> {
     characters: usize,
     to: mpsc::Sender<Result<Bytes, Broken>>,
     since: Instant,
+    /// Until when what was made lasts, for somebody who plays it from its first block on.
+    lasts: Option<Instant>,
     runtime: Handle,
     ended: Arc<AtomicBool>,
 }
@@ -221,7 +223,8 @@ impl Work<'_> {
             (Some(session), None) => session.speech(options).map_err(Refusal::from),
             (None, _) => Err(broken()),
         };
-        let encoder = Encoder::new(self.form.wrap, self.shared.model.info().sample_rate_hz);
+        let own_hz = self.shared.model.info().sample_rate_hz;
+        let encoder = Encoder::new(self.form.wrap, own_hz, self.form.rate_hz.unwrap_or(own_hz));
         let (speech, encoder) = match speech.and_then(|speech| Ok((speech, encoder?))) {
             Ok(both) => both,
             Err(refusal) => return drop(tell.send(Err(refusal))), // or nobody waits for it any more
@@ -255,7 +258,10 @@ impl Work<'_> {
                         self.shared.metrics.first_sound(self.since.elapsed());
                     }
                     let rate_hz = f64::from(self.shared.model.info().sample_rate_hz);
-                    self.shared.metrics.block(block.samples as f64 / rate_hz, started.elapsed());
+                    let length = block.samples as f64 / rate_hz;
+                    self.shared.metrics.block(length, started.elapsed());
+                    let now = Instant::now();
+                    self.lasts = Some(self.lasts.map_or(now, |lasts| lasts.max(now)) + Duration::from_secs_f64(length));
                     self.tell_words(speech);
                     return Some(Ok(block.samples));
                 }
@@ -324,7 +330,7 @@ impl Work<'_> {
     fn stream(&mut self, mut speech: Speech, mut encoder: Encoder) -> Result<(), Left> {
         let form = self.form;
         let mut pcm = vec![0.0; speech.samples_per_block()];
-        let Ok(head) = encoded(encoder.head(None)) else { return self.break_off(form) };
+        let Ok(head) = encoded(encoder.head(false)) else { return self.break_off(form) };
         let mut head = Some(head).filter(|head| !head.is_empty());
         while let Some(block) = self.block(&mut speech, &mut pcm) {
             let sound = block.and_then(|samples| encoded(encoder.block(&pcm[..samples])));
@@ -339,7 +345,8 @@ impl Work<'_> {
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let Ok(end) = encoded(encoder.end()) else { return self.break_off(form) };
+        let ends = encoder.rest().and_then(|rest| Ok([rest, encoder.end()?].concat()));
+        let Ok(end) = encoded(ends) else { return self.break_off(form) };
         let mut tail = form.packed(end);
         tail.extend(self.events_of_words(&mut speech));
         tail.extend(form.tail(self.characters, speech.summary().frames));
@@ -350,19 +357,17 @@ impl Work<'_> {
     fn whole(&mut self, mut speech: Speech, mut encoder: Encoder) -> Result<(), Left> {
         let mut pcm = vec![0.0; speech.samples_per_block()];
         let mut body = Vec::new();
-        let mut samples = 0;
         while let Some(block) = self.block(&mut speech, &mut pcm) {
             let Ok(count) = block else { return self.send(Err(Broken)) };
             let Ok(sound) = encoded(encoder.block(&pcm[..count])) else { return self.send(Err(Broken)) };
-            samples += count;
             body.extend(sound);
         }
         if speech.canceller().is_cancelled() {
             return Err(self.left(Why::Disconnect));
         }
-        let ends = encoded(encoder.head(Some(samples)).and_then(|head| Ok((head, encoder.end()?))));
-        let Ok((head, end)) = ends else { return self.send(Err(Broken)) };
-        self.send(Ok(self.form.sealed([head, body, end].concat()).into()))
+        let ends = encoder.rest().and_then(|rest| Ok((encoder.head(true)?, rest, encoder.end()?)));
+        let Ok((head, rest, end)) = encoded(ends) else { return self.send(Err(Broken)) };
+        self.send(Ok(self.form.sealed([head, body, rest, end].concat()).into()))
     }
 
     /// Events say it; a sound is cut, since it has no other way.
@@ -378,7 +383,9 @@ impl Work<'_> {
     }
 
     fn send(&self, bytes: Result<Bytes, Broken>) -> Result<(), Left> {
-        let patience = self.shared.arguments.patience();
+        // Who plays it takes no more than it plays.
+        let playing = self.lasts.map_or(Duration::ZERO, |lasts| lasts.saturating_duration_since(Instant::now()));
+        let patience = self.shared.arguments.patience() + playing;
         match self.runtime.block_on(self.to.send_timeout(bytes, patience)) {
             Ok(()) => Ok(()),
             Err(SendTimeoutError::Closed(_)) => Err(self.left(Why::Disconnect)),

@@ -42,6 +42,35 @@ fn a_client_that_takes_nothing_costs_little_and_is_cut() {
     assert!(cut, "a speech that was cut is not taken for a whole one");
 }
 
+/// What a client's own system keeps for it, and the service's, is full after half of this.
+#[test]
+fn a_client_that_plays_what_it_gets_is_not_cut_however_long_it_takes() {
+    let service = Service::start(&["--speakers", "1", "--patience", "1"]);
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(8 << 10).unwrap();
+    let address: std::net::SocketAddr = service.address.parse().unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut stream = std::net::TcpStream::from(socket);
+    let body = long(25).replace("\"pcm\"", "\"pcm\", \"sample_rate\": 8000");
+    let head = format!(
+        "POST /v1/audio/speech HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}",
+        body.len()
+    );
+    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).unwrap();
+    let (mut heard, mut bytes, began) = (0, [0; 1600], Instant::now());
+    loop {
+        let read = stream.read(&mut bytes).unwrap();
+        if read == 0 {
+            break;
+        }
+        heard += read;
+        std::thread::sleep(Duration::from_secs_f64(heard as f64 / 16_000.0).saturating_sub(began.elapsed()));
+    }
+    assert_eq!(service.metric("cancelled_total{why=\"timeout\"}"), 0.0, "cut after {:?}", began.elapsed());
+    assert!(bytes.windows(5).any(|end| end == b"0\r\n\r\n"), "the end is missing");
+    assert!(began.elapsed() > Duration::from_secs(15), "{heard} bytes are no test");
+}
+
 #[test]
 fn a_crowd_waits_as_far_as_there_is_room_and_is_told_to_come_again() {
     let service = Service::start(&["--speakers", "1", "--queue", "2"]);
@@ -57,6 +86,7 @@ fn a_crowd_waits_as_far_as_there_is_room_and_is_told_to_come_again() {
     let mut waiting = waiting.into_iter();
     drop(waiting.next()); // gone while it waits
     service.until(|service| service.metric("requests_waiting") == 1.0);
+    service.until(|service| service.metric("requests_total{endpoint=\"speech\",code=\"499\"}") == 1.0);
     let mut rest = Vec::new();
     first.read_to_end(&mut rest).unwrap();
     let mut answer = Vec::new();

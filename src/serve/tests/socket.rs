@@ -175,7 +175,7 @@ fn what_is_wrong_is_told_under_the_name_of_its_context() {
         (json!({ "context_id": 7, "transcript": "x" }), "", "context_id"),
         (json!({ "context_id": "a", "transcript": "x", "voice": { "id": "nobody" } }), "a", "nobody"),
         (json!({ "context_id": "a", "transcript": "x".repeat(5000) }), "a", "4096"),
-        (json!({ "context_id": "a", "transcript": "x", "output_format": { "sample_rate": 8000 } }), "a", "24000"),
+        (json!({ "context_id": "a", "transcript": "x", "output_format": { "sample_rate": 8001 } }), "a", "24000"),
         (json!({ "context_id": "a", "transcript": "x", "output_format": { "encoding": "mp3" } }), "a", "pcm_s16le"),
         (json!({ "context_id": "a", "transcript": "x", "language": "tlh" }), "a", "tlh"),
     ] {

@@ -44,8 +44,32 @@ fn wav_is_streamed_with_the_largest_length_and_sent_whole_with_its_own() {
     assert_eq!(whole.body[4..8], (samples.len() as u32 + 36).to_le_bytes());
     assert!(whole.body[44..] == samples);
     // What cannot be made is answered as what it is.
-    let other = service.speak(&body(", \"response_format\": \"mp3\""));
+    let other = Service::start(&["--no-mp3"]).speak(&body(", \"response_format\": \"mp3\""));
     assert_eq!((other.header("content-type"), other.header("x-syrinx-format")), (Some("audio/wav"), Some("wav")));
+}
+
+#[test]
+fn another_rate_is_the_same_sound_for_as_long() {
+    let service = Service::start(&[]);
+    // A speed at which blocks are of other lengths than what is converted at once.
+    let options = SpeakOptions::default().voice("us-male".to_owned()).speed(1.3);
+    let of = |bytes: &[u8]| -> Vec<f32> {
+        bytes.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]]))).collect()
+    };
+    let own = of(&expected(TEXT, &options));
+    for (rate_hz, more) in [(48_000, ""), (48_000, ", \"stream\": false"), (8_000, ""), (44_100, "")] {
+        let more = format!(", \"response_format\": \"wav\", \"speed\": 1.3, \"sample_rate\": {rate_hz}{more}");
+        let answer = service.speak(&body(&more));
+        assert_eq!(answer.header("x-sample-rate"), Some(rate_hz.to_string().as_str()));
+        assert_eq!(answer.body[24..28], u32::to_le_bytes(rate_hz));
+        let heard = of(&answer.body[44..]);
+        let long = own.len() * rate_hz as usize / 24_000;
+        assert!(heard.len().abs_diff(long) <= 2, "{rate_hz} Hz: {} of {long}", heard.len());
+        if rate_hz == 48_000 {
+            let off = own.iter().zip(heard.iter().step_by(2)).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+            assert!(off < 0.001 * own.iter().map(|a| a * a).sum::<f32>(), "another sound");
+        }
+    }
 }
 
 #[test]
@@ -195,6 +219,7 @@ fn what_is_wrong_is_said_by_field() {
         ("{\"input\": \"x\", \"speed\": 5}", "unsupported_speed", Some("speed")),
         ("{\"input\": \"x\", \"speed\": \"fast\"}", "invalid_type", Some("speed")),
         ("{\"input\": \"x\", \"seed\": -1}", "invalid_type", Some("seed")),
+        ("{\"input\": \"x\", \"sample_rate\": 7}", "unsupported_sample_rate", Some("sample_rate")),
     ] {
         let answer = service.speak(body);
         assert_eq!(answer.error(), (400, code.to_owned(), param.map(str::to_owned)), "{body}");
@@ -213,7 +238,7 @@ fn what_is_wrong_is_said_by_field() {
 
 #[test]
 fn a_strict_service_takes_its_own_names_alone() {
-    let service = Service::start(&["--strict"]);
+    let service = Service::start(&["--strict", "--no-mp3"]);
     let code = |body: &str| service.speak(body).error().1;
     assert_eq!(code("{\"input\": \"x\", \"model\": \"tts-1\", \"response_format\": \"wav\"}"), "unknown_model");
     assert_eq!(code("{\"input\": \"x\", \"voice\": \"alloy\", \"response_format\": \"wav\"}"), "unknown_voice");

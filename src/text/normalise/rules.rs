@@ -12,7 +12,7 @@ use super::numbers::Numbers;
 use super::pattern::{Pattern, Patterns, groups};
 use super::template::Template;
 use super::words::Words;
-use crate::text::heteronyms::Heteronyms;
+use crate::text::heteronyms::{self, Heteronyms};
 use file::{Address, Currency, File, RuleEntry, line_of};
 
 /// Patterns may refer to patterns, this deep.
@@ -252,7 +252,15 @@ impl Rules {
             .chain(file.symbols_before_figures.keys().copied())
             .filter(|c| !c.is_ascii())
             .collect();
-        let heteronyms = Heteronyms::new(file.heteronyms, file.heteronyms_pass, &file.lists);
+        let heteronyms = Heteronyms::new(heteronyms::Written {
+            entries: file.heteronyms,
+            pairs: file.noun_verbs,
+            contexts: file.noun_verb_contexts,
+            passed: file.heteronyms_pass,
+            region: file.heteronyms_region,
+            accented: file.heteronyms_accented,
+            lists: Some(&file.lists),
+        });
         Ok(Rules {
             heteronyms: heteronyms.map_err(|e| RulesError::new(0, e))?,
             clause,

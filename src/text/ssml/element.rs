@@ -22,6 +22,11 @@ pub(super) enum Element {
         language: Option<Arc<Speller>>,
     },
     Prosody(Prosody),
+    /// Said slower or faster, with a pause before and after it.
+    Emphasis {
+        prosody: Prosody,
+        pause_ms: u32,
+    },
     /// Its text is read at its end.
     SayAs {
         kind: String,
@@ -51,7 +56,8 @@ pub(super) struct Fault {
 pub(super) struct Around<'a> {
     pub prosody: Prosody,
     pub speller: &'a mut Arc<Speller>,
-    pub warned: &'a mut Vec<&'static str>,
+    /// `None` where what is not heard is an error.
+    pub warned: Option<&'a mut Vec<&'static str>>,
 }
 
 fn bad(message: impl Into<String>) -> Fault {
@@ -69,6 +75,7 @@ impl Element {
             Self::Block { name, .. } => name,
             Self::Lang { .. } => "lang",
             Self::Prosody(_) => "prosody",
+            Self::Emphasis { .. } => "emphasis",
             Self::SayAs { .. } => "say-as",
             Self::Phoneme { .. } => "phoneme",
             Self::Plain(name) | Self::Hidden(name) => name,
@@ -81,7 +88,7 @@ impl Element {
 
     pub fn prosody(&self) -> Option<Prosody> {
         match self {
-            Self::Prosody(prosody) => Some(*prosody),
+            Self::Prosody(prosody) | Self::Emphasis { prosody, .. } => Some(*prosody),
             _ => None,
         }
     }
@@ -146,7 +153,7 @@ impl Element {
             "prosody" => {
                 for other in ["pitch", "range", "contour", "duration"] {
                     if get(other).is_some_and(|value| !matches!(value, "default" | "medium" | "100%" | "+0%" | "1")) {
-                        around.warn(other);
+                        around.not_heard(other)?;
                     }
                 }
                 let mut prosody = around.prosody;
@@ -160,8 +167,16 @@ impl Element {
                 Self::Prosody(prosody)
             }
             "emphasis" => {
-                around.warn("emphasis");
-                Self::Plain(name.to_owned())
+                let (speed, pause_ms) = emphasis(get("level").unwrap_or("moderate"))?;
+                let prosody = around.prosody.and(Prosody { speed, ..Prosody::default() });
+                if prosody != around.prosody {
+                    out.push(Item::Phrase);
+                    if pause_ms > 0 {
+                        out.push(Item::Break { ms: pause_ms });
+                    }
+                    out.push(Item::Prosody(prosody));
+                }
+                Self::Emphasis { prosody, pause_ms }
             }
             "voice" => return Err(unsupported("voice: a speech has one voice: name it in its options")),
             "audio" => return Err(unsupported("audio: sound of others is not played: speak its text instead")),
@@ -183,12 +198,18 @@ impl Around<'_> {
         Ok(Some(std::mem::replace(self.speller, other)))
     }
 
-    /// Says once that something is not heard.
-    fn warn(&mut self, what: &'static str) {
-        if !self.warned.contains(&what) {
-            self.warned.push(what);
+    /// Errors, where the document is read strictly; else it is said once.
+    fn not_heard(&mut self, what: &'static str) -> Result<(), Fault> {
+        let Some(warned) = &mut self.warned else {
+            return Err(unsupported(format!(
+                "prosody: {what} is not changed, the model decides it: leave it out, or read leniently"
+            )));
+        };
+        if !warned.contains(&what) {
+            warned.push(what);
             log::warn!("SSML: {what} is not heard: the model decides");
         }
+        Ok(())
     }
 }
 
@@ -214,6 +235,17 @@ fn strength_ms(strength: &str) -> Result<u32, Fault> {
         "strong" => 700,
         "x-strong" => 1200,
         _ => return Err(bad(format!("break: \"{strength}\" is no strength: write weak, medium or strong"))),
+    })
+}
+
+/// Speed, and the pause before and after.
+fn emphasis(level: &str) -> Result<(f32, u32), Fault> {
+    Ok(match level {
+        "strong" => (0.75, 150),
+        "moderate" => (0.85, 80),
+        "none" => (1.0, 0),
+        "reduced" => (1.15, 0),
+        _ => return Err(bad(format!("emphasis: \"{level}\" is no level: write strong, moderate, none or reduced"))),
     })
 }
 

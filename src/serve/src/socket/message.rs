@@ -39,7 +39,7 @@ struct Fields {
 struct Output {
     container: Option<String>,
     encoding: Option<String>,
-    sample_rate: Option<u32>,
+    sample_rate: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,7 +91,7 @@ impl Asks {
             Value::Null => None,
             voice => known_voice(voice, info).map_err(wrong)?,
         };
-        let form = form(&fields.output_format, info).map_err(wrong)?;
+        let form = form(&fields.output_format).map_err(wrong)?;
         // A regional tag of a language that the pack speaks anyway is no other language.
         let spoken = |tag: &String| info.languages.iter().any(|own| own == tag);
         Ok(Self {
@@ -111,19 +111,16 @@ impl Asks {
     }
 }
 
-fn form(output: &Output, info: &ModelInfo) -> Result<Form, Refusal> {
+fn form(output: &Output) -> Result<Form, Refusal> {
     if !matches!(output.container.as_deref(), None | Some("raw")) {
         return Err(bad("output_format: container is raw here"));
-    }
-    if output.sample_rate.is_some_and(|rate| rate != info.sample_rate_hz) {
-        return Err(bad(&format!("output_format: sample_rate is {} here", info.sample_rate_hz)));
     }
     let wrap = match output.encoding.as_deref() {
         None | Some("pcm_s16le") => Wrap::Pcm,
         Some("pcm_f32le") => Wrap::Float,
         Some(_) => return Err(bad("output_format: encoding is pcm_s16le or pcm_f32le here")),
     };
-    Ok(Form::samples(wrap))
+    Form::samples(wrap).at_rate(output.sample_rate)
 }
 
 pub fn bad(message: &str) -> Refusal {

@@ -37,8 +37,14 @@ impl Drop for Service {
 
 impl Service {
     pub fn start(more: &[&str]) -> Self {
+        Self::start_in(more, &[])
+    }
+
+    /// With variables of its surroundings.
+    pub fn start_in(more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_syrinx-serve"));
         command.args(["--listen", "127.0.0.1:0", "--pack"]).arg(pack()).args(more).env("RUST_LOG", "info");
+        command.envs(variables.iter().copied());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut wyoming = None;

@@ -60,6 +60,14 @@ pub(super) struct File {
     /// Words that do not count as neighbours of a heteronym.
     #[serde(default)]
     pub(super) heteronyms_pass: Vec<String>,
+    /// The region whose accent their phones are of, and the parts that no other has.
+    pub(super) heteronyms_region: Option<String>,
+    #[serde(default)]
+    pub(super) heteronyms_accented: Vec<String>,
+    #[serde(default)]
+    pub(super) noun_verbs: Vec<heteronyms::Pair>,
+    #[serde(default)]
+    pub(super) noun_verb_contexts: Vec<heteronyms::Entry>,
     pub(super) clause_openers: HashSet<String>,
     pub(super) clause_ties: HashSet<String>,
     /// Lists of words that a number is said of.
