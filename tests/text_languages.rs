@@ -46,6 +46,19 @@ fn numbers_are_those_of_an_independent_package() {
 }
 
 #[test]
+fn a_number_that_ends_a_sentence_is_no_abbreviation() {
+    for (language, reader) in ALL.iter() {
+        for number in (0..=100).map(|number| number.to_string()) {
+            let cardinal = reader.say_as("cardinal", "", &number).expect("it is a number");
+            let spoken = reader.speak(&cardinal).text;
+            assert_eq!(sounds(&spoken), sounds(&cardinal), "{language} {number}: {spoken:?}");
+            let spoken = reader.speak(&format!("zz {number} zz {cardinal}.")).text;
+            assert!(sounds(&spoken).ends_with(&sounds(&cardinal)), "{language} {number}: {spoken:?}");
+        }
+    }
+}
+
+#[test]
 fn ordinals_are_those_of_an_independent_package() {
     let mut wrong = Vec::new();
     let lines = ORDERED.lines().filter(|line| !line.starts_with("# "));
