@@ -443,10 +443,9 @@ proptest! {
     fn a_figure_is_heard_whatever_stands_around_it(figure in "[0-9]{1,6}([.,:][0-9]{1,3})?", around in prop::sample::select(AROUND)) {
         let [before, after] = around;
         for (language, reader) in ALL.iter() {
-            let letters = |text: String| reader.speak(&text).text.chars().filter(|c| c.is_alphabetic()).count();
-            let with = letters(format!("ab {before}{figure}{after} ab"));
-            let without = letters(format!("ab {before}{after} ab"));
-            prop_assert!(with > without + 1, "{language}: {before}{figure}{after}");
+            // One that is lost reads as another that is.
+            let said = |figure: &str| reader.speak(&format!("ab {before}{figure}{after} ab")).text;
+            prop_assert_ne!(said(&figure), said(&format!("7{figure}")), "{}: {}{}{}", language, before, figure, after);
         }
     }
 
