@@ -75,12 +75,14 @@ def main():
         said[engine.name] = [
             engine.word(sentence, start, end, may_be[sentence[start:end].lower()]) for sentence, start, end, _ in items
         ]
-    total, words = defaultdict(Counter), defaultdict(lambda: defaultdict(Counter))
+    total, decided, words = defaultdict(Counter), defaultdict(Counter), defaultdict(lambda: defaultdict(Counter))
     for name, all_ in said.items():
-        for (sentence, start, end, right), sound in zip(items, all_):
+        for number, ((sentence, start, end, right), sound) in enumerate(zip(items, all_)):
             word = sentence[start:end].lower()
             is_right = verdict(sound, word, right)
             total[name][is_right] += 1
+            if said["ours"][number]:
+                decided[name][is_right] += 1
             words[word][name][is_right] += 1
             if name == "ours" and options.wrong == word and not is_right:
                 print(f"{sound or '(open)'} for {right}: {sentence[:start]}*{sentence[start:end]}*{sentence[end:]}")
@@ -88,7 +90,9 @@ def main():
         shares = ", ".join(f"{name} {of[True]} right {of[False]} wrong {of[None]} open" for name, of in words[word].items())
         print(f"{word}: {shares}")
     for name, of in total.items():
-        print(f"{name}: of {len(items)}: {of[True]} right ({100 * of[True] / len(items):.1f} %), {of[False]} wrong, {of[None]} open")
+        of_ours = decided[name]
+        print(f"{name}: of {len(items)}: {of[True]} right ({100 * of[True] / len(items):.1f} %), {of[False]} wrong, {of[None]} open; of the "
+              f"{of_ours.total()} that ours decides {of_ours[True]} right ({100 * of_ours[True] / max(1, of_ours.total()):.1f} %)")
 
 
 if __name__ == "__main__":
