@@ -34,7 +34,7 @@ count() { # BUILT CPU ISA STAGE
 printf 'build\tprocessor\tstage\tkernels\tinstructions\n'
 for arm in ${BUILDS:-armv8-a armv8.2-a+dotprod+fp16}; do
     export ARM="$arm"
-    work=$("$here/cargo.sh" build --release --workspace --bench work --message-format=json |
+    work=$("$here/cargo.sh" build --release --bench work --message-format=json |
         sed -n 's/.*"name":"work".*"executable":"\([^"]*\)".*/\1/p')
     [ -x "$work" ] || { echo "count: no program for $arm" >&2; exit 1; }
     cpus="cortex-a53 cortex-a76 max"

@@ -173,7 +173,10 @@ impl Attention {
                     ahead(rows[count], self.dim * 2);
                     dots(&queries, self.keys.row(key_head, position), self.dim)
                 };
-                scores[count] = products.map(|product| product * self.scale + mask.to_f32());
+                let mask = mask.to_f32();
+                for n in 0..HEADS {
+                    scores[count][n] = products[n] * self.scale + mask;
+                }
                 count += 1;
             }
             if count == 0 {
@@ -186,8 +189,9 @@ impl Attention {
                     largest[n] = largest[n].max(score[n]);
                 }
             }
-            let correction: [f32; HEADS] = std::array::from_fn(|n| exp(before[n] - largest[n]));
+            let mut correction = [0f32; HEADS];
             for n in 0..HEADS {
+                correction[n] = exp(before[n] - largest[n]);
                 sums[n] *= correction[n];
             }
             for score in scores.iter_mut() {

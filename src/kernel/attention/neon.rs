@@ -30,10 +30,9 @@ pub(super) unsafe fn dots<const N: usize>(queries: &[*const f32; N], key: *const
             }
         }
     }
-    let [low, high] = [0, 1].map(|half| {
-        let [a, b, c, d] = sums.map(|sum| sum[half]);
-        vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d))
-    });
+    let [a, b, c, d] = sums;
+    let low = vpaddq_f32(vpaddq_f32(a[0], b[0]), vpaddq_f32(c[0], d[0]));
+    let high = vpaddq_f32(vpaddq_f32(a[1], b[1]), vpaddq_f32(c[1], d[1]));
     let mut products = [0f32; HEADS];
     // SAFETY: room for four.
     unsafe { vst1q_f32(products.as_mut_ptr(), vaddq_f32(low, high)) };

@@ -268,8 +268,12 @@ pub(super) fn leasts(w: &Q4Rows, sums: &[i16; BLOCK / 32]) -> Pair {
 #[target_feature(enable = "neon")]
 pub(super) fn leasts_of_four(w: &Q4Rows, x: &FourActivations) -> [Pair; COLUMNS] {
     let subs = apart(&w.sub_leasts);
-    // SAFETY: as above.
-    std::array::from_fn(|n| add_leasts(&subs, unsafe { vld1q_s16(x.sums[n].as_ptr()) }))
+    let mut total = [[vdupq_n_s32(0); 2]; COLUMNS];
+    for n in 0..COLUMNS {
+        // SAFETY: as above.
+        total[n] = add_leasts(&subs, unsafe { vld1q_s16(x.sums[n].as_ptr()) });
+    }
+    total
 }
 
 #[inline]

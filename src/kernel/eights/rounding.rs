@@ -50,15 +50,22 @@ fn round(values: &[f32; BLOCK]) -> Activations {
     for (i, sum) in to.sums.iter_mut().enumerate() {
         let mut total = vdupq_n_s16(0);
         for half in 0..2 {
-            let at = i * 2 + half;
-            let [a, b, c, d] = [0, 1, 2, 3].map(|part| vcvtnq_s32_f32(vmulq_n_f32(four(at * 4 + part), inverse)));
+            let at = (i * 2 + half) * 4;
+            let (a, b) = (nearest(four(at), inverse), nearest(four(at + 1), inverse));
+            let (c, d) = (nearest(four(at + 2), inverse), nearest(four(at + 3), inverse));
             let (ab, cd) = (vqmovn_high_s32(vqmovn_s32(a), b), vqmovn_high_s32(vqmovn_s32(c), d));
             let quants = vqmovn_high_s16(vqmovn_s16(ab), cd);
             // SAFETY: sixteen of 256 quants.
-            unsafe { vst1q_s8(to.quants.as_mut_ptr().add(at * 16), quants) };
+            unsafe { vst1q_s8(to.quants.as_mut_ptr().add(at * 4), quants) };
             total = vpadalq_s8(total, quants);
         }
         *sum = vaddvq_s16(total);
     }
     to
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn nearest(values: float32x4_t, factor: f32) -> int32x4_t {
+    vcvtnq_s32_f32(vmulq_n_f32(values, factor))
 }
