@@ -25,6 +25,7 @@ mod columns;
 mod dotprod;
 #[cfg(target_arch = "x86_64")]
 mod extra;
+mod heads;
 #[cfg(target_arch = "aarch64")]
 mod i8mm;
 pub mod isa;
@@ -47,6 +48,7 @@ mod throughput;
 
 pub use bandwidth::{Bandwidth, Pages, last_cache_bytes};
 pub use columns::Columns;
+pub use heads::Heads;
 pub use isa::Isa;
 pub use matrix::Matrix;
 pub use pool::{Pool, allowed_threads};
