@@ -80,13 +80,20 @@ ears-score: ears target/ears/python/bin/python
 	$(word 2,$^) benches/hear/turns.py $(SCORE)/turns.tsv
 	cargo bench --bench hear -- turns $(SCORE)/noise/*.wav > $(SCORE)/noise.tsv
 	$(word 2,$^) benches/hear/turns.py --noise $(SCORE)/noise.tsv
+	cargo bench --bench hear -- voice $$(ls $(SCORE)/wav/*.wav | head -n 20) > $(SCORE)/voice.tsv
+	$(word 2,$^) benches/hear/voice.py target/ears/silero_vad/data/silero_vad_16k_op15.onnx $(SCORE)/voice.tsv
 	cargo bench --bench hear -- texts $(EARS) $(SCORE)/wav/*.wav > $(SCORE)/ours.tsv
+	cargo bench --bench hear -- delays $(EARS) $(SCORE)/wav/*.wav > $(SCORE)/delays.tsv
+	cargo bench --bench hear -- texts $(EARS) $(SCORE)/noise/*.wav > $(SCORE)/invented.tsv
+	$(word 2,$^) benches/hear/score.py --invented $(SCORE)/invented.tsv
 	$(word 2,$^) benches/hear/faster_whisper_texts.py target/ears $(SCORE)/wav/*.wav > $(SCORE)/theirs.tsv
-	$(word 2,$^) benches/hear/score.py $(COMMANDS)/label.json $(SCORE)/ours.tsv $(SCORE)/theirs.tsv
+	$(word 2,$^) benches/hear/faster_whisper_texts.py target/ears --turns $(SCORE)/turns.tsv $(SCORE)/wav/*.wav > $(SCORE)/theirs_in_turns.tsv
+	$(word 2,$^) benches/hear/score.py $(COMMANDS)/label.json $(SCORE)/ours.tsv $(SCORE)/theirs.tsv $(SCORE)/theirs_in_turns.tsv
 
 target/ears/python/bin/python: benches/hear/requirements.txt
-	@boards/setup.sh python3-venv
+	@boards/setup.sh python3-venv unzip
 	python3 -m venv target/ears/python && $@ -m pip install --quiet -r $<
+	cd target/ears && python/bin/python -m pip download --quiet --no-deps silero-vad==6.2.3 && unzip -o -q silero_vad-*.whl '*.onnx'
 	@touch $@
 
 # What takes a night: ten hours of listening; what is heard for ten thousand random orders of calls; an hour of text from a file and by the library;

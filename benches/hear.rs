@@ -1,24 +1,31 @@
 //! What listening costs and what it hears, on recordings: `cargo bench --bench hear -- turns WAV...` writes where speech begins
-//! and ends, `-- texts PACK WAV...` what Whisper makes of each, both as lines for the scripts in `benches/hear`. The pace of one
-//! thread goes to standard error, in time of a processor.
+//! and ends, `-- voice WAV...` the probability of a voice in every frame, `-- texts PACK WAV...` what Whisper makes of each with
+//! how sure it is and what it cost, all as lines for the scripts in `benches/hear`. The pace of one thread goes to standard
+//! error, in time of a processor. `-- delays PACK WAV...` measures by the clock how long a listener takes from the end of a turn
+//! to its text.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use syrinx::Result;
 use syrinx::lab::hear::turn::{TurnEvent, TurnOptions, Turns};
+use syrinx::lab::hear::vad::Vad;
 use syrinx::lab::hear::wav::{RATE_HZ, Recording};
 use syrinx::lab::hear::whisper::{Options, Whisper, WhisperWeights};
 use syrinx::lab::pack::{EarsPack, OpenOptions};
+use syrinx::{Ears, EarsOptions, Error, ErrorKind, Heard, ListenOptions, Result};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["turns", files @ ..] => turns(files),
-        ["texts", pack, files @ ..] => texts(Path::new(pack), files),
+        ["voice", files @ ..] => voice(files),
+        ["texts", pack, rest @ ..] => texts(Path::new(pack), rest),
+        ["delays", pack, files @ ..] => delays(Path::new(pack), files),
         _ => {
-            eprintln!("usage: hear turns WAV... | hear texts PACK WAV...");
+            eprintln!(
+                "usage: hear turns WAV... | voice WAV... | texts PACK [padding_ms=8000...] WAV... | delays PACK WAV..."
+            );
             Ok(())
         }
     }
@@ -45,28 +52,99 @@ fn turns(files: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// What is said in each file: its turns by voice activity, one after the other.
-fn texts(pack: &Path, files: &[&str]) -> Result<()> {
-    let weights = WhisperWeights::open(&EarsPack::open(pack, OpenOptions::default())?)?;
-    let mut ears = Whisper::new(&weights, 1)?;
-    let mut pace = Pace::default();
+/// Voice activity's probability of each frame of each file.
+fn voice(files: &[&str]) -> Result<()> {
     for file in files {
         let samples = Recording::open(Path::new(file))?.read_all()?;
-        let mut texts = Vec::new();
+        let mut vad = Vad::new()?;
+        let each = samples.chunks_exact(vad.frame_samples()).map(|frame| format!("{:.7}", vad.step(frame)));
+        println!("{file}\t{}", each.collect::<Vec<_>>().join(" "));
+    }
+    Ok(())
+}
+
+/// What is said in each file: its turns by voice activity, one after the other. Behind the text: how sure the least sure of them
+/// was, the highest temperature, and milliseconds of a processor.
+fn texts(pack: &Path, rest: &[&str]) -> Result<()> {
+    let weights = WhisperWeights::open(&EarsPack::open(pack, OpenOptions::default())?)?;
+    let mut ears = Whisper::new(&weights, 1)?;
+    let (mut options, mut turns, mut pace) = (Options::default(), TurnOptions::default(), Pace::default());
+    for argument in rest {
+        if let Some((name, value)) = argument.split_once('=') {
+            set(&mut options, &mut turns, name, value)?;
+            continue;
+        }
+        let samples = Recording::open(Path::new(argument))?.read_all()?;
+        let (mut said, mut least, mut temperature) = (Vec::new(), 0f32, 0f32);
         pace.measure(samples.len(), || {
-            for part in parts(&samples)? {
-                texts.push(ears.transcribe(&samples[part], &Options::default())?.text);
+            for part in parts(&samples, turns)? {
+                let heard = ears.transcribe(&samples[part], &options)?;
+                (least, temperature) = (least.min(heard.log_probability), temperature.max(heard.temperature));
+                said.push(heard.text);
             }
             Ok(())
         })?;
-        println!("{file}\t{}", texts.join(" "));
+        let taken = pace.each.last().copied().unwrap_or_default().as_secs_f64() * 1000.0;
+        println!("{argument}\t{}\t{least:.4}\t{temperature}\t{taken:.1}", said.join(" "));
     }
     pace.print();
     Ok(())
 }
 
-fn parts(samples: &[f32]) -> Result<Vec<std::ops::Range<usize>>> {
-    let mut turns = Turns::new(TurnOptions::default())?;
+fn set(options: &mut Options, turns: &mut TurnOptions, name: &str, value: &str) -> Result<()> {
+    match (name, value.parse()) {
+        ("padding_ms", Ok(ms)) => options.padding_ms = ms,
+        ("preroll_ms", Ok(ms)) => turns.preroll_ms = ms,
+        ("postroll_ms", Ok(ms)) => turns.postroll_ms = ms,
+        _ => {
+            let message = format!("{name}={value}: choose padding_ms, preroll_ms or postroll_ms, and milliseconds");
+            return Err(Error::new(ErrorKind::BadOption, message));
+        }
+    }
+    Ok(())
+}
+
+/// From the end of each turn to its text by the clock, on one thread: of turns whose speech lasts five seconds at most.
+fn delays(pack: &Path, files: &[&str]) -> Result<()> {
+    const FRAME: usize = 512;
+    const LONGEST_MS: u64 = 5_000;
+    let ears = Ears::open(pack, EarsOptions::default().threads(1usize))?;
+    let mut all = Vec::new();
+    for file in files {
+        let samples = Recording::open(Path::new(file))?.read_all()?;
+        let mut listener = ears.listener(ListenOptions::default())?;
+        let mut note = |heard: Vec<Heard>, taken: Duration| {
+            for heard in heard {
+                let ms = heard.end_ms - heard.start_ms;
+                println!("{file}\t{}\t{ms}\t{:.1}", heard.text, taken.as_secs_f64() * 1000.0);
+                if ms <= LONGEST_MS {
+                    all.push(taken);
+                }
+            }
+        };
+        // A turn ends within a frame or by the flush; that one call computes its text.
+        for frame in samples.chunks(FRAME) {
+            let begun = Instant::now();
+            let heard = listener.feed(frame)?;
+            note(heard, begun.elapsed());
+        }
+        let begun = Instant::now();
+        let heard = listener.flush()?;
+        note(heard, begun.elapsed());
+    }
+    all.sort();
+    let at = |part: usize| all.get(all.len() * part / 100).copied().unwrap_or_default();
+    eprintln!(
+        "{} turns of 5 s at most: median {:.0?}, of a hundred the longest but five {:.0?}",
+        all.len(),
+        at(50),
+        at(95)
+    );
+    Ok(())
+}
+
+fn parts(samples: &[f32], options: TurnOptions) -> Result<Vec<std::ops::Range<usize>>> {
+    let mut turns = Turns::new(options)?;
     let (mut parts, mut begun) = (Vec::new(), 0);
     let mut event = |event| match event {
         TurnEvent::Started { from, .. } => begun = from as usize,

@@ -126,6 +126,15 @@ fn inspect_tells_what_listens_and_how() {
 }
 
 #[test]
+fn inspect_tells_what_hears_turn_by_turn_and_how() {
+    let pack = EarsOf::import("whisper", Recipe::Q8);
+    let lines = lines(&["inspect", "--tensors", "--pack", &text(&pack.dir())]).join("\n");
+    for told in ["whisper", "window       3 s at 16000 Hz, 150 rows of 2 spectra", "encoder.conv.0.weight"] {
+        assert!(lines.contains(told), "{told}: {lines}");
+    }
+}
+
+#[test]
 fn a_damaged_file_is_named() {
     let pack = EarsOf::import("tiny", Recipe::Q8);
     let dir = text(&pack.dir());

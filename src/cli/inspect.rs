@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use syrinx::Result;
 use syrinx::lab::pack::{EarsPack, listens};
 use syrinx_quant::gguf::TensorInfo;
-use syrinx_quant::manifest::{DECODER_FILE, ENCODER_FILE};
-use syrinx_quant::shape::Realtime;
+use syrinx_quant::manifest::{DECODER_FILE, ENCODER_FILE, WHISPER};
+use syrinx_quant::shape::whisper::SPECTRA_PER_ROW;
+use syrinx_quant::shape::{Realtime, Whisper};
 use syrinx_quant::{DType, GgufFile, Manifest};
 
 use super::output::outln;
@@ -56,8 +57,30 @@ impl Inspect {
     /// A pack that listens.
     fn ears(&self) -> Result<()> {
         let pack = EarsPack::open(&self.pack.folder()?, self.pack.options())?;
-        let manifest = pack.manifest();
-        page(manifest)?;
+        page(pack.manifest())?;
+        if pack.manifest().family == WHISPER { self.whisper(&pack) } else { self.realtime(&pack) }
+    }
+
+    fn whisper(&self, pack: &EarsPack) -> Result<()> {
+        let shape = Whisper::from_metadata(pack.hear())?;
+        outln!(
+            "window       {:.0} s at {} Hz, {} rows of {SPECTRA_PER_ROW} spectra of {} bands",
+            shape.window_samples() as f64 / shape.sampling_rate as f64,
+            shape.sampling_rate,
+            shape.audio_rows,
+            shape.mels
+        )?;
+        for (name, layers, rows) in
+            [("encoder", shape.encoder_layers, shape.audio_rows), ("decoder", shape.decoder_layers, shape.text_rows)]
+        {
+            outln!("{name}      {layers} layers of {}, {} heads, {rows} positions", shape.dim, shape.heads)?;
+        }
+        outln!("tokens       {}", shape.vocab_size)?;
+        provenance(pack.manifest())?;
+        self.tensors(&pack.hear().tensors().iter().map(by_part).collect::<Vec<_>>())
+    }
+
+    fn realtime(&self, pack: &EarsPack) -> Result<()> {
         let shape = Realtime::from_metadata(pack.hear())?;
         let Realtime { front, encoder, decoder, text, schedule } = &shape;
         let samples = shape.samples_per_token();
@@ -82,7 +105,7 @@ impl Inspect {
             )?;
         }
         outln!("tokens       {}, {} of them special", text.vocab_size, text.special_ids)?;
-        provenance(manifest)?;
+        provenance(pack.manifest())?;
         let files = [ENCODER_FILE, DECODER_FILE].map(|file| GgufFile::open(&pack.path(file)));
         let [encoder, decoder] = files;
         let (encoder, decoder) = (encoder?, decoder?);
@@ -149,6 +172,8 @@ fn by_part(tensor: &TensorInfo) -> (&'static str, &TensorInfo) {
         ("conv_layers.", "convolutions"),
         ("audio_language_projection.", "adapter"),
         ("layers.", "delay"),
+        ("encoder.", "encoder"),
+        ("decoder.", "decoder"),
     ];
     let part = parts.into_iter().find(|(prefix, _)| tensor.spec.name.starts_with(prefix));
     (part.map_or("other", |(_, part)| part), tensor)

@@ -86,6 +86,9 @@ impl Mel {
     /// Where `samples` are not [`Mel::window`], or `out` is not [`Mel::bands`].
     pub fn frame(&mut self, samples: &[f32], out: &mut [f32]) {
         assert_eq!((samples.len(), out.len()), (self.window.len(), self.filters.len()));
+        if samples.iter().all(|&sample| sample == 0.0) {
+            return out.fill(LEAST_POWER.log10() as f32); // silence is most of a window that is filled up
+        }
         for ((to, &sample), w) in self.input.iter_mut().zip(samples).zip(&self.window) {
             *to = f64::from(sample) * w;
         }

@@ -2,7 +2,7 @@
 //! speak to where they end. Out: the text, with its language and how sure it is.
 //!
 //! It was made to see 30 s of sound, most of it silence, and pays for all of them. Here the encoder gets as many rows as there
-//! is sound; a little silence behind it is what keeps the text from going on. Whisper invents words where nobody
+//! is sound, and of silence behind it as many as it takes to hear well. Whisper invents words where nobody
 //! speaks, and goes round in circles: the first is bounded by who calls (a voice was heard) and by its own doubt, the second by
 //! a bound on repetition and on tokens for the time.
 
@@ -32,6 +32,8 @@ const COLUMNS: usize = 64;
 /// Tokens that nobody says in a second, and some for the times and the end.
 const TOKENS_PER_SECOND: usize = 14;
 const SPARE_TOKENS: usize = 12;
+/// Silence that a window has room for behind the longest sound, where as much is wanted.
+const LEAST_PADDING_MS: u32 = 2_000;
 /// The end of a window that may be cut off, and what its loudness is taken of.
 const CUT_MS: usize = 5_000;
 const QUIET_MS: usize = 100;
@@ -44,8 +46,9 @@ pub struct Options {
     /// The text comes in segments with times. The model ends better with them: without, every fourth of the commands goes round
     /// in circles, since there is less silence behind it than the model was made for.
     pub times: bool,
-    /// Silence behind the sound that the encoder sees. Without it the model takes the end of the window for a cut, and
-    /// goes on.
+    /// Silence behind the sound that the encoder sees, as far as the window reaches. Without it the model takes the end of the
+    /// window for a cut, and goes on. More of it costs time and is heard better by, up to a point: with 8 s the commands come
+    /// as with the whole window, of which the model was made.
     pub padding_ms: u32,
     /// Rising temperatures: the next is tried where a text repeats itself or is too improbable.
     pub temperatures: Vec<f32>,
@@ -62,7 +65,7 @@ impl Default for Options {
         Self {
             language: None,
             times: true,
-            padding_ms: 2_000,
+            padding_ms: 8_000,
             temperatures: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
             least_log_probability: -1.0,
             most_no_speech: 0.6,
@@ -171,7 +174,7 @@ impl Whisper {
     pub fn transcribe(&mut self, samples: &[f32], options: &Options) -> Result<Transcript> {
         let shape = &self.weights.shape;
         let rate = shape.sampling_rate;
-        let padding = options.padding_ms as usize * rate / 1000;
+        let padding = options.padding_ms.min(LEAST_PADDING_MS) as usize * rate / 1000;
         let most = shape.window_samples().saturating_sub(padding).max(rate);
         let mut all = Transcript { no_speech: 1.0, ..Transcript::default() };
         let (mut at, mut tokens, mut log_probability) = (0, 0, 0.0);
@@ -195,7 +198,7 @@ impl Whisper {
     fn window(&mut self, samples: &[f32], options: &Options, all: &mut Transcript) -> Result<(Attempt, usize)> {
         let weights = self.weights.clone();
         let (shape, specials) = (&weights.shape, &weights.specials);
-        let rows = self.encode(samples, options.padding_ms);
+        let rows = self.encode(samples, options.padding_ms)?;
         let mut said = weights.decoder.begin(&rows, &mut self.scratch, &self.pool);
 
         let logits = weights.decoder.step(&[specials.start], &mut said, &mut self.scratch, &self.pool)?;
@@ -236,8 +239,8 @@ impl Whisper {
         Ok((best, count))
     }
 
-    /// The encoder's rows of samples with silence behind them.
-    fn encode(&mut self, samples: &[f32], padding_ms: u32) -> Vec<f32> {
+    /// The encoder's rows of samples with silence behind them. Errors: `OutOfMemory`.
+    fn encode(&mut self, samples: &[f32], padding_ms: u32) -> Result<Vec<f32>> {
         let shape = &self.weights.shape;
         let padded = samples.len() + padding_ms as usize * shape.sampling_rate / 1000;
         let rows = padded.div_ceil(shape.samples_per_row()).clamp(1, shape.audio_rows);

@@ -24,7 +24,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     q8_0: product::<Q8>,
     q4_0: product::<Q4>,
     quantise: avx2::quantise,
-    ops: &ops::AVX2,
+    ops: &ops::AVX512,
 };
 
 struct F32;

@@ -13,6 +13,9 @@ use zerocopy::FromBytes;
 /// Bytes of a quantised block's scale, which precedes its values in a pack.
 const SCALE_BYTES: usize = 2;
 
+/// Bytes of an F32.
+const FLOAT_BYTES: usize = 4;
+
 /// Bytes; a cache line, and the largest register.
 const TILE_ALIGNMENT: usize = 64;
 
@@ -31,11 +34,19 @@ pub(super) struct Layout {
 /// A matrix in tiles, in memory of its own that begins on a page.
 #[derive(Debug)]
 pub(super) struct Tiles {
-    memory: Mmap,
+    memory: Memory,
     tile_bytes: usize,
     /// Where the scales begin in a tile: the bytes of its values.
     scales_at: usize,
     scales: usize,
+}
+
+#[derive(Debug)]
+enum Memory {
+    /// A pack's weights, which nobody writes any more.
+    Packed(Mmap),
+    /// What is written anew for each sound.
+    Open(MmapMut),
 }
 
 /// One tile: values and, for quantised weights, scales (f16, `[block][row]`).
@@ -84,11 +95,47 @@ impl Tiles {
                 scatter(source, dtype.type_size(), tile, layout.rows, lane, 0);
             }
         }
-        Ok(Self { memory: memory.make_read_only()?, tile_bytes, scales_at, scales })
+        Ok(Self { memory: Memory::Packed(memory.make_read_only()?), tile_bytes, scales_at, scales })
+    }
+
+    /// Zeros `[rows][columns]` of F32, to be written by [`Tiles::write_row`] or [`Tiles::write_input`].
+    ///
+    /// Errors: where the system has no memory left.
+    pub fn zeros(layout: Layout, rows: usize, columns: usize) -> std::io::Result<Self> {
+        let scales_at = layout.rows * columns * FLOAT_BYTES;
+        let tile_bytes = scales_at.next_multiple_of(TILE_ALIGNMENT).max(TILE_ALIGNMENT);
+        let memory = MmapMut::map_anon(rows.div_ceil(layout.rows).max(1) * tile_bytes)?;
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(memmap2::Advice::HugePage);
+        Ok(Self { memory: Memory::Open(memory), tile_bytes, scales_at, scales: 0 })
+    }
+
+    /// Writes a row of [`Tiles::zeros`].
+    pub fn write_row(&mut self, layout: Layout, row: usize, values: &[f32]) {
+        let at = row / layout.rows * self.tile_bytes + row % layout.rows * FLOAT_BYTES;
+        let places = self.floats().get_mut(at / FLOAT_BYTES..).unwrap_or_default();
+        places.iter_mut().step_by(layout.rows).zip(values).for_each(|(to, &value)| *to = value);
+    }
+
+    /// Writes what one input of [`Tiles::zeros`] meets, a value of each row.
+    pub fn write_input(&mut self, layout: Layout, input: usize, values: &[f32]) {
+        let tile = self.tile_bytes / FLOAT_BYTES;
+        for (to, values) in self.floats().chunks_exact_mut(tile).zip(values.chunks(layout.rows)) {
+            to[input * layout.rows..][..values.len()].copy_from_slice(values);
+        }
+    }
+
+    /// All places of [`Tiles::zeros`]; none where the weights are a pack's.
+    fn floats(&mut self) -> &mut [f32] {
+        match &mut self.memory {
+            // A whole number of floats, from a page's beginning on.
+            Memory::Open(memory) => <[f32]>::mut_from_bytes(memory).unwrap_or_default(),
+            Memory::Packed(_) => &mut [],
+        }
     }
 
     pub fn tile(&self, index: usize) -> Tile<'_> {
-        let tile = &self.memory[index * self.tile_bytes..][..self.tile_bytes];
+        let tile = &self.memory()[index * self.tile_bytes..][..self.tile_bytes];
         let (values, rest) = tile.split_at(self.scales_at);
         let scales = &rest[..self.scales * SCALE_BYTES];
         // Tiles are aligned and values fill an even number of bytes, so this holds for every tile.
@@ -97,7 +144,14 @@ impl Tiles {
 
     /// Bytes in memory, which a product reads once.
     pub fn bytes(&self) -> usize {
-        self.memory.len()
+        self.memory().len()
+    }
+
+    fn memory(&self) -> &[u8] {
+        match &self.memory {
+            Memory::Packed(memory) => memory,
+            Memory::Open(memory) => memory,
+        }
     }
 }
 

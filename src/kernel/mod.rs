@@ -27,6 +27,7 @@ mod dotprod;
 mod eights;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod extra;
+mod heads;
 #[cfg(target_arch = "aarch64")]
 mod i8mm;
 pub mod isa;
@@ -49,6 +50,7 @@ mod throughput;
 
 pub use bandwidth::{Bandwidth, Pages, last_cache_bytes};
 pub use columns::Columns;
+pub use heads::Heads;
 pub use isa::Isa;
 pub use matrix::Matrix;
 pub use pool::{Pool, allowed_threads};

@@ -38,6 +38,22 @@ macro_rules! ops {
                 unsafe { inner($($arg),*) }
             })*
         }
+
+        /// For kernel sets that need AVX-512: vectors of twice the length.
+        #[cfg(target_arch = "x86_64")]
+        pub(super) static AVX512: Ops = Ops { $($name: avx512::$name,)* };
+
+        #[cfg(target_arch = "x86_64")]
+        mod avx512 {
+            $(pub(super) fn $name($($arg: $kind),*) $(-> $result)? {
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+                fn inner($($arg: $kind),*) $(-> $result)? {
+                    super::body::$name($($arg),*)
+                }
+                // SAFETY: as above.
+                unsafe { inner($($arg),*) }
+            })*
+        }
     };
 }
 
@@ -58,6 +74,8 @@ ops! {
     fn add_multiple(x: &mut [f32], factor: f32, y: &[f32]);
     /// Softmax in place. The largest score is subtracted first, so that nothing overflows.
     fn softmax(scores: &mut [f32]);
+    /// Weights of attention in place, and their sum: e^((score - largest) * scale), which is softmax but for the division.
+    fn attention_weights(scores: &mut [f32], scale: f32) -> f32;
     /// Dot product in eight running sums.
     fn dot(a: &[f32], b: &[f32]) -> f32;
     /// `out = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias` (LayerNorm, Ba et al. 2016).
@@ -151,6 +169,33 @@ mod body {
         for s in scores.iter_mut() {
             *s *= inverse;
         }
+    }
+
+    #[inline(always)]
+    pub fn attention_weights(scores: &mut [f32], scale: f32) -> f32 {
+        const LANES: usize = 16;
+        let mut largest = [f32::NEG_INFINITY; LANES];
+        let (blocks, rest) = scores.as_chunks_mut::<LANES>();
+        let larger = |m: f32, s: f32| if s > m { s } else { m };
+        for block in blocks.iter() {
+            for i in 0..LANES {
+                largest[i] = larger(largest[i], block[i]);
+            }
+        }
+        let largest = largest.iter().chain(rest.iter()).fold(f32::NEG_INFINITY, |m, &s| larger(m, s));
+        let mut sums = [0f32; LANES];
+        for block in blocks.iter_mut() {
+            for i in 0..LANES {
+                block[i] = exp((block[i] - largest) * scale);
+                sums[i] += block[i];
+            }
+        }
+        let mut sum = sums.iter().sum::<f32>();
+        for s in rest {
+            *s = exp((*s - largest) * scale);
+            sum += *s;
+        }
+        sum
     }
 
     #[inline(always)]
@@ -362,6 +407,9 @@ mod tests {
                     (ops.gelu)(&mut out);
                     all.extend(out.iter().map(|v| v.to_bits()));
                     (ops.softmax)(&mut out);
+                    all.extend(out.iter().map(|v| v.to_bits()));
+                    out.copy_from_slice(&a);
+                    all.push((ops.attention_weights)(&mut out, 0.3).to_bits());
                     all.extend(out.iter().map(|v| v.to_bits()));
                     all.push((ops.dot)(&a, &b).to_bits());
                     (ops.layer_norm)(&a, &b, &a, 1e-5, &mut out);

@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 
 use super::product::MAX_ROWS;
-use super::rows::{Rows, SharedResult};
+use super::rows::{Rows, SharedColumns, SharedResult};
 
 /// Bytes of weights that a thread takes at a time: at least what pays for the exchange, at most what keeps a late
 /// thread from holding up the rest (about 8 µs).
@@ -157,6 +157,19 @@ impl Pool {
     /// Runs `job` for each of `count` columns of `len` values.
     pub(super) fn columns(&self, count: usize, len: usize, job: impl Fn(usize) + Sync) {
         self.share(count, 1, count * len >= SHARED_VALUES, &|own: Range<usize>| own.for_each(&job));
+    }
+
+    /// Runs `job` for each of `parts`, any of them on any thread; `values` says how much work they are in all.
+    pub(super) fn each<T: Send>(&self, parts: &mut [T], values: usize, job: impl Fn(&mut T) + Sync) {
+        let count = parts.len();
+        let parts = SharedColumns::new(parts, count);
+        self.share(count, 1, values >= SHARED_VALUES, &|own: Range<usize>| {
+            for index in own {
+                // SAFETY: `Section::range` divides the parts, and each range is computed once.
+                let part = unsafe { parts.column(index) };
+                part.iter_mut().for_each(&job);
+            }
+        });
     }
 
     /// Runs `job` over all ranges of `chunk` rows; alone where others would not help.

@@ -6,6 +6,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::product::MAX_ROWS;
+
 /// A result that several threads write, each its own rows.
 #[derive(Debug)]
 pub(super) struct SharedResult<'a> {
@@ -22,6 +24,11 @@ impl<'a> SharedResult<'a> {
     /// `y` is `[columns][rows]`; `rows` is not zero.
     pub fn new(y: &'a mut [f32], rows: usize) -> Self {
         Self { start: y.as_mut_ptr(), rows, columns: y.len() / rows, _borrow: PhantomData }
+    }
+
+    /// All rows, for one thread alone.
+    pub fn whole(&mut self) -> Rows<'_> {
+        Rows { result: self, own: 0..self.rows }
     }
 
     /// The rows `own` of all columns.
@@ -56,7 +63,11 @@ impl Rows<'_> {
         // thread has these rows, so none writes the same floats.
         unsafe {
             let to = self.result.start.add(column * self.result.rows + row);
-            std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
+            match values.as_chunks() {
+                // One store or a few, instead of a call.
+                ([tile], []) => to.cast::<[f32; MAX_ROWS]>().write_unaligned(*tile),
+                _ => std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len()),
+            }
         }
     }
 }

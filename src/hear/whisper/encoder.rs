@@ -8,9 +8,9 @@ use syrinx_quant::shape::Whisper as Shape;
 use syrinx_quant::shape::whisper::{SPECTRA_PER_ROW, TAPS};
 use syrinx_quant::whisper::names::{CONVOLUTIONS, NORMS, POSITIONS};
 
-use super::layers::{FeedForward, KeyValues, Linear, Norm, Scratch};
+use super::layers::{FeedForward, Linear, Norm, Scratch};
 use crate::error::Result;
-use crate::kernel::{Columns, Pool, ops};
+use crate::kernel::{Columns, Heads, Pool, ops};
 
 #[derive(Debug)]
 pub struct EncoderWeights {
@@ -59,31 +59,29 @@ impl EncoderWeights {
         })
     }
 
-    /// `rows` rows, `[rows][dim]`, of two spectra each.
-    pub fn run(&self, spectra: &[f32], rows: usize, scratch: &mut Scratch, pool: &Pool) -> Vec<f32> {
+    /// `rows` rows, `[rows][dim]`, of two spectra each. Errors: `OutOfMemory`.
+    pub fn run(&self, spectra: &[f32], rows: usize, scratch: &mut Scratch, pool: &Pool) -> Result<Vec<f32>> {
         let dim = self.dim;
         let inner =
             convolve(&self.convs[0], spectra, spectra.len() / (rows * SPECTRA_PER_ROW), 1, scratch.capacity, pool);
         let mut stream = convolve(&self.convs[1], &inner, dim, SPECTRA_PER_ROW, scratch.capacity, pool);
         ops::add(&mut stream, &self.positions[..rows * dim]);
-        let mut queries = vec![0.0; rows * dim];
-        let mut seen = KeyValues::new(self.heads, dim / self.heads, rows);
+        let mut heads = Heads::new(self.heads, dim / self.heads, rows)?;
         let batch = scratch.capacity * dim;
         for layer in &self.layers {
-            seen.truncate(0);
-            for (stream, queries) in stream.chunks(batch).zip(queries.chunks_mut(batch)) {
+            for (b, stream) in stream.chunks(batch).enumerate() {
                 layer.norm.norm_columns(stream, &layer.qkv.weight, &mut scratch.normed, pool);
                 let qkv = &mut scratch.wide[..3 * stream.len()];
                 layer.qkv.mul(&mut scratch.normed, qkv, pool);
-                for (qkv, query) in qkv.chunks_exact(3 * dim).zip(queries.chunks_exact_mut(dim)) {
-                    query.copy_from_slice(&qkv[..dim]);
-                    seen.push(&qkv[dim..]);
+                for (i, qkv) in qkv.chunks_exact(3 * dim).enumerate() {
+                    heads.set(b * scratch.capacity + i, qkv);
                 }
             }
-            for (stream, queries) in stream.chunks_mut(batch).zip(queries.chunks(batch)) {
+            heads.attend(pool);
+            for (b, stream) in stream.chunks_mut(batch).enumerate() {
                 let count = stream.len() / dim;
                 layer.out.weight.inputs(&mut scratch.attended, count, pool, |i, out| {
-                    seen.attend(&queries[i * dim..][..dim], rows, out);
+                    heads.get(b * scratch.capacity + i, out);
                 });
                 let added = &mut scratch.narrow[..stream.len()];
                 layer.out.mul(&mut scratch.attended, added, pool);
@@ -95,7 +93,7 @@ impl EncoderWeights {
         for (x, out) in stream.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
             self.norm.apply(x, out);
         }
-        out
+        Ok(out)
     }
 }
 

@@ -41,7 +41,7 @@ fn worst(found: &[f32], expected: &[f32]) -> f32 {
 fn spectra_and_encoder_are_those_of_ctranslate2() {
     let mut ears = Whisper::new(&weights(Recipe::F32), 2).unwrap();
     let samples = samples();
-    let rows = ears.encode(&samples, 30_000);
+    let rows = ears.encode(&samples, 30_000).unwrap();
     let expected = floats("mel");
     assert!(worst(&ears.frames, &expected) < 1e-4, "spectra: {}", worst(&ears.frames, &expected));
     let expected = floats("encoder");
@@ -53,7 +53,7 @@ fn words_and_their_probabilities_are_those_of_ctranslate2() {
     let weights = weights(Recipe::F32);
     let (specials, decoder) = (&weights.specials, &weights.decoder);
     let mut ears = Whisper::new(&weights, 1).unwrap();
-    let rows = ears.encode(&samples(), 30_000);
+    let rows = ears.encode(&samples(), 30_000).unwrap();
     let german = specials.languages.iter().find(|(tag, _)| tag == "de").unwrap().1;
     for name in ["plain", "times"] {
         let times = name == "times";
