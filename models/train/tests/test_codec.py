@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from wren import hiss
 from wren.acoustics import PITCH, SPECTRUM, VOICE, lapped_basis
-from wren.codec import Codec, Output
+from wren.codec import Codec, Output, Plain
 from wren.critic import Critic, Patches, feature_distance, persuasion, scoring
 from wren.home import Home
+from wren.layers import WindowLayer
 from wren.sizes import FRAME_SAMPLES, PATCH_SAMPLES, SAMPLE_RATE_HZ, CodecSizes
-from wren.spectra import GRAIN_HZ, LowPass, Spectra
+from wren.spectra import GRAIN_HZ, LowPass, Power, Spectra, apart
 from wren.speech import DRAWN, FULL_SCALE, Speech
 from wren.train_codec import DRAWN_SHARE, GUESS_SHARE, LOOSE_SHARE, NOISE, disturbed, energy
+from wren.warm import set_convolution
 
 SIZES = CodecSizes()
 COUNTS = ((4, 7), (5,))  # frames of the utterances of two parts
@@ -148,6 +151,59 @@ def test_the_folded_output_is_the_convolution_that_was_learnt_and_can_be_unfolde
     plain = torch.nn.functional.conv1d(padded, output.folded()).transpose(1, 2)
     torch.testing.assert_close(output(x), plain, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(output.unfolded(output.folded()), output.conv.weight, rtol=1e-3, atol=1e-4)
+
+
+def test_the_output_without_overlap_is_the_convolution_that_a_pack_has_and_can_be_unfolded():
+    output = Plain(CodecSizes(dim=8), np.linspace(1, 0.05, PATCH_SAMPLES, dtype=np.float32))
+    torch.nn.init.normal_(output.conv.weight)
+    x = torch.randn(1, 9, 8)
+    padded = torch.nn.functional.pad(x.transpose(1, 2), (output.left, 0), mode="reflect")
+    torch.testing.assert_close(output(x), torch.nn.functional.conv1d(padded, output.folded()).transpose(1, 2), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(output.unfolded(output.folded()), output.conv.weight, rtol=1e-3, atol=1e-4)
+
+
+def test_attention_in_blocks_is_attention_over_the_whole_sound():
+    layer, place = WindowLayer(32, 4, 64, 4, 0.01, 1e-6), torch.arange(24)
+    q, k, v = (torch.randn(2, 4, 24, 8) for _ in range(3))
+    torch.testing.assert_close(layer.heads(q, k, v), layer.attend(q, k, v, layer.bias(place, place)))
+
+
+def test_the_slope_of_a_spectrum_s_power_is_its_own():
+    spectrum = torch.randn(3, 5, dtype=torch.complex128, requires_grad=True)
+    assert torch.autograd.gradcheck(Power.apply, spectrum)
+
+
+def test_a_few_windows_of_a_step_come_to_the_distance_by_all_of_them():
+    spectra, (one, other) = Spectra(), 0.05 * torch.randn(2, 2, 16 * PATCH_SAMPLES)
+    wanted = apart(spectra(one), spectra(other))
+    pairs = [(i, j) for i in range(5) for j in range(i)]
+    each = [apart(spectra(one, pair), spectra(other, pair)) for pair in pairs]
+    torch.testing.assert_close(torch.tensor(each).mean(0), torch.tensor(wanted), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_noise_is_led_through_a_finished_decoder_and_heard_by_nothing_that_was_there(codes, acoustics):
+    quiet_sizes = CodecSizes(noise_dim=0)
+    finished, codec = Codec(codes, acoustics, quiet_sizes, lapped=False), Codec(codes, acoustics, lapped=False)
+    for stage, count in zip(finished.decoder.decoder_blocks[1::2], hiss.DIRECTIONS):
+        for layer in stage.layers:  # some directions of each stream that nothing is written to, as in a trained one
+            layer.attention_scale[:count], layer.ffn_scale[:count] = 0, 0
+    for convolution, count in zip(finished.decoder.decoder_blocks[::2], hiss.DIRECTIONS):
+        weight = convolution.conv.weight.clone()
+        outputs = weight if convolution is finished.decoder.decoder_blocks[0] else weight.transpose(0, 1)
+        outputs[:count] *= 1e-6
+        set_convolution(convolution.conv, weight)
+    latent = torch.randn(4, 12, quiet_sizes.semantic_dim + quiet_sizes.value_dim)
+    hiss.fill(codec, finished, latent)
+    streams = []
+    codec.decoder.decoder_blocks[-1].register_forward_hook(lambda _, given, made: streams.append(made))
+    wanted = finished.decoder(latent)
+    made = [codec.decoder(torch.cat([latent, codec.noise((4, 12))], -1)) for _ in range(2)]
+    assert (made[0] - wanted).square().mean() < 0.05 * wanted.square().mean()
+    apart_by = (streams[0] - streams[1]).unflatten(1, (-1, 8))[:, 2:]  # frames, patches
+    assert apart_by.square().mean() > 0.01 * streams[0].square().mean()
+    one, other = apart_by[:, :, 0].flatten(), apart_by[:, :, 1].flatten()
+    assert abs(float(torch.corrcoef(torch.stack([one, other]))[0, 1])) < 0.2
 
 
 def test_the_lapped_transform_gives_back_what_it_was_given():

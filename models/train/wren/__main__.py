@@ -72,7 +72,12 @@ def data(stages):
 
 
 def models(stages):
-    stages.training("codec", "train the codec's decoder", "train_codec", 6)
+    stage = stages.training("codec", "train the codec's decoder", "train_codec", 6, "rate", "critic_from", "keep")
+    stage.add_argument("--rate", type=float, default=1e-3, help="of learning, at its peak; a third of that for a finished codec")
+    stage.add_argument(
+        "--critic-from", type=float, metavar="MINUTES", help="without the critic before; a third of a run that begins anew"
+    )
+    stage.add_argument("--keep", metavar="PACK", help="a finished pack whose sound below 3 kHz stays as it is")
     stages.training("encoder", "train the codec's encoder, on a finished codec", "encoder", 12)
     stage = stages.training("language", "train backbone and flow head", "train_language", 0, "spoken")
     stage.add_argument("--spoken", type=float, default=0.3, help="share of utterances with sound")
@@ -83,6 +88,8 @@ def models(stages):
     )
     stage.add_argument("--hours", type=float, default=10.0, help="of the corpus")
     stage = stages.add("warm", "go on training from a finished pack", "warm", lambda m, home, a: m.run(home, a.pack))
+    stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
+    stage = stages.add("hiss", "room for noise in a finished pack's decoder", "hiss", lambda m, home, a: m.run(home, a.pack))
     stage.add_argument("pack", help="a pack's folder, such as ../wren-en")
     stage = stages.add(
         "export",

@@ -160,10 +160,10 @@ def train(home, stage, state, schedule, step, saved=lambda: None):
     """Step, save and report until the schedule's end or a signal. `step(minutes)` draws a batch, steps on it, `minutes` into the
     run, and gives figures to report, {name: tensor}; `saved` is called after every save on the way."""
     began = last_report = last_save = time.time()
-    sums, count = {}, 0
+    sums, counts, count = {}, {}, 0
 
     def summary():
-        mean = {name: float(total) / count for name, total in sums.items()}
+        mean = {name: float(total) / counts[name] for name, total in sums.items()}
         return f"step {state.step}, {(time.time() - began) / 60:.1f} min, " + ", ".join(f"{n} {v:.4f}" for n, v in mean.items())
 
     while not state.stopped and (now := time.time()) - began < 60 * schedule.minutes:
@@ -174,9 +174,10 @@ def train(home, stage, state, schedule, step, saved=lambda: None):
         state.advance()
         if now - last_report > REPORT_SECONDS and count:
             print(summary(), flush=True)
-            sums, count, last_report = {}, 0, now
+            sums, counts, count, last_report = {}, {}, 0, now
         for name, value in figures.items():
             sums[name] = sums[name] + value.detach() if name in sums else value.detach().clone()
+            counts[name] = counts.get(name, 0) + 1
         count += 1
         if now - last_save > SAVE_SECONDS:
             state.save()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from .acoustics import SPECTRUM, lapped_basis
+from .acoustics import SPECTRUM, cosine_basis, lapped_basis
 from .layers import WindowLayer
 from .precision import placed
 from .sizes import PATCH_SAMPLES
@@ -67,6 +67,25 @@ class Output(CausalConv):
         return (present[..., 1:] + before[..., :-1]) / size
 
 
+class Plain(CausalConv):
+    """The last convolution without overlap, for a finished decoder that keeps its sound: cosine coefficients of each patch, in
+    units of their spread likewise."""
+
+    def __init__(self, sizes, spread):
+        super().__init__(sizes.dim, PATCH_SAMPLES, sizes.output_kernel, "reflect")
+        self.register_buffer("basis", placed(spread)[:, None] * cosine_basis(), persistent=False)
+
+    def forward(self, x):
+        y = super().forward(x)
+        return y @ self.basis.to(y.dtype)
+
+    def folded(self):
+        return torch.einsum("fs,fct->sct", self.basis, self.conv.weight.detach())
+
+    def unfolded(self, samples):
+        return torch.einsum("fs,sct->fct", self.basis / self.basis.square().sum(1, keepdim=True), samples)
+
+
 class Stage(nn.Module):
     def __init__(self, sizes, count, window):
         super().__init__()
@@ -81,7 +100,7 @@ class Stage(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, sizes, patch_spread):
+    def __init__(self, sizes, patch_spread, lapped=True):
         super().__init__()
         self.decoder_blocks = nn.ModuleList()
         window = sizes.window
@@ -94,7 +113,7 @@ class Decoder(nn.Module):
                 CausalUpsample(sizes.dim, kernel, stride) if i else CausalConv(latent, sizes.dim, kernel, "replicate")
             )
             self.decoder_blocks.append(Stage(sizes, count, window))
-        self.output_proj = Output(sizes, patch_spread)
+        self.output_proj = Output(sizes, patch_spread) if lapped else Plain(sizes, patch_spread)
 
     def forward(self, latent):
         """[batch, frames, semantic_dim + acoustic_dim] -> [batch, samples]."""
@@ -120,10 +139,10 @@ class Codebook(nn.Module):
 
 
 class Codec(nn.Module):
-    def __init__(self, codes, acoustics, sizes=None):
+    def __init__(self, codes, acoustics, sizes=None, lapped=True):
         super().__init__()
         self.sizes = sizes = sizes or acoustics.sizes
-        self.decoder = Decoder(sizes, acoustics.arrays["patch_spread"])
+        self.decoder = Decoder(sizes, acoustics.arrays["patch_spread"], lapped)
         self.codebook = Codebook(codes, sizes.semantic_dim, 0.4)
 
     def levels(self, acoustic):

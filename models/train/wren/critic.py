@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from .precision import on_gpu
 from .sizes import PATCH_SAMPLES
 
 WINDOWS = (2048, 1024, 512)
@@ -99,8 +100,16 @@ class Critic(nn.Module):
         super().__init__()
         self.views = nn.ModuleList([*(Spectrum(n) for n in WINDOWS), *(Period(n) for n in PERIODS), Patches()])
 
-    def forward(self, audio):
-        return [view.features(audio) for view in self.views]
+    def some(self):
+        """The views of one step: all of them on a GPU, on a CPU one spectrum, two periods and the patches."""
+        count = len(self.views)
+        if on_gpu():
+            return range(count)
+        spectra, periods = (torch.randperm(len(of)).tolist() for of in (WINDOWS, PERIODS))
+        return [spectra[0], *(len(WINDOWS) + i for i in periods[:2]), count - 1]
+
+    def forward(self, audio, which=None):
+        return [self.views[i].features(audio) for i in (range(len(self.views)) if which is None else which)]
 
 
 def scoring(real, made):

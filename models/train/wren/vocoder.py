@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from .kokoro import STYLE
 from .pitch import PITCH_SAMPLES, VOICED_HZ
-from .precision import FASTEST, on_gpu
+from .precision import on_gpu
 
 PREFIX, STORED = "decoder/generator/", "decoder.decoder.generator."
 DILATIONS = (1, 3, 5)
@@ -24,11 +24,11 @@ OVERLAP_GAIN = 1.5  # the graph leaves the sum of its overlapping squared window
 
 
 class Generator:
-    """On the default device: in half precision on a GPU, where its finer steps than BF16's are free."""
+    """On the default device: in half precision on a GPU, where its finer steps than BF16's are free, else in float32."""
 
     def __init__(self, weights):
         layers, _, stored = weights
-        self.type = torch.float16 if on_gpu() else FASTEST
+        self.type = torch.float16 if on_gpu() else torch.float32
 
         def tensor(array):
             return None if array is None else torch.tensor(np.ascontiguousarray(array), dtype=self.type)
@@ -94,3 +94,39 @@ class Generator:
         x = F.conv1d(F.leaky_relu(x, 0.01), weight, bias, padding=weight.shape[2] // 2).float()
         spectrum = torch.polar(x[:, :BINS].exp(), torch.sin(x[:, BINS:]))
         return torch.istft(spectrum, WINDOW_SAMPLES, HOP_SAMPLES, window=self.window) * OVERLAP_GAIN
+
+
+class Mixed(Generator):
+    """On a CPU with BF16 instructions: residual blocks multiply in BF16 and keep everything between two products in float32. Its
+    sound is 42 to 44 dB above the difference, where all of it in BF16 is at 27 dB, in less than half of float32's time. Time comes
+    before channels, as those products have it; all else would be transposed for each of them."""
+
+    def __init__(self, weights):
+        super().__init__(weights)
+        self.products = {
+            path: (weight[:, :, None].to(torch.bfloat16, memory_format=torch.channels_last), bias)
+            for path, (weight, bias) in self.layers.items()
+            if "/convs" in path
+        }
+
+    def conv(self, x, path, dilation=1):
+        """x [batch, time, channels]."""
+        weight, bias = self.products[path]
+        image = x.bfloat16().transpose(1, 2)[:, :, None]
+        y = F.conv2d(image, weight, padding=(0, dilation * (weight.shape[3] // 2)), dilation=(1, dilation))
+        return y[:, :, 0].transpose(1, 2) + bias
+
+    def snake(self, x, block, side, i, style):
+        gain, shift = F.linear(style, *self.layers[f"{block}/adain{side}.{i}/fc"])[:, None].chunk(2, 2)
+        mean = x.mean(1, keepdim=True)  # `var_mean` over time takes ten times as long
+        scale = (1 + gain) * (x.square().mean(1, keepdim=True) - mean.square() + 1e-5).rsqrt()
+        x = torch.addcmul(shift - mean * scale, x, scale)
+        alpha = self.alphas[f"{block}.alpha{side}.{i}"].transpose(1, 2)
+        return torch.addcmul(x, torch.sin(alpha * x).square_(), 1 / alpha)
+
+    def residual(self, x, block, style):
+        x = x.transpose(1, 2).contiguous()
+        for i, dilation in enumerate(DILATIONS):
+            y = self.conv(self.snake(x, block, 1, i, style), f"{block}/convs1.{i}", dilation)
+            x = x + self.conv(self.snake(y, block, 2, i, style), f"{block}/convs2.{i}")
+        return x.transpose(1, 2)

@@ -8,6 +8,7 @@ importer's folding, up to the rounding of the pack's types.
 import re
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from . import acoustics
 from . import codes as code_table
 from .acoustics import means
 from .checkpoint import State
+from .codec import Codec
 from .export import FLOW_IN, FLOW_OUT
 from .language import Language
 from .sizes import FIRST_CODE
@@ -119,6 +121,18 @@ def fill_codec(codec, stored, codes):
     for name, parameter in codec.decoder.named_parameters():
         if "parametrizations" not in name:
             parameter.copy_(stored[f"{CODEC}{name}"])
+
+
+def finished_codec(pack, codes, tables):
+    """The codec of a finished pack as it is, without noise and with the seams of its patches."""
+    stored, sizes = tensors(Path(pack) / "speech.gguf"), replace(tables.sizes, noise_dim=0)
+    width = convolution(stored, 0, sizes).shape[1]
+    if width > sizes.semantic_dim + sizes.value_dim:
+        raise SystemExit(f"{pack} has noise codes, or values that acoustics.npz lacks: go on from it by `warm`")
+    codec = Codec(codes, tables, sizes, lapped=False)
+    with torch.no_grad():
+        fill_codec(codec, stored, codes)
+    return codec.eval()
 
 
 def fill_language(language, backbone, speech, codes):
