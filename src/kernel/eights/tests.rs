@@ -208,8 +208,8 @@ proptest! {
             prop_assert!((ours.scale, ours.sums, ours.quants) == (0.0, [0; BLOCK / 32], [0; BLOCK]));
             return Ok(());
         }
-        prop_assert_eq!(ours.scale.to_le_bytes(), ggmls[..4]);
-        prop_assert_eq!(ours.quants.map(|q| q as u8), ggmls[4..260]);
+        prop_assert_eq!(&ours.scale.to_le_bytes()[..], &ggmls[..4]);
+        prop_assert_eq!(&ours.quants.map(|q| q as u8)[..], &ggmls[4..260]);
         for (sum, two) in ours.sums.iter().zip(ggmls[260..].as_chunks::<4>().0) {
             prop_assert_eq!(*sum, i16::from_le_bytes([two[0], two[1]]) + i16::from_le_bytes([two[2], two[3]]));
         }
