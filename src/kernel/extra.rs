@@ -64,7 +64,7 @@ unsafe fn enter() {
         fn syrinx_extra_register(q4_k: Kernel, q6_k: Kernel, attention: Kernel);
     }
     // ggml copies its list of places for weights when it is first asked: now, before there is ours, which is none.
-    crate::ggml::extra_buffer_types();
+    super::extra_buffer_types();
     // SAFETY: required of the caller.
     unsafe { syrinx_extra_register(q4_k, q6_k, attention) };
 }
@@ -109,7 +109,7 @@ unsafe extern "C" fn pack(weights: *const sys::ggml_tensor, from: *const u8, to:
 pub(super) fn place() -> Option<sys::ggml_backend_buffer_type_t> {
     // SAFETY: a type of ggml's list, which lives as long as the program, as its name does.
     let name = |kind| unsafe { std::ffi::CStr::from_ptr(sys::ggml_backend_buft_name(kind)) };
-    crate::ggml::extra_buffer_types().into_iter().find(|&kind| name(kind) == c"SYRINX")
+    super::extra_buffer_types().into_iter().find(|&kind| name(kind) == c"SYRINX")
 }
 
 /// As they are in the file.

@@ -20,6 +20,7 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avxvnni;
 mod bandwidth;
+mod buffers;
 mod columns;
 #[cfg(target_arch = "aarch64")]
 mod dotprod;
@@ -49,6 +50,7 @@ mod tests;
 mod throughput;
 
 pub use bandwidth::{Bandwidth, Pages, last_cache_bytes};
+pub(crate) use buffers::extra_buffer_types;
 pub use columns::Columns;
 pub use heads::Heads;
 pub use isa::Isa;

@@ -12,6 +12,7 @@ use syrinx_quant::DType;
 use super::{FEW_ROWS, Line, StageRates, types, without};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ggml::{self, Backend, Device};
+use crate::kernel;
 use crate::model::work::{AttentionWork, StageWork};
 
 const TIME: Duration = Duration::from_millis(60);
@@ -152,7 +153,7 @@ impl Chain {
     /// Weights go where llama.cpp would put them: into a layout made for this processor where there is one for their
     /// type, else as they are.
     fn allocate_weights(&self) -> Option<NonNull<sys::ggml_backend_buffer>> {
-        let kinds = ggml::extra_buffer_types().into_iter().chain(std::iter::once(
+        let kinds = kernel::extra_buffer_types().into_iter().chain(std::iter::once(
             // SAFETY: the backend is alive.
             unsafe { sys::ggml_backend_get_default_buffer_type(self.backend.as_ptr()) },
         ));

@@ -23,7 +23,7 @@ enum Whose {
 fn repacked() -> sys::ggml_backend_buffer_type_t {
     // SAFETY: a type of ggml's, which lives as long as the program, as its name does.
     let name = |kind| unsafe { CStr::from_ptr(sys::ggml_backend_buft_name(kind)) };
-    crate::ggml::extra_buffer_types().into_iter().find(|&kind| name(kind) == c"CPU_REPACK").expect("CPU_REPACK")
+    crate::kernel::extra_buffer_types().into_iter().find(|&kind| name(kind) == c"CPU_REPACK").expect("CPU_REPACK")
 }
 
 /// Weights `[rows][len]` as they are in a file, activations `[columns][len]`.
