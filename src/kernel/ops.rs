@@ -86,7 +86,7 @@ ops! {
     fn weighted_sum(weights: &[f32], values: &[f32], out: &mut [f32]);
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) use body::exp;
 
 /// What is compiled.
