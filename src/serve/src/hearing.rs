@@ -103,8 +103,11 @@ pub async fn begin(shared: &Arc<Shared>, sound: Sound, options: ListenOptions) -
     let work = Work { shared: shared.clone(), to, gone: hearing.gone.clone(), runtime: Handle::current() };
     let ears = room.ears.clone();
     tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        work.run(&ears, sound, options, |outcome| begun.send(outcome).is_ok());
+        let last = work.run(&ears, sound, options, |outcome| begun.send(outcome).is_ok());
+        drop(turn); // before the last word: who has heard that may ask again
+        if let Some(last) = last {
+            let _ = work.send(last); // or it has gone, which is counted
+        }
     });
     has_begun.await.map_err(|_| broken())??;
     Ok(hearing)
@@ -131,8 +134,14 @@ impl From<Refusal> for Ended {
 }
 
 impl Work {
-    /// All of a sound, on a thread that may wait.
-    fn run(&self, ears: &Ears, sound: Sound, options: ListenOptions, begun: impl FnOnce(Result<(), Refusal>) -> bool) {
+    /// All of a sound, on a thread that may wait. Out: the last word about it, if there is somebody to tell.
+    fn run(
+        &self,
+        ears: &Ears,
+        sound: Sound,
+        options: ListenOptions,
+        begun: impl FnOnce(Result<(), Refusal>) -> bool,
+    ) -> Option<Result<Told, Refusal>> {
         let _running = self.shared.metrics.listening.one();
         let has_language = options.language.is_some();
         let recording = self.open(sound);
@@ -145,17 +154,22 @@ impl Work {
             Ok(opened) => opened,
             Err(refusal) => {
                 begun(Err(refusal)); // or nobody waits for it any more
-                return;
+                return None;
             }
         };
         if !begun(Ok(())) {
-            return self.shared.metrics.left_unheard(Why::Disconnect);
+            self.shared.metrics.left_unheard(Why::Disconnect);
+            return None;
         }
-        if let Err(Ended::Refused(refusal)) = self.hear(recording, listener) {
-            if refusal.status().is_server_error() {
-                log::error!("a sound was not heard to its end: {}", refusal.message());
+        match self.hear(recording, listener) {
+            Ok(end) => Some(Ok(end)),
+            Err(Ended::Left) => None,
+            Err(Ended::Refused(refusal)) => {
+                if refusal.status().is_server_error() {
+                    log::error!("a sound was not heard to its end: {}", refusal.message());
+                }
+                Some(Err(refusal))
             }
-            let _ = self.send(Err(refusal)); // or it has gone, which is counted
         }
     }
 
@@ -177,7 +191,7 @@ impl Work {
         })
     }
 
-    fn hear(&self, mut recording: Recording, mut listener: syrinx::Listener) -> Result<(), Ended> {
+    fn hear(&self, mut recording: Recording, mut listener: syrinx::Listener) -> Result<Told, Ended> {
         let rate_hz = f64::from(syrinx::lab::hear::wav::RATE_HZ);
         let mut samples = Vec::new();
         let mut count = 0;
@@ -196,7 +210,7 @@ impl Work {
         let heard = listener.flush().map_err(Refusal::from)?;
         self.shared.metrics.heard(0.0, started.elapsed());
         self.tell(heard)?;
-        self.send(Ok(Told::End { seconds: count as f64 / rate_hz }))
+        Ok(Told::End { seconds: count as f64 / rate_hz })
     }
 
     fn tell(&self, heard: Vec<Heard>) -> Result<(), Ended> {
