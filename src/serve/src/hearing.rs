@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use syrinx::lab::hear::wav::{Format, Recording};
-use syrinx::{Ears, ErrorKind, Heard, ListenOptions};
+use syrinx::{Ears, ErrorKind, Heard, ListenOptions, Listener};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Semaphore, mpsc};
@@ -103,10 +103,25 @@ pub async fn begin(shared: &Arc<Shared>, sound: Sound, options: ListenOptions) -
     let work = Work { shared: shared.clone(), to, gone: hearing.gone.clone(), runtime: Handle::current() };
     let ears = room.ears.clone();
     tokio::task::spawn_blocking(move || {
-        let last = work.run(&ears, sound, options, |outcome| begun.send(outcome).is_ok());
-        drop(turn); // before the last word: who has heard that may ask again
-        if let Some(last) = last {
-            let _ = work.send(last); // or it has gone, which is counted
+        let running = work.shared.metrics.listening.one();
+        // The place is given back before the last word, whatever that is: who has heard it may ask again.
+        let give_back = || {
+            drop(turn);
+            drop(running);
+        };
+        match work.open(&ears, sound, options) {
+            Err(refusal) => {
+                give_back();
+                let _ = begun.send(Err(refusal)); // or nobody waits for it any more
+            }
+            Ok(_) if begun.send(Ok(())).is_err() => work.shared.metrics.left_unheard(Why::Disconnect),
+            Ok((recording, listener)) => {
+                let last = work.run(recording, listener);
+                give_back();
+                if let Some(last) = last {
+                    let _ = work.send(last); // or it has gone, which is counted
+                }
+            }
         }
     });
     has_begun.await.map_err(|_| broken())??;
@@ -135,32 +150,7 @@ impl From<Refusal> for Ended {
 
 impl Work {
     /// All of a sound, on a thread that may wait. Out: the last word about it, if there is somebody to tell.
-    fn run(
-        &self,
-        ears: &Ears,
-        sound: Sound,
-        options: ListenOptions,
-        begun: impl FnOnce(Result<(), Refusal>) -> bool,
-    ) -> Option<Result<Told, Refusal>> {
-        let _running = self.shared.metrics.listening.one();
-        let has_language = options.language.is_some();
-        let recording = self.open(sound);
-        let listener = ears.listener(options).map_err(|e| match e.kind() {
-            ErrorKind::BadOption if has_language => Refusal::of_field("language", "bad_option", e.message()),
-            _ => e.into(),
-        });
-        let opened = recording.and_then(|recording| Ok((recording, listener?)));
-        let (recording, listener) = match opened {
-            Ok(opened) => opened,
-            Err(refusal) => {
-                begun(Err(refusal)); // or nobody waits for it any more
-                return None;
-            }
-        };
-        if !begun(Ok(())) {
-            self.shared.metrics.left_unheard(Why::Disconnect);
-            return None;
-        }
+    fn run(&self, recording: Recording, listener: Listener) -> Option<Result<Told, Refusal>> {
         match self.hear(recording, listener) {
             Ok(end) => Some(Ok(end)),
             Err(Ended::Left) => None,
@@ -173,7 +163,17 @@ impl Work {
         }
     }
 
-    fn open(&self, sound: Sound) -> Result<Recording, Refusal> {
+    fn open(&self, ears: &Ears, sound: Sound, options: ListenOptions) -> Result<(Recording, Listener), Refusal> {
+        let has_language = options.language.is_some();
+        let recording = self.recording(sound)?;
+        let listener = ears.listener(options).map_err(|e| match e.kind() {
+            ErrorKind::BadOption if has_language => Refusal::of_field("language", "bad_option", e.message()),
+            _ => e.into(),
+        })?;
+        Ok((recording, listener))
+    }
+
+    fn recording(&self, sound: Sound) -> Result<Recording, Refusal> {
         let opened = match sound {
             Sound::File(bytes) => Recording::wav("file", Box::new(Cursor::new(bytes))),
             Sound::Pieces(format, pieces) => {
@@ -191,7 +191,7 @@ impl Work {
         })
     }
 
-    fn hear(&self, mut recording: Recording, mut listener: syrinx::Listener) -> Result<Told, Ended> {
+    fn hear(&self, mut recording: Recording, mut listener: Listener) -> Result<Told, Ended> {
         let rate_hz = f64::from(syrinx::lab::hear::wav::RATE_HZ);
         let mut samples = Vec::new();
         let mut count = 0;
