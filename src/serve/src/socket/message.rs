@@ -71,27 +71,28 @@ pub struct Asks {
 impl Asks {
     /// Of a text that is no part of a connection, so that it needs no context. Errors: what is wrong.
     pub fn whole(body: &[u8], info: &ModelInfo) -> Result<Self, Refusal> {
-        let mut message: Value = serde_json::from_slice(body).map_err(|e| bad(&format!("no message: {e}")))?;
-        if let Some(fields) = message.as_object_mut() {
-            fields.insert("context_id".to_owned(), "".into());
-        }
-        Self::read(&message.to_string(), info).map_err(|(_, refusal)| refusal)
+        let no_message = |e| bad(&format!("no message: {e}"));
+        let object: serde_json::Map<_, _> = serde_json::from_slice(body).map_err(no_message)?;
+        Self::of(serde_json::from_value(object.into()).map_err(no_message)?, String::new(), info)
     }
 
     /// Errors: what is wrong, with the name of the context where it has one.
     pub fn read(text: &str, info: &ModelInfo) -> Result<Self, (String, Refusal)> {
         let fields: Fields =
             serde_json::from_str(text).map_err(|e| (String::new(), bad(&format!("no message: {e}"))))?;
-        let context = match fields.context_id {
-            Value::String(name) if name.len() <= MAX_NAME => name,
+        let context = match &fields.context_id {
+            Value::String(name) if name.len() <= MAX_NAME => name.clone(),
             _ => return Err((String::new(), bad("context_id is missing, or no short string"))),
         };
-        let wrong = |refusal: Refusal| (context.clone(), refusal);
+        Self::of(fields, context.clone(), info).map_err(|refusal| (context, refusal))
+    }
+
+    fn of(fields: Fields, context: String, info: &ModelInfo) -> Result<Self, Refusal> {
         let voice = match fields.voice {
             Value::Null => None,
-            voice => known_voice(voice, info).map_err(wrong)?,
+            voice => known_voice(voice, info)?,
         };
-        let form = form(&fields.output_format).map_err(wrong)?;
+        let form = form(&fields.output_format)?;
         // A regional tag of a language that the pack speaks anyway is no other language.
         let spoken = |tag: &String| info.languages.iter().any(|own| own == tag);
         Ok(Self {
@@ -102,7 +103,7 @@ impl Asks {
             each: fields.max_buffer_delay_ms == Some(0),
             voice,
             language: fields.language.filter(|tag| !spoken(tag)),
-            speed: speed(fields.generation_config.speed).map_err(wrong)?,
+            speed: speed(fields.generation_config.speed)?,
             volume: fields.generation_config.volume,
             form,
             words: fields.add_timestamps,
