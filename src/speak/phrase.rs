@@ -109,6 +109,8 @@ impl PhraseStore {
     fn path(&self, pack: &Pack, text: &str, options: &SpeakOptions) -> PathBuf {
         let voice = options.voice.as_deref().or(pack.voices().first().map(String::as_str));
         let Solver { method, steps, guidance, guided } = options.solver(Solver::of(&pack.manifest().defaults));
+        let phrase = |(name, phrase): (&String, &Phrase)| format!(" {name} {}", phrase.identity());
+        let phrases: String = options.phrases.iter().map(phrase).collect();
         // Spelled out, so that a kept phrase is found again until what is in it would be another.
         let key = [
             concat!("syrinx-phrase-2 ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -118,8 +120,7 @@ impl PhraseStore {
             format!("{} {steps} {} {}", method.name(), guidance.to_bits(), guided.name()),
             options.max_frames.map_or_else(String::new, |frames| frames.to_string()),
             format!("{:?} {:?} {:?}", options.language, options.normalise, options.ssml),
-            format!("{:?} {:?}", options.speed, options.volume),
-            options.phrases.iter().map(|(name, phrase)| format!("{name} {} ", phrase.identity())).collect(),
+            format!("{:?} {:?}{phrases}", options.speed, options.volume),
             options.lexicon.as_ref().map_or_else(String::new, |lexicon| lexicon.identity().to_owned()),
             text.to_owned(),
         ];
