@@ -151,7 +151,7 @@ def judges(stages):
     pack(stage, 75)
     stage.add_argument("--before", default="--steps 7 --guidance 1.2", help="options of `syrinx say`, in one word")
     stage.add_argument("--after", default="--steps 1 --guidance 1", help="likewise")
-    stage.add_argument("--sounds", type=int, default=200, help="pairs which the judges of sound hear")
+    stage.add_argument("--sounds", type=int, default=200, help="pairs, evenly spread, which the judges of sound hear")
     stage.add_argument("--report", action="store_true", help="of the pairs that are there; speak none")
     stage = stages.add(
         "compare",

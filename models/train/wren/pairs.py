@@ -48,16 +48,17 @@ def processor_seconds():
 
 
 def run(home, syrinx, pack, count, threads, name, options, sounds):
-    """`options`: of `say`, before and after; `sounds`: how many pairs the judges of sound hear."""
+    """`options`: of `say`, before and after; `sounds`: of how many pairs, evenly spread, the judges of sound hear."""
     path = home.folder("pairs") / f"{name}.tsv"
     lines = known(path)
     done = {(line["voice"], line["kind"], line["text"]) for line in lines}
-    judge, fresh = Words(home, threads), not lines
+    judge, fresh, plan = Words(home, threads), not lines, planned(count)
+    every = max(1, len(plan) // sounds) if sounds else len(plan) + 1
     with open(path, "a", newline="") as file:
         out = csv.DictWriter(file, COLUMNS, dialect="excel-tab")
         if fresh:
             out.writeheader()
-        for voice, kind, text in (pair for pair in planned(count) if pair not in done):
+        for voice, kind, text in (pair for pair in plan if pair not in done):
             line = {"voice": voice, "kind": kind, "text": text}
             order = range(2) if len(lines) % 2 == 0 else (1, 0)
             spoken = {}
@@ -71,7 +72,7 @@ def run(home, syrinx, pack, count, threads, name, options, sounds):
                 sound = audio if len(audio) else np.zeros(SAMPLE_RATE_HZ, np.float32)
                 missed, line["words"], line[f"{way} heard"] = judge.wrong(text, sound)
                 line[f"{way} wrong"] = missed
-                if len(lines) < sounds and len(audio):
+                if (len(lines) + 1) % every == 0 and len(audio):
                     line |= {f"{way} {mark}": f"{value:.4f}" for mark, value in zip(NAMES, marks(audio))}
             out.writerow(line)
             file.flush()
