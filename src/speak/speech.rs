@@ -33,8 +33,13 @@ struct Heard {
     start: u64,
     samples: u64,
     over: bool,
-    /// Marks of its text that were given out.
-    marks_told: usize,
+}
+
+/// The marks that were given out of a clause's text: it may be spoken once more.
+#[derive(Debug, Default)]
+struct Told {
+    clause: usize,
+    marks: usize,
 }
 
 /// Speech as it is asked for. As an iterator it gives blocks; it ends where text is needed, and goes on after a push.
@@ -48,6 +53,7 @@ pub struct Speech {
     silence: Silence,
     lane: Lane,
     heard: Option<Heard>,
+    told: Told,
     /// The next block begins the clause in `heard`.
     mark_due: bool,
     /// What is heard in place of words, and samples of it that were given out.
@@ -93,6 +99,7 @@ impl Speech {
             canceller,
             lane,
             heard: None,
+            told: Told::default(),
             mark_due: false,
             interlude: None,
             complete: Vec::new(),
@@ -248,10 +255,10 @@ impl Speech {
                 let expected = self.tempo.length(expected_frames as u64 * pcm.len() as u64);
                 self.mark_due = text.interlude.is_none();
                 let start = self.samples;
-                // Of a clause that is spoken once more some marks may have been given out.
-                let marks_told =
-                    self.heard.as_ref().filter(|heard| heard.number == number).map_or(0, |heard| heard.marks_told);
-                self.heard = Some(Heard { number, text, expected, start, samples: 0, over: false, marks_told });
+                if self.told.clause != number {
+                    self.told = Told { clause: number, marks: 0 };
+                }
+                self.heard = Some(Heard { number, text, expected, start, samples: 0, over: false });
                 self.silence.begin();
                 None
             }
@@ -291,14 +298,14 @@ impl Speech {
 
     /// The next of the text's own marks that has been reached.
     fn next_mark(&mut self) -> Option<Next> {
-        let heard = self.heard.as_mut()?;
-        let (byte, name) = heard.text.marks.get(heard.marks_told)?;
+        let heard = self.heard.as_ref()?;
+        let (byte, name) = heard.text.marks.get(self.told.marks)?;
         let length = heard.over.then_some(heard.samples);
         let within = heard.text.mark_at(*byte, length, heard.expected);
         if within > heard.samples {
             return None;
         }
-        heard.marks_told += 1;
+        self.told.marks += 1;
         Some(Next::Mark { name: name.clone(), sample: heard.start + within })
     }
 
