@@ -12,7 +12,7 @@ const ROWS: [&[&str]; 12] = [
     &["board", "device"],
     &["model", "ring"],
     &["backbone", "codec", "flow", "text"],
-    &["net", "ggml"],
+    &["net", "ggml", "watermark"],
     &["kernel"],
     &["pack"],
     &["frame", "setters", "write"],
