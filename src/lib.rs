@@ -134,6 +134,7 @@ mod model;
 mod net;
 #[allow(missing_docs)] // public to the lab alone
 mod pack;
+mod provenance;
 #[allow(missing_docs)] // public to the lab alone
 mod ring;
 mod setters;
@@ -173,5 +174,5 @@ pub mod lab {
     macro_rules! rooms {
         ($($room:ident),*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
-    rooms!(backbone, board, codec, device, flow, frame, hear, kernel, live, model, pack, ring, speak, text);
+    rooms!(backbone, board, codec, device, flow, frame, hear, kernel, live, model, pack, provenance, ring, speak, text);
 }

@@ -15,7 +15,7 @@ const ROWS: [&[&str]; 12] = [
     &["net", "ggml", "watermark"],
     &["kernel"],
     &["pack"],
-    &["frame", "setters", "write"],
+    &["frame", "provenance", "setters", "write"],
     &["error"],
 ];
 
