@@ -174,5 +174,8 @@ pub mod lab {
     macro_rules! rooms {
         ($($room:ident),*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
-    rooms!(backbone, board, codec, device, flow, frame, hear, kernel, live, model, pack, provenance, ring, speak, text);
+    rooms!(
+        backbone, board, codec, device, flow, frame, hear, kernel, live, model, pack, provenance, ring, speak, text,
+        watermark
+    );
 }

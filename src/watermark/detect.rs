@@ -156,8 +156,9 @@ impl Detector {
         self.half();
         let whole = self.score(&self.whole);
         let score = self.best.max(whole);
-        // A normal deviate exceeds this as often as one of `halves` exceeds the threshold.
-        let threshold = (THRESHOLD * THRESHOLD + 2.0 * (self.halves.max(1) as f64).ln()).sqrt();
+        // A normal deviate exceeds this about as often as one of so many pieces exceeds the usual threshold.
+        let pieces = self.halves.saturating_sub(1).max(1) as f64;
+        let threshold = (THRESHOLD * THRESHOLD + 2.0 * pieces.ln()).sqrt();
         let sound_seconds = (self.whole.windows * STEP) as f64 / f64::from(RATE_HZ);
         Detection { is_marked: score >= threshold, score, threshold, sound_seconds }
     }
@@ -213,7 +214,9 @@ impl Detector {
         self.whole.add(&half);
         self.last.add(&half);
         self.halves += 1;
-        self.best = self.best.max(self.score(&self.last));
+        if self.halves > 1 {
+            self.best = self.best.max(self.score(&self.last));
+        }
         self.last = half;
     }
 
