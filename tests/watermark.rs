@@ -18,7 +18,7 @@ fn wren() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/wren-en")
 }
 
-fn spoken(folder: &Path, watermark: impl Into<Option<bool>>, options: &SpeakOptions) -> Vec<f32> {
+fn spoken(folder: &Path, watermark: Option<bool>, options: &SpeakOptions) -> Vec<f32> {
     let model = Model::open(folder, ModelOptions::default().watermark(watermark)).unwrap();
     let mut session = model.session(SessionOptions::default()).unwrap();
     session.speak(TEXT, options).unwrap().map_while(Result::ok).flatten().collect()
@@ -48,7 +48,7 @@ fn detected(pcm: &[f32], rate_hz: u32) -> (serde_json::Value, Option<i32>) {
 fn wren_is_marked_and_the_mark_is_all_that_is_added() {
     let options = SpeakOptions::default();
     let marked = spoken(&wren(), None, &options);
-    let mut plain = spoken(&wren(), false, &options);
+    let mut plain = spoken(&wren(), Some(false), &options);
     let (found, status) = detected(&marked, RATE_HZ);
     assert_eq!((&found["marked"], status), (&true.into(), Some(0)), "{found}");
     let (found, status) = detected(&plain, RATE_HZ);
@@ -73,8 +73,8 @@ fn a_pack_that_says_nothing_of_it_is_not_marked() {
     let pack = TinyPack::import_from(Golden::TINY.checkpoint, Recipe::Q8);
     let options = SpeakOptions::default().max_frames(12u64);
     let plain = spoken(&pack.dir(), None, &options);
-    assert!(plain == spoken(&pack.dir(), false, &options));
-    assert!(plain != spoken(&pack.dir(), true, &options));
+    assert!(plain == spoken(&pack.dir(), Some(false), &options));
+    assert!(plain != spoken(&pack.dir(), Some(true), &options));
 }
 
 #[test]
