@@ -210,7 +210,7 @@ $(PYTHON): src/python/requirements.txt
 
 # The speech service and the clients that people use (src/serve/README.md).
 CLIENTS = target/clients/bin/python
-test-clients: build $(CLIENTS) target/clients/node/node_modules/openai
+test-clients: build $(CLIENTS) target/clients/node/node_modules/openai target/clients/homeassistant
 	cargo build --release -p syrinx-serve
 	cd src/serve/clients && ../../../$(CLIENTS) -m pytest -q -p no:cacheprovider
 
@@ -223,6 +223,10 @@ $(CLIENTS): src/serve/clients/requirements.txt
 target/clients/node/node_modules/openai: | $(CLIENTS)
 	@command -v npm >/dev/null || boards/setup.sh nodejs npm
 	npm install --silent --no-audit --no-fund --prefix target/clients/node openai@6.49.0
+
+# Its files for Wyoming run here with stand-ins; its own Python is newer.
+target/clients/homeassistant: | $(CLIENTS)
+	$(CLIENTS) -m pip download --quiet --no-deps --only-binary :all: --python-version 3.13.2 --dest $@ homeassistant==2026.2.3
 
 build: setup
 	cargo build --release
