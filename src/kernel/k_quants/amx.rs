@@ -1,8 +1,9 @@
 //! With AMX: sixteen rows of Q4_K meet sixteen columns at a time, for a prompt's rows.
 //!
-//! A quant times its sub-scale has ten bits: too many for the tile unit, which takes bytes. So the lower seven and the upper
-//! three go into tiles of their own, laid out once for all columns, and the unit adds over all 256 weights of a block. That gives
-//! the integers that the other sets add up in another order: the same bits.
+//! A quant times its sub-scale has ten bits: too many for the tile unit, which takes bytes. So it is multiplied by the lower
+//! three bits of the sub-scale, and by the upper three, each of which a byte holds (15 · 7). Both go into tiles of their own,
+//! laid out once for all columns, and the unit adds over all 256 weights of a block. That gives the integers that the other
+//! sets add up in another order: the same bits.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -17,8 +18,10 @@ pub(super) const SIDE: usize = 16;
 pub(super) const MOST: usize = 8 * SIDE;
 /// Weights of a row in a tile.
 const DEPTH: usize = 64;
-/// Bits of a scaled quant that lie in the tiles of its lower part.
-const LOWER: u32 = 7;
+/// Bits of the lower part of a sub-scale, and of the upper part.
+const PART: u32 = 3;
+/// Columns from which on laying out the weights pays.
+pub(super) const FEWEST: usize = 10;
 
 /// Whether the processor has AMX, and the system lets this process use it. Asks the system for that: from then on its
 /// signal frames have room for tiles.
@@ -34,13 +37,17 @@ pub(in crate::kernel) fn runs_here() -> bool {
     *RUNS
 }
 
-/// This thread's tiles, until it is dropped: eight of sixteen times 64 bytes.
-pub(super) struct Tiles(());
+/// This thread's tiles, until it is dropped: eight of sixteen times 64 bytes, or of fewer rows where there are fewer columns.
+pub(super) struct Tiles {
+    columns: usize,
+}
 
 impl Tiles {
+    /// For products with so many columns.
+    ///
     /// # Safety
     /// [`runs_here`], and the thread has no other.
-    pub unsafe fn configure() -> Self {
+    pub unsafe fn configure(columns: usize) -> Self {
         #[repr(C, align(64))]
         struct Config {
             palette: u8,
@@ -51,10 +58,12 @@ impl Tiles {
         }
         let mut config = Config { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: [0; 16], rows: [0; 16] };
         config.row_bytes[..8].fill(DEPTH as u16);
-        config.rows[..8].fill(SIDE as u8);
+        let columns = columns.clamp(1, SIDE);
+        config.rows[..6].fill(columns as u8); // of sums and activations
+        config.rows[6..8].fill(SIDE as u8); // of weights
         // SAFETY: 64 bytes as Intel's manual has them (volume 1, 18.2).
         unsafe { asm!("ldtilecfg [{}]", in(reg) &config, options(nostack, readonly, preserves_flags)) };
-        Self(())
+        Self { columns }
     }
 }
 
@@ -65,7 +74,8 @@ impl Drop for Tiles {
     }
 }
 
-/// A block of sixteen rows: for each 64 weights the lower and the upper parts, four weights of each row in turn.
+/// A block of sixteen rows: for each 64 weights the quants by the lower and by the upper parts of their sub-scales, four weights
+/// of each row in turn.
 #[repr(C, align(64))]
 struct Scaled([[[[u8; DEPTH]; SIDE]; 2]; BLOCK / DEPTH]);
 
@@ -73,20 +83,28 @@ struct Scaled([[[[u8; DEPTH]; SIDE]; 2]; BLOCK / DEPTH]);
 #[repr(C, align(64))]
 struct Sums([[[i32; SIDE]; SIDE]; 2]);
 
-/// Two times eight rows, for `columns` of activations, at most [`MOST`] and at least [`SIDE`].
+/// Activations as [`q4_k`] wants them: with the sums of 32 quants each in front of those of sixteen.
+pub(super) fn prepared(mut x: Activations) -> Activations {
+    for i in 0..BLOCK / 32 {
+        x.sums[i] = x.sums[2 * i].wrapping_add(x.sums[2 * i + 1]);
+    }
+    x
+}
+
+/// Two times eight rows, for the columns of activations: at most [`MOST`], and at least as many as the tiles have.
 ///
 /// # Safety
 /// [`runs_here`], the processor has the other instructions too, and `tiles` are this thread's.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
-pub(super) unsafe fn q4_k(_: &Tiles, weights: [&[Q4Rows]; 2], x: &[Activations], to: &mut [[f32; SIDE]]) {
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+pub(super) unsafe fn q4_k(tiles: &Tiles, weights: [&[Q4Rows]; 2], x: &[Activations], to: &mut [[f32; SIDE]]) {
     let (blocks, columns) = (weights[0].len(), to.len());
-    assert!(weights[1].len() == blocks && x.len() == columns * blocks && (SIDE..=MOST).contains(&columns));
+    assert!(weights[1].len() == blocks && x.len() == columns * blocks && (tiles.columns..=MOST).contains(&columns));
     let mut scaled = Scaled([[[[0; DEPTH]; SIDE]; 2]; BLOCK / DEPTH]);
     let mut sums = [const { Sums([[[0; SIDE]; SIDE]; 2]) }; 2];
     let mut totals = [[_mm512_setzero_ps(); 2]; MOST];
     // The last tile of columns begins early enough to be whole; what was before it is not added again.
-    let tiles =
-        |pair: usize| [pair * 2 * SIDE, (pair * 2 + 1) * SIDE].map(|nominal| (nominal, nominal.min(columns - SIDE)));
+    let last = columns - tiles.columns;
+    let tiles = |pair: usize| [pair * 2 * SIDE, (pair * 2 + 1) * SIDE].map(|nominal| (nominal, nominal.min(last)));
     for block in 0..blocks {
         let w = weights.map(|rows| &rows[block]);
         let unpacked = w.map(Q4Rows::unpack);
@@ -99,7 +117,7 @@ pub(super) unsafe fn q4_k(_: &Tiles, weights: [&[Q4Rows]; 2], x: &[Activations],
             _mm512_cvtph_ps(_mm256_set_m128i(second, first))
         });
         for pair in 0..columns.div_ceil(2 * SIDE) {
-            // SAFETY: sixteen columns from each start on, whose blocks lie `blocks` apart; the rest is required of the caller.
+            // SAFETY: a tile's columns from each start on, whose blocks lie `blocks` apart; the rest is required of the caller.
             unsafe { multiply(&scaled, tiles(pair).map(|(_, start)| &x[start * blocks + block..]), blocks, &mut sums) };
             for (sums, (nominal, start)) in sums.iter().zip(tiles(pair)) {
                 for column in nominal..columns.min(nominal + SIDE) {
@@ -108,7 +126,7 @@ pub(super) unsafe fn q4_k(_: &Tiles, weights: [&[Q4Rows]; 2], x: &[Activations],
                         // SAFETY: sixteen sums.
                         unsafe { _mm512_load_si512(sums.0[part][column - start].as_ptr().cast()) }
                     });
-                    let sum = _mm512_add_epi32(lower, _mm512_slli_epi32::<LOWER>(upper));
+                    let sum = _mm512_add_epi32(lower, _mm512_slli_epi32::<PART>(upper));
                     let by = _mm512_set1_ps(x.scale);
                     let [total, of_leasts] = &mut totals[column];
                     *total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scales, by), *total);
@@ -124,36 +142,29 @@ pub(super) unsafe fn q4_k(_: &Tiles, weights: [&[Q4Rows]; 2], x: &[Activations],
     }
 }
 
-/// Lays a block of sixteen rows out for the tile unit, every quant times its sub-scale.
+/// Lays a block of sixteen rows out for the tile unit.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2")]
 fn scale(w: [&Q4Rows; 2], scales: [[u64; 8]; 2], to: &mut Scaled) {
-    let zero = _mm512_setzero_si512();
-    let per_byte = _mm512_set1_epi8(15);
-    let below = _mm512_set1_epi16((1 << LOWER) - 1);
+    let low_bits = _mm512_set1_epi8(15);
     // Of eight rows with eight weights each: the first, or the last four of each row, and of the next eight rows.
     let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     let halves = [even, _mm512_add_epi32(even, _mm512_set1_epi32(1))];
     for (part, to) in to.0.iter_mut().enumerate() {
         for half in 0..2 {
-            let scales = scales.map(|scales| of_rows(scales[part * 2 + half]));
+            let scales = scales.map(|scales| parts(scales[part * 2 + half]));
             for group in 0..4 {
-                let mut parts = [[zero; 2]; 2];
-                for (rows, (w, [of_even, of_odd])) in w.iter().zip(scales).enumerate() {
+                let quants = w.map(|w| {
                     let quants = &w.quants[part * 4 + group];
                     ahead(quants, 0);
                     // SAFETY: 64 bytes of weights.
                     let quants = unsafe { _mm512_loadu_si512(quants.as_ptr().cast()) };
                     let quants = if half == 0 { quants } else { _mm512_srli_epi16::<4>(quants) };
-                    let quants = _mm512_and_si512(quants, per_byte);
-                    let first = _mm512_mullo_epi16(_mm512_unpacklo_epi8(quants, zero), of_even);
-                    let second = _mm512_mullo_epi16(_mm512_unpackhi_epi8(quants, zero), of_odd);
-                    parts[0][rows] =
-                        _mm512_packus_epi16(_mm512_and_si512(first, below), _mm512_and_si512(second, below));
-                    parts[1][rows] =
-                        _mm512_packus_epi16(_mm512_srli_epi16::<LOWER>(first), _mm512_srli_epi16::<LOWER>(second));
-                }
-                for (to, [first, second]) in to.iter_mut().zip(parts) {
+                    _mm512_and_si512(quants, low_bits)
+                });
+                for (upper, to) in to.iter_mut().enumerate() {
+                    // Two bytes by one factor: neither product has more bits than a byte.
+                    let [first, second] = [0, 1].map(|rows| _mm512_mullo_epi16(quants[rows], scales[rows][upper]));
                     for (four, order) in halves.into_iter().enumerate() {
                         let line = &mut to[half * 8 + group * 2 + four];
                         let four = _mm512_permutex2var_epi32(first, order, second);
@@ -166,12 +177,16 @@ fn scale(w: [&Q4Rows; 2], scales: [[u64; 8]; 2], to: &mut Scaled) {
     }
 }
 
-/// The bytes of rows 0, 2, 4, 6 in eight lanes of 16 bits each, and those of rows 1, 3, 5, 7.
+/// The lower and the upper parts of eight rows' sub-scales: each in the four lanes of 16 bits that are its row's.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
-fn of_rows(bytes: u64) -> [__m512i; 2] {
-    let rows = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128(bytes as i64));
-    [0x0100, 0x0908].map(|byte| _mm512_shuffle_epi8(rows, _mm512_set1_epi16(byte)))
+fn parts(scales: u64) -> [__m512i; 2] {
+    const LOW: u64 = 0x0707_0707_0707_0707;
+    let order = _mm512_set4_epi32(0x0908_0908, 0x0908_0908, 0x0100_0100, 0x0100_0100);
+    [scales & LOW, (scales >> PART) & LOW].map(|bytes| {
+        let rows = _mm512_cvtepu8_epi64(_mm_cvtsi64_si128(bytes as i64));
+        _mm512_shuffle_epi8(rows, order)
+    })
 }
 
 #[inline]
@@ -182,29 +197,24 @@ fn join(first: __m256i, second: __m256i) -> __m512i {
 
 /// The sub-leasts of sixteen rows times the sums of the activations that they belong to.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2")]
 fn by_sums(leasts: &[__m512i; 4], x: &Activations) -> __m512i {
-    // SAFETY: sixteen sums of sixteen.
-    let sixteens = unsafe { _mm256_loadu_si256(x.sums.as_ptr().cast()) };
-    let sums = _mm256_madd_epi16(sixteens, _mm256_set1_epi16(1)); // of 32
-    // Two to a lane: 0 1, 2 3, those again, 4 5, 6 7, those again.
-    let sums = _mm512_castsi256_si512(_mm256_packs_epi32(sums, sums));
     let mut total = _mm512_setzero_si512();
-    for (least, lane) in leasts.iter().zip([0, 1, 4, 5]) {
-        let sums = _mm512_permutexvar_epi32(_mm512_set1_epi32(lane), sums);
-        total = _mm512_add_epi32(total, _mm512_madd_epi16(*least, sums));
+    for (least, sums) in leasts.iter().zip(x.sums.as_chunks::<2>().0) {
+        let sums = i32::from(sums[1]) << 16 | i32::from(sums[0]) & 0xffff;
+        total = _mm512_dpwssd_epi32(total, *least, _mm512_set1_epi32(sums));
     }
     total
 }
 
-/// Products of a block of weights with two times sixteen columns: the first block of each stands in front.
+/// Products of a block of weights with two tiles of columns: the first block of each stands in front.
 ///
 /// # Safety
-/// Sixteen columns of `blocks` blocks each from both on, and this thread has tiles.
+/// A tile's columns of `blocks` blocks each from both on, and this thread has tiles.
 #[inline]
 unsafe fn multiply(weights: &Scaled, x: [&[Activations]; 2], blocks: usize, to: &mut [Sums; 2]) {
     let [first, second] = x.map(|x| x.as_ptr().wrapping_byte_add(std::mem::offset_of!(Activations, quants)));
-    // SAFETY: the tiles of activations are sixteen times 64 quants, `blocks` blocks apart; those of weights and sums are whole.
+    // SAFETY: the tiles of activations are as many times 64 quants as they have columns, `blocks` blocks apart; those of weights and sums are whole.
     unsafe {
         asm!(
             "tilezero tmm0",

@@ -87,7 +87,7 @@ pub unsafe fn q4_k(share: &Share, op: &ggml_tensor) -> bool {
     let Some(product) = product.filter(|product| product.rows % ROWS == 0) else { return false };
     let (Some(kernels), Some(work)) = (Kernels::active(), product.work::<Activations>(share)) else { return false };
     if let Some(many) = kernels.q4_k_many
-        && product.columns >= amx::SIDE
+        && product.columns >= amx::FEWEST
         && product.rows % amx::SIDE == 0
     {
         // SAFETY: required of the caller; the set in use has this kernel, and there is room for the blocks.
@@ -149,19 +149,26 @@ pub unsafe fn q4_k(share: &Share, op: &ggml_tensor) -> bool {
 /// The same by sixteens of rows and columns.
 ///
 /// # Safety
-/// As for [`q4_k`], with at least [`amx::SIDE`] columns and whole sixteens of rows, `work` has room for all columns' blocks,
+/// As for [`q4_k`], with at least [`amx::FEWEST`] columns and whole sixteens of rows, `work` has room for all columns' blocks,
 /// and the processor has the instructions of `many`.
 unsafe fn q4_k_many(share: &Share, product: &MulMat, work: *mut Activations, many: Many) {
     let (blocks, (thread, threads)) = (product.blocks, share.of());
     for column in (thread..product.columns).step_by(threads) {
         // SAFETY: a column and room for it that are this thread's alone.
-        unsafe { product.round(column, work.add(column * blocks)) };
+        unsafe {
+            let to = work.add(column * blocks);
+            product.round(column, to);
+            (0..blocks).for_each(|block| to.add(block).write(amx::prepared(to.add(block).read())));
+        }
     }
     // SAFETY: each thread calls it once. After it all blocks are written and only read, until the operation's end. This thread
     // has no other tiles: it computes nothing else meanwhile.
     let (x, tiles) = unsafe {
         share.meet();
-        (std::slice::from_raw_parts(work.cast_const(), product.columns * blocks), amx::Tiles::configure())
+        (
+            std::slice::from_raw_parts(work.cast_const(), product.columns * blocks),
+            amx::Tiles::configure(product.columns),
+        )
     };
     let mut sums = [[0f32; amx::SIDE]; amx::MOST];
     // SAFETY: after the meeting.
@@ -174,7 +181,7 @@ unsafe fn q4_k_many(share: &Share, product: &MulMat, work: *mut Activations, man
             });
             // The last columns are as many as a tile has, some of them computed again.
             for start in (0..product.columns).step_by(amx::MOST) {
-                let count = (product.columns - start).clamp(amx::SIDE, amx::MOST);
+                let count = (product.columns - start).clamp(amx::SIDE.min(product.columns), amx::MOST);
                 let start = start.min(product.columns - count);
                 // SAFETY: the processor has the instructions; sixteen results of each column are this chunk's.
                 unsafe {
