@@ -40,8 +40,8 @@ const CLIP: f64 = 1.5;
 const BESIDE: std::ops::Range<usize> = 8..140;
 /// Windows of half a piece: three seconds.
 const HALF: usize = 94;
-/// What unmarked sound reaches less than once in a thousand pieces.
-const THRESHOLD: f64 = 3.5;
+/// What less than one in a thousand pieces of unmarked sound reaches.
+const THRESHOLD: f64 = 4.0;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
