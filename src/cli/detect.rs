@@ -48,7 +48,7 @@ impl Detect {
             )?;
         } else {
             let answer = if is_marked { "marked: yes" } else { "no mark found" };
-            let short = if short { ": too short to be sure" } else { "" };
+            let short = if short && !is_marked { ": too short to be sure" } else { "" };
             outln!("{answer} (score {score:.1}, {threshold:.1} is needed; {sound_seconds:.1} s of sound{short})")?;
         }
         Ok(if is_marked { ExitCode::SUCCESS } else { ExitCode::FAILURE })

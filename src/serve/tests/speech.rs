@@ -108,7 +108,7 @@ fn every_form_says_that_it_is_synthetic() {
     for form in ["wav", "flac", "opus", "pcm"] {
         for more in ["", ", \"stream\": false"] {
             let answer = service.speak(&body(&format!(", \"response_format\": \"{form}\"{more}")));
-            assert_eq!(answer.header("x-synthetic-speech"), Some("Synthetic speech, made by a machine"), "{form}");
+            assert_eq!(answer.header("x-synthetic-speech"), Some("synthetic speech, made by a machine"), "{form}");
             if form != "pcm" {
                 for text in ["Syrinx ", "Synthetic speech, made by a machine", "trainedAlgorithmicMedia"] {
                     assert!(said(&answer.body, text), "{form}: {text}");
