@@ -39,6 +39,9 @@ fi
 status=0
 started=$(date +%s)
 "$@" || status=$?
-# User and system time of the children.
-[ -z "${CUDA_LOG:-}" ] || echo "$name $(($(date +%s) - started)) s of wall, processor $(times | tail -1), $(wc -c <"$object") bytes" >>"$CUDA_LOG"
+if [ -n "${CUDA_LOG:-}" ] && [ "$status" = 0 ]; then
+    # User and system time of the children; in a pipe it would be the pipe's.
+    times >"$object.times"
+    echo "$name $(($(date +%s) - started)) s, of processors $(tail -1 "$object.times"), $(wc -c <"$object") bytes" >>"$CUDA_LOG"
+fi
 exit "$status"
