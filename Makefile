@@ -10,7 +10,7 @@ LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
 .PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-adapters test-clients check-features voice-eval test-sink test-speechd test-mic test-echo test-rtsan count count-accept \
-	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz clean
+	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz miri clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -210,7 +210,7 @@ $(PYTHON): src/python/requirements.txt
 
 # The speech service and the clients that people use (src/serve/README.md).
 CLIENTS = target/clients/bin/python
-test-clients: build $(CLIENTS) target/clients/node/node_modules/openai
+test-clients: build $(CLIENTS) target/clients/node/node_modules/openai target/clients/homeassistant
 	cargo build --release -p syrinx-serve
 	cd src/serve/clients && ../../../$(CLIENTS) -m pytest -q -p no:cacheprovider
 
@@ -223,6 +223,10 @@ $(CLIENTS): src/serve/clients/requirements.txt
 target/clients/node/node_modules/openai: | $(CLIENTS)
 	@command -v npm >/dev/null || boards/setup.sh nodejs npm
 	npm install --silent --no-audit --no-fund --prefix target/clients/node openai@6.49.0
+
+# Its files for Wyoming run here with stand-ins; its own Python is newer.
+target/clients/homeassistant: | $(CLIENTS)
+	$(CLIENTS) -m pip download --quiet --no-deps --only-binary :all: --python-version 3.13.2 --dest $@ homeassistant==2026.2.3
 
 build: setup
 	cargo build --release
@@ -257,6 +261,19 @@ compare: build $(PACK)/pack.toml
 FUZZ_SECONDS ?= 600
 fuzz: setup
 	quant/fuzz/run.sh $(FUZZ_SECONDS)
+
+# What several threads write at once (rows, columns, the pool's jobs) under Miri, with the nightly compiler that it is part
+# of: three quarters of an hour.
+NIGHTLY ?= nightly
+MIRI_TESTS = kernel::pool kernel::rows kernel::columns kernel::tests::columns_computed
+miri: export SYRINX_ISA = scalar
+miri: export MIRIFLAGS = -Zmiri-disable-isolation
+miri: export CARGO_TARGET_DIR = target/miri
+miri: setup
+	@cargo +$(NIGHTLY) miri --version >/dev/null 2>&1 || \
+	    rustup toolchain install --profile minimal --component miri,rust-src $(NIGHTLY)
+	cargo +$(NIGHTLY) miri test --release --config profile.release.debug-assertions=true --no-default-features --lib -- \
+	    $(MIRI_TESTS)
 
 clean:
 	cargo clean

@@ -8,6 +8,7 @@ use syrinx::lab::board::profile::{PackSize, Packs};
 use syrinx::lab::board::{Machine, Profile};
 use syrinx::lab::kernel::Isa;
 use syrinx::lab::model::work::Work;
+use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx_quant::synthetic::Preset;
 use syrinx_quant::{Recipe, Shape};
 
@@ -15,7 +16,7 @@ fn profiles() -> Vec<Profile> {
     Profile::names().map(|name| Profile::load(name).unwrap()).collect()
 }
 
-/// The sizes of `models/train/wren/sizes.py`.
+/// The sizes of `models/train/wren/sizes.py`, and the solver of the pack in the repository.
 fn wren() -> Shape {
     let mut shape = Preset::Tiny.shape();
     (shape.model.dim, shape.model.vocab_size) = (256, 320);
@@ -23,6 +24,10 @@ fn wren() -> Shape {
     (b.layers, b.heads, b.kv_heads, b.head_dim, b.hidden_dim) = (12, 4, 2, 64, 768);
     let f = &mut shape.flow;
     (f.dim, f.input_dim, f.layers, f.heads, f.kv_heads, f.head_dim, f.hidden_dim) = (256, 256, 3, 4, 2, 64, 768);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/wren-en");
+    let pack = Pack::open(&folder, OpenOptions { verify: false, commercial: false }).unwrap();
+    let defaults = &pack.manifest().defaults;
+    (f.steps, f.guidance) = (defaults.steps as usize, defaults.guidance);
     let c = &mut shape.codec;
     (c.dim, c.hidden_dim, c.heads, c.kv_heads, c.head_dim) = (256, 768, 8, 8, 32);
     (c.semantic_dim, c.acoustic_dim, c.lengths) = (76, 20, vec![2, 1, 2, 4]);

@@ -86,7 +86,7 @@ fn masks_and_the_end_of_audio_equal_the_reference() {
 
 fn flow_head(pack: &Pack, engine: FlowEngine, pool: &Pool) -> FlowHead {
     let weights = FlowWeights::open(pack.speech(), pack.shape(), engine, pool.threads()).unwrap();
-    FlowHead::new(&weights, pool).unwrap()
+    FlowHead::new(&weights, pack.shape().flow.steps, pool).unwrap()
 }
 
 /// The velocities of all steps from the reference's noise and state, conditional and unconditional, and the end point.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use support::{TinyPack, command, in_foreground, success};
+use support::{TinyPack, command, failure, in_foreground, success};
 use syrinx_quant::Recipe;
 
 fn text(path: &Path) -> &str {
@@ -259,6 +259,8 @@ fn read_shows_each_word_with_its_place_and_what_read_it() {
     assert!(!refused.status.success() && said_of(&refused).contains("xx"));
     let pause = success(&["read", "<speak>a<break/>b</speak>", "--ssml"]);
     assert!(String::from_utf8(pause.stdout).unwrap().contains("pause 400 ms"));
+    let missing = failure(&["read", "<speak>a</speak>", "--ssml", "--phrase", "bell=nowhere.wav"]);
+    assert!(missing.contains("nowhere.wav") && missing.lines().count() == 1, "{missing}");
 }
 
 fn said_of(output: &Output) -> String {

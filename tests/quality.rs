@@ -89,11 +89,13 @@ fn the_price_list_of_recipes_is_exact_for_f32_and_falls_with_the_bits() {
 }
 
 #[test]
-fn the_price_list_of_solvers_begins_with_the_default_which_costs_nothing() {
+fn the_price_list_of_solvers_begins_with_what_the_model_was_trained_for_and_goes_down_to_one_step() {
     let pack = TinyPack::import(Recipe::F32);
     let list = report(&["--report=solvers", "--from", pack.dir().to_str().unwrap()]);
     let rows = list["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 36);
+    // Five numbers of evaluations by three methods with three ways of guidance, and a single one with and without.
+    assert_eq!(rows.len(), 5 * 9 + 2);
+    assert_eq!(rows[16]["name"], "euler 1");
     assert_eq!(rows[0]["name"], "euler 7 x 1.2");
     assert_eq!((figure(&rows[0], "velocity_snr_db"), figure(&rows[0], "acoustic_agreement")), (f64::INFINITY, 1.0));
     for row in rows {

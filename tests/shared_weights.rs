@@ -31,7 +31,7 @@ fn weights(pack: &Pack, engine: FlowEngine) -> Arc<FlowWeights> {
 }
 
 fn head(weights: &Arc<FlowWeights>) -> FlowHead {
-    FlowHead::new(weights, &Pool::new(1)).unwrap()
+    FlowHead::new(weights, SOLVERS[0].steps, &Pool::new(1)).unwrap()
 }
 
 fn speak(weights: &Arc<FlowWeights>, pack: &Pack, utterance: u64, frames: u64) -> Vec<Vec<u32>> {

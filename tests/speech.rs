@@ -8,7 +8,7 @@ use std::path::Path;
 use support::{TinyPack, success};
 use syrinx::lab::speak::Guards;
 use syrinx::options::{Lexicon, Ssml};
-use syrinx::{Ending, ErrorKind, Model, ModelOptions, Next, Session, SessionOptions, SpeakOptions};
+use syrinx::{Ending, ErrorKind, Model, ModelOptions, Next, Phrase, Session, SessionOptions, SpeakOptions};
 use syrinx_quant::Recipe;
 
 const TEXT: &str = "Hello world, this is a small test. And this is another one.";
@@ -153,6 +153,34 @@ fn a_pause_is_exact_to_the_sample_and_a_mark_stands_where_it_ends() {
     assert!(samples.len() == pause + plain.len() && samples[..pause].iter().all(|&x| x == 0.0));
     assert!(samples[pause..] == plain);
     assert_eq!(marks, [("go".to_owned(), pause as u64)]);
+}
+
+#[test]
+fn a_prepared_phrase_is_heard_in_a_document_to_the_sample_and_as_loud_as_it_says() {
+    let pack = TinyPack::import(Recipe::Q8);
+    let mut session = open(&pack, ModelOptions::default());
+    let plain = speak(&mut session, TEXT, &options(1));
+    // Two channels of 16 bits, longer than a block.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bell.wav");
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 24_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut wav = hound::WavWriter::create(&file, spec).unwrap();
+    let bell: Vec<f32> = (0..3000_i16).map(|i| f32::from(i * 5) / 32_768.0).collect();
+    (0..3000_i16).for_each(|i| [i * 4, i * 6].into_iter().for_each(|sample| wav.write_sample(sample).unwrap()));
+    wav.finalize().unwrap();
+    let phrases = [("bell".to_owned(), Phrase::open(&file, "ding").unwrap())];
+    let options = options(1).ssml(Some(Ssml::Strict)).phrases(phrases);
+    let document = format!("<speak><audio src=\"bell\">ding</audio>{TEXT}</speak>");
+    let samples = speak(&mut session, &document, &options);
+    assert!(samples[..bell.len()] == bell && samples[bell.len()..] == plain);
+    let soft = format!("<speak><prosody volume=\"-6dB\"><audio src=\"bell\"/></prosody>{TEXT}</speak>");
+    let gain = 10f32.powf(-0.3);
+    assert!(speak(&mut session, &soft, &options).iter().zip(&bell).all(|(soft, sample)| *soft == sample * gain));
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn a_phone_that_the_pack_lacks_is_named() {
     let error = speller.clone().with_lexicon(&lexicon).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.message().contains("line 2") && error.message().contains("`b`"), "{error}");
-    let error = speller.explain("<speak><phoneme ph='kæx'>cat</phoneme></speak>", Some(Ssml::Strict)).unwrap_err();
+    let error = speller.explain("<speak><phoneme ph='kæx'>cat</phoneme></speak>", Some(Ssml::Strict), []).unwrap_err();
     assert!(error.kind() == ErrorKind::Unsupported && error.message().contains("`x`"), "{error}");
 }
 
@@ -131,7 +131,7 @@ fn a_phone_that_the_pack_lacks_is_named() {
 fn a_reading_shows_the_phones_of_its_words() {
     let speller = speller("shows", WORDS, WORDS);
     let phones = |text: &str, ssml| -> Vec<String> {
-        speller.explain(text, ssml).unwrap().into_iter().map(|word| word.phones).collect()
+        speller.explain(text, ssml, []).unwrap().into_iter().map(|word| word.phones).collect()
     };
     assert_eq!(phones("The cat, two dogs.", None), ["", "kæt", "tˈuː", ""]);
     let document = "<speak>A <phoneme ph='dæd'>cat</phoneme> chat.</speak>";

@@ -22,7 +22,7 @@ pub fn open(name: &str) -> Pack {
 /// The native flow head of a pack.
 pub fn flow_head(pack: &Pack, pool: &Pool) -> FlowHead {
     let weights = FlowWeights::open(pack.speech(), pack.shape(), FlowEngine::Native, pool.threads()).expect("weights");
-    FlowHead::new(&weights, pool).expect("a flow head")
+    FlowHead::new(&weights, pack.shape().flow.steps, pool).expect("a flow head")
 }
 
 /// The codec of a pack, a frame at a time.

@@ -1,5 +1,6 @@
 //! What several commands take: which pack, how it is spoken, how the machine is used.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use syrinx::lab::flow::FlowEngine;
 use syrinx::lab::kernel::allowed_threads;
 use syrinx::lab::pack::{OpenOptions, Pack};
 use syrinx::options::{Lexicon, Ssml};
-use syrinx::{Error, ErrorKind, Model, ModelOptions, Result, SessionOptions, SpeakOptions};
+use syrinx::{Error, ErrorKind, Model, ModelOptions, Phrase, Result, SessionOptions, SpeakOptions};
 
 /// Which pack, and how strictly it is opened.
 #[derive(Debug, clap::Args)]
@@ -94,6 +95,14 @@ pub struct WrittenArguments {
     /// The text is SSML; `--ssml=lenient` passes over what cannot be heard.
     #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
     ssml: Option<SsmlMode>,
+    /// A recording that SSML's `<audio src="NAME"/>` plays, a WAV. As often as there are.
+    #[arg(long = "phrase", value_name = "NAME=FILE", value_parser = named_file)]
+    phrases: Vec<(String, PathBuf)>,
+}
+
+fn named_file(argument: &str) -> std::result::Result<(String, PathBuf), String> {
+    let (name, file) = argument.split_once('=').ok_or("write it as NAME=FILE")?;
+    Ok((name.to_owned(), file.into()))
 }
 
 impl WrittenArguments {
@@ -104,6 +113,11 @@ impl WrittenArguments {
 
     pub fn ssml(&self) -> Option<Ssml> {
         self.ssml.map(Ssml::from)
+    }
+
+    /// Errors: as [`Phrase::open`].
+    pub fn phrases(&self) -> Result<BTreeMap<String, Phrase>> {
+        self.phrases.iter().map(|(name, file)| Ok((name.clone(), Phrase::open(file, name)?))).collect()
     }
 }
 
@@ -224,7 +238,8 @@ impl SpeechArguments {
             .volume(self.volume)
             .normalise(self.normalise.map(|rules| rules == Rules::Auto))
             .lexicon(self.written.lexicon()?)
-            .ssml(self.written.ssml()))
+            .ssml(self.written.ssml())
+            .phrases(self.written.phrases()?))
     }
 }
 

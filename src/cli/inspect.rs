@@ -46,7 +46,8 @@ impl Inspect {
             b.kv_heads,
             b.head_dim
         )?;
-        outln!("flow head    {} layers of {}, {} steps, guidance {}", f.layers, f.dim, f.steps, f.guidance)?;
+        let (steps, guidance) = (manifest.defaults.steps, manifest.defaults.guidance);
+        outln!("flow head    {} layers of {}, {steps} steps, guidance {guidance}", f.layers, f.dim)?;
         outln!("codec        layers {:?} of {}, windows {:?}", c.lengths, c.dim, c.windows)?;
         provenance(manifest)?;
         let backbone = GgufFile::open(&pack.backbone_path())?;

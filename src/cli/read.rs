@@ -50,7 +50,7 @@ impl Read {
             // Phones are shown, though no model is there that reads them.
             speller = speller.with_phones(&lexicon);
         }
-        for word in speller.explain(&self.text, self.written.ssml())? {
+        for word in speller.explain(&self.text, self.written.ssml(), self.written.phrases()?.keys())? {
             let written: String = self.text.chars().skip(word.chars.start).take(word.chars.len()).collect();
             let written = written.trim();
             match self.json {

@@ -1,10 +1,10 @@
 //! The flow head. In: the backbone's hidden state and 36 normals (any number; the pack says how many acoustic codes).
 //! Out: the end point of the flow, from which the acoustic codes are rounded.
 //!
-//! Seven Euler steps from noise to codes, each with the velocity of a small transformer over three tokens (the point,
-//! the time, the hidden state), once with the state and once without, blended by classifier-free guidance (Voxtral
-//! specification sections 5.2 and 5.3). Both branches go through the weights together. A [`Solver`] may ask for fewer
-//! steps, another method or less guidance. Two engines compute velocities: [`native`] with this crate's kernels,
+//! Euler steps from noise to codes (seven of the released model, one of wren), each with the velocity of a small
+//! transformer over three tokens (the point, the time, the hidden state), once with the state and, with guidance, once
+//! without, blended (Voxtral specification sections 5.2 and 5.3). Both branches go through the weights together. A
+//! [`Solver`] may ask for other steps, another method or less guidance. Two engines compute velocities: [`native`] with this crate's kernels,
 //! [`ggml`] as a graph on the device that llama.cpp uses. The steps are the same for both.
 //!
 //! [`FlowWeights`] are read once; each [`FlowHead`] is the state of one utterance at a time over them.
@@ -73,12 +73,12 @@ pub struct FlowHead {
 }
 
 impl FlowHead {
-    /// A head over weights that others may use at the same time, prepared for the pack's steps.
+    /// A head over weights that others may use at the same time, prepared for so many steps.
     /// Errors: `OutOfMemory`, `Backend`, `Unsupported`, of the ggml engine alone.
-    pub fn new(weights: &Arc<FlowWeights>, pool: &Pool) -> Result<Self> {
+    pub fn new(weights: &Arc<FlowWeights>, steps: usize, pool: &Pool) -> Result<Self> {
         let mut field = weights.field()?;
-        field.prepare(weights.steps, pool)?;
-        Ok(Self::over(field, weights.width, weights.input_dim, weights.steps))
+        field.prepare(steps, pool)?;
+        Ok(Self::over(field, weights.width, weights.input_dim, steps))
     }
 
     /// Over a field that is prepared for `steps`.

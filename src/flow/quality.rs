@@ -24,6 +24,12 @@ impl Quality {
         }
     }
 
+    /// The best quality that solves a frame as this one does: where one step is asked for, nothing can be given up.
+    pub(crate) fn felt(self, asked: Solver) -> Self {
+        let same = |better: &Self| better.solver(asked) == self.solver(asked);
+        [Self::Full, Self::FewerSteps].into_iter().find(same).unwrap_or(self)
+    }
+
     /// What to use next, given the slowest recent real-time factor. It returns where twice the work would still be in
     /// time.
     pub(crate) fn next(self, slowest: f32) -> Self {
@@ -50,6 +56,18 @@ mod tests {
             quality = quality.next(slowest);
             assert_eq!(quality.solver(asked), Solver::euler(steps, guidance));
         }
+    }
+
+    #[test]
+    fn a_quality_is_called_by_what_it_changes() {
+        let felt = |steps, guidance| {
+            let asked = Solver::euler(steps, guidance);
+            [Quality::Full, Quality::FewerSteps, Quality::NoGuidance].map(|quality| quality.felt(asked))
+        };
+        assert_eq!(felt(7, 1.2), [Quality::Full, Quality::FewerSteps, Quality::NoGuidance]);
+        assert_eq!(felt(7, 1.0), [Quality::Full, Quality::FewerSteps, Quality::FewerSteps]);
+        assert_eq!(felt(2, 1.2), [Quality::Full, Quality::Full, Quality::NoGuidance]);
+        assert_eq!(felt(1, 1.0), [Quality::Full; 3]);
     }
 
     #[test]

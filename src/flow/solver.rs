@@ -54,10 +54,11 @@ impl Guided {
 pub struct Solver {
     pub method: Method,
     /// Velocities evaluated per frame, on a grid of as many parts: the steps of Euler, twice those of the other methods,
-    /// which end an odd number with a step of Euler's. The default is the pack's (7).
+    /// which end an odd number with a step of Euler's. The default is the pack's: 7 of the released model, 1 of
+    /// wren.
     pub steps: usize,
-    /// Weight of the conditional velocity; 1 turns guidance off and halves the arithmetic. The default is the pack's
-    /// (1.2).
+    /// Weight of the conditional velocity; 1 turns guidance off and halves the arithmetic. The default is the pack's:
+    /// 1.2 of the released model, 1 of wren.
     pub guidance: f32,
     pub guided: Guided,
 }

@@ -34,8 +34,6 @@ pub struct FlowWeights {
     pub(super) width: usize,
     /// Values of the state that conditions a frame.
     pub(super) input_dim: usize,
-    /// Steps that the pack asks for.
-    pub(super) steps: usize,
 }
 
 #[derive(Debug)]
@@ -59,8 +57,7 @@ impl FlowWeights {
             Some(device) => OfEngine::Ggml(Arc::new(GgmlWeights::load(file, shape, device, threads)?)),
             None => OfEngine::Native(Arc::new(NativeWeights::open(file, shape)?)),
         };
-        let (width, input_dim, steps) = (shape.audio.n_acoustic, shape.flow.input_dim, shape.flow.steps);
-        let weights = Self { of_engine, width, input_dim, steps };
+        let weights = Self { of_engine, width: shape.audio.n_acoustic, input_dim: shape.flow.input_dim };
         log::info!("flow head: {}", weights.device());
         Ok(Arc::new(weights))
     }

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::frame::Frame;
 use crate::kernel::Pool;
 use crate::ring::SampleWriter;
-use crate::speak::{Silence, Tempo};
+use crate::speak::{Interlude, Silence, Tempo};
 
 /// How long a full ring is left alone, and how long an empty one.
 const FULL: Duration = Duration::from_millis(4);
@@ -165,7 +165,7 @@ impl<D: Decode> CodecThread<D> {
                 self.begin_clause(ticket, start_frames);
             }
             Part::Frame(frame) => return self.frame(ticket, &frame),
-            Part::Pause { ms } => return self.pause(ticket, ms),
+            Part::Interlude(interlude) => return self.interlude(ticket, interlude),
             Part::ClauseEnd => {
                 self.give_out(ticket);
                 self.writer.hold();
@@ -285,23 +285,25 @@ impl<D: Decode> CodecThread<D> {
         Ok(())
     }
 
-    /// Silence, exact to the device's sample: what the converter holds back of the words before comes first.
-    fn pause(&mut self, ticket: u64, ms: u32) -> Result<()> {
+    /// Exact to the device's sample: what the converter holds back of the words before comes first.
+    fn interlude(&mut self, ticket: u64, interlude: Interlude) -> Result<()> {
         let tail = self.rate.flush()?;
         self.rate.reset();
         self.held_for = None;
         self.writer.release();
         self.send_through(ticket, &tail);
         self.give_out(ticket);
-        const SILENCE: [f32; 1024] = [0.0; 1024];
-        let samples = u64::from(ms) * u64::from(self.rate_hz) / 1000;
-        let mut left = usize::try_from(samples).unwrap_or_default();
-        while left > 0 {
-            let piece = left.min(SILENCE.len());
-            self.send(ticket, SILENCE.get(..piece).unwrap_or_default());
-            left -= piece;
+        let interlude = interlude.at_rate(self.rate_hz)?;
+        let mut block = [0.0; 1024];
+        let mut given = 0;
+        loop {
+            let samples = interlude.read(given, self.rate_hz, self.gain, &mut block);
+            if samples == 0 || self.is_stale(ticket) {
+                return Ok(());
+            }
+            self.send(ticket, block.get(..samples).unwrap_or_default());
+            given += samples as u64;
         }
-        Ok(())
     }
 
     /// What another speed than 1 has held back of a clause that is over.

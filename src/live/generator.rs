@@ -162,7 +162,7 @@ impl<S: FrameSource> GeneratorThread<S> {
             }
             Step::NeedText => return Ok(true),
             Step::Ended(ending) => self.ended(job, ending),
-            Step::Working | Step::Frame(_) | Step::Pause(_) | Step::ClauseEnd(_) => {}
+            Step::Working | Step::Frame(_) | Step::Interlude(_) | Step::ClauseEnd(_) => {}
         }
         Ok(false)
     }
@@ -237,7 +237,7 @@ impl<S: FrameSource> GeneratorThread<S> {
                     dry_at += Duration::from_secs_f32(frame_seconds);
                     out.send(ticket, Part::Frame(frame));
                 }
-                Ok(Step::Pause(ms)) => out.send(ticket, Part::Pause { ms }),
+                Ok(Step::Interlude(interlude)) => out.send(ticket, Part::Interlude(interlude)),
                 Ok(Step::ClauseEnd(why)) => {
                     out.send(ticket, Part::ClauseEnd);
                     out.shared.tell_why(job.id, why);

@@ -158,7 +158,7 @@ impl Ledger {
             let played = gate.tickets().played(line.ticket);
             if !line.announced && played.begins.is_some_and(|begins| begins < heard) {
                 line.announced = true;
-                if line.text.pause_ms.is_none() {
+                if line.text.interlude.is_none() {
                     tell(line.utterance, Heard::Begins(line.text.chars.clone()));
                 }
             }

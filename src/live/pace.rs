@@ -102,7 +102,7 @@ pub(super) struct Governor {
     allowed: bool,
     /// What the pace asks for.
     quality: Quality,
-    /// What was told last: the cheaper of that and what the heat asks for.
+    /// What was told last: the cheaper of that and what the heat asks for, as far as it changes anything.
     told: (Quality, Rung),
     /// Underruns up to the last clause.
     underruns: u64,
@@ -141,7 +141,7 @@ impl Governor {
         self.pace.reserve = rung.reserve_frames();
         let start_frames = self.pace.start_frames(expected);
         self.quality = if self.allowed { self.quality.next(self.pace.slowest()) } else { Quality::Full };
-        let quality = self.quality.max(rung.quality());
+        let quality = self.quality.max(rung.quality()).felt(asked);
         let (quality_before, rung_before) = std::mem::replace(&mut self.told, (quality, rung));
         let mut events = Vec::new();
         if rung_before != rung {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::board::Rung;
 use crate::frame::Frame;
+use crate::speak::Interlude;
 use crate::text::ssml::Prosody;
 
 /// A part of a clause on its way to the codec.
@@ -24,10 +25,8 @@ pub(super) enum Part {
         prosody: Prosody,
     },
     Frame(Frame),
-    /// Silence, instead of frames.
-    Pause {
-        ms: u32,
-    },
+    /// Heard instead of frames.
+    Interlude(Interlude),
     ClauseEnd,
     /// The utterance is complete with this clause.
     End,

@@ -198,6 +198,7 @@ mod tests {
             policy: Policy::default(),
             speller: Arc::new(crate::text::Speller::new(&Default::default()).unwrap()),
             ssml: None,
+            phrases: Default::default(),
             prosody: Default::default(),
         }
     }

@@ -75,7 +75,8 @@ impl Generator {
         let (pack, pool) = (model.pack(), model.pool().clone());
         let shape = pack.shape();
         let defaults = &pack.manifest().defaults;
-        let flow = FlowHead::new(model.flow(), &pool)?;
+        let solver = Solver::of(defaults);
+        let flow = FlowHead::new(model.flow(), solver.steps, &pool)?;
         Ok(Self {
             prompter: model.prompter().clone(),
             prompt: PromptRows::default(),
@@ -92,7 +93,7 @@ impl Generator {
             semantic: Semantic { code: 0, end_withheld: false },
             feedback: vec![0.0; shape.dim],
             feedback_due: false,
-            request: Request { solver: Solver::of(defaults), seed: defaults.seed },
+            request: Request { solver, seed: defaults.seed },
             frames: 0,
             ends_withheld: 0,
             prompt_time: Duration::ZERO,

@@ -1,10 +1,12 @@
 //! SSML on its way to the model. In: a document, in pieces. Out: what it says, item by item; for clauses their places in
-//! the document, their marks and how loud they are; for pauses clauses of their own.
+//! the document, their marks and how loud they are; for pauses and prepared phrases clauses of their own.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::interlude::Interlude;
+use super::options::Phrases;
 use super::position::ClauseText;
 use crate::error::{Error, Result};
 use crate::text::Speller;
@@ -19,6 +21,7 @@ const LEAST_MS: u32 = 1;
 #[derive(Debug)]
 pub(super) struct Markup {
     document: Document,
+    phrases: Phrases,
     items: VecDeque<Item>,
     /// Of the characters that the splitter has, from `first` on.
     places: VecDeque<Place>,
@@ -33,9 +36,10 @@ pub(super) struct Markup {
 }
 
 impl Markup {
-    pub fn new(mode: Ssml, speller: &Arc<Speller>) -> Self {
+    pub fn new(mode: Ssml, speller: &Arc<Speller>, phrases: &Phrases) -> Self {
         Self {
-            document: Document::new(mode, speller.clone()),
+            document: Document::new(mode, speller.clone(), phrases.keys().cloned().collect()),
+            phrases: phrases.clone(),
             items: VecDeque::new(),
             places: VecDeque::new(),
             first: 0,
@@ -105,7 +109,7 @@ impl Markup {
 
     /// A clause of the splitter with its places in the document. One of which nothing is said may still hold marks.
     pub fn place(&mut self, spelled: Option<ClauseText>, clause: &Clause) -> Option<ClauseText> {
-        let mut text = spelled.unwrap_or_else(|| silence(LEAST_MS, 0));
+        let mut text = spelled.unwrap_or_else(|| interlude(Interlude::Silence { ms: LEAST_MS }, 0));
         let source = &text.spoken.source;
         while self.marks.front().is_some_and(|&(at, _)| at < clause.end) {
             let Some((at, name)) = self.marks.pop_front() else { break };
@@ -125,16 +129,27 @@ impl Markup {
         (!text.spoken.text.trim().is_empty() || !text.marks.is_empty()).then_some(text)
     }
 
+    /// The prepared phrase of this name behind what the splitter has had.
+    pub fn sound(&mut self, name: &str) -> Option<ClauseText> {
+        let phrase = self.phrases.get(name)?.clone();
+        let prosody = self.prosody;
+        Some(ClauseText { prosody, ..self.interlude(Interlude::Sound(phrase)) })
+    }
+
     /// A pause behind what the splitter has had.
     pub fn pause(&mut self, ms: u32) -> ClauseText {
+        self.interlude(Interlude::Silence { ms })
+    }
+
+    fn interlude(&mut self, heard: Interlude) -> ClauseText {
         let place = self
             .places
             .back()
             .map_or(Place::default(), |place| Place { chars: place.chars + 1, bytes: place.bytes + 1 });
-        let mut pause = silence(ms, place.chars);
-        pause.bytes = place.bytes..place.bytes;
-        pause.marks = self.marks.drain(..).map(|(_, name)| (0, name)).collect();
-        pause
+        let mut text = interlude(heard, place.chars);
+        text.bytes = place.bytes..place.bytes;
+        text.marks = self.marks.drain(..).map(|(_, name)| (0, name)).collect();
+        text
     }
 
     /// Marks that no clause has taken.
@@ -143,7 +158,7 @@ impl Markup {
     }
 }
 
-fn silence(ms: u32, chars: usize) -> ClauseText {
+fn interlude(heard: Interlude, chars: usize) -> ClauseText {
     ClauseText {
         spoken: Spoken::verbatim(""),
         written: String::new(),
@@ -151,7 +166,7 @@ fn silence(ms: u32, chars: usize) -> ClauseText {
         chars: chars..chars,
         bytes: 0..0,
         follows: false,
-        pause_ms: Some(ms),
+        interlude: Some(heard),
         prosody: Prosody::default(),
         marks: Vec::new(),
     }

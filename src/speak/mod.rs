@@ -10,6 +10,7 @@ mod core;
 mod cost;
 mod generator;
 mod guard;
+mod interlude;
 mod markup;
 mod options;
 mod phrase;
@@ -38,6 +39,7 @@ pub use speaker::Ending;
 pub use speech::Speech;
 
 pub(crate) use guard::Silence;
+pub(crate) use interlude::Interlude;
 pub(crate) use options::Script;
 pub(crate) use position::ClauseText;
 pub(crate) use reading::check_waiting;

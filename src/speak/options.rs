@@ -1,9 +1,12 @@
 //! How a session and a speech are to be. In: what the caller says, and the pack's defaults for the rest. Out: a
 //! [`Script`], in which nothing is left to be looked up.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::guard::Guards;
+use super::markup::Markup;
+use super::phrase::Phrase;
 use super::source::Request;
 use super::tempo::{check_speed, check_volume};
 use crate::backbone::KvType;
@@ -34,6 +37,9 @@ impl SessionOptions {
         context: Option<usize>, kv: Option<KvType>, guards: Option<Guards>, lexicon: Option<Lexicon>,
     }
 }
+
+/// Prepared phrases by name.
+pub(crate) type Phrases = BTreeMap<String, Phrase>;
 
 /// How a text is spoken. `None` means what the pack says.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +77,8 @@ pub struct SpeakOptions {
     pub speed: Option<f32>,
     /// How loud, 0 to 4, as a factor; 1 by default.
     pub volume: Option<f32>,
+    /// Prepared phrases that a document may name: `<audio src="NAME"/>`.
+    pub phrases: Phrases,
 }
 
 impl SpeakOptions {
@@ -78,7 +86,7 @@ impl SpeakOptions {
         voice: Option<String>, seed: Option<u64>, steps: Option<usize>, guidance: Option<f32>, method: Option<Method>,
         guided: Option<Guided>, max_frames: Option<u64>, whole_sentences: Option<bool>, lane: Lane,
         language: Option<String>, normalise: Option<bool>, lexicon: Option<Lexicon>, ssml: Option<Ssml>,
-        speed: Option<f32>, volume: Option<f32>,
+        speed: Option<f32>, volume: Option<f32>, phrases: Phrases,
     }
 
     /// How to solve a frame, for a pack that asks for `default`.
@@ -106,8 +114,16 @@ pub(crate) struct Script {
     /// How its text is read.
     pub speller: Arc<Speller>,
     pub ssml: Option<Ssml>,
+    pub phrases: Phrases,
     /// How all of it is said.
     pub prosody: Prosody,
+}
+
+impl Script {
+    /// What reads its text, where that is a document.
+    pub(super) fn markup(&self) -> Option<Markup> {
+        self.ssml.map(|mode| Markup::new(mode, &self.speller, &self.phrases))
+    }
 }
 
 impl Model {
@@ -132,6 +148,7 @@ impl Model {
             },
             speller: self.speller_for(options, session)?,
             ssml: options.ssml,
+            phrases: options.phrases.clone(),
             prosody: Prosody {
                 gain: options.volume.map_or(Ok(1.0), check_volume)?,
                 speed: options.speed.map_or(Ok(1.0), check_speed)?,
@@ -142,7 +159,7 @@ impl Model {
     /// How a text would be read: word by word what the model gets, what that was read from, and by what. Errors: as for
     /// speech; `BadText` and `Unsupported` of SSML.
     pub fn read(&self, text: &str, options: &SpeakOptions) -> Result<Vec<Said>> {
-        self.speller_for(options, &SessionOptions::default())?.explain(text, options.ssml)
+        self.speller_for(options, &SessionOptions::default())?.explain(text, options.ssml, options.phrases.keys())
     }
 
     /// The model's own speller where nothing is asked of it.

@@ -45,6 +45,21 @@ impl Phrase {
         Ok(Self { text: text.to_owned(), sample_rate_hz, samples: samples.into() })
     }
 
+    /// A recording: a WAV of integers or floats, of which several channels become one. `text`: what it says.
+    ///
+    /// Errors: `Io` where it cannot be read.
+    pub fn open(path: impl AsRef<Path>, text: &str) -> Result<Self> {
+        read(path.as_ref(), text)
+    }
+
+    /// Of what is heard of it.
+    fn identity(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(self.sample_rate_hz.to_le_bytes());
+        self.samples.iter().for_each(|sample| hasher.update(sample.to_le_bytes()));
+        hex(&hasher.finalize())
+    }
+
     /// The samples at another rate. Errors: `BadOption`.
     pub fn at_rate(&self, sample_rate_hz: u32) -> Result<Arc<[f32]>> {
         if self.sample_rate_hz == sample_rate_hz {
@@ -94,6 +109,8 @@ impl PhraseStore {
     fn path(&self, pack: &Pack, text: &str, options: &SpeakOptions) -> PathBuf {
         let voice = options.voice.as_deref().or(pack.voices().first().map(String::as_str));
         let Solver { method, steps, guidance, guided } = options.solver(Solver::of(&pack.manifest().defaults));
+        let phrase = |(name, phrase): (&String, &Phrase)| format!(" {name} {}", phrase.identity());
+        let phrases: String = options.phrases.iter().map(phrase).collect();
         // Spelled out, so that a kept phrase is found again until what is in it would be another.
         let key = [
             concat!("syrinx-phrase-2 ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -103,14 +120,17 @@ impl PhraseStore {
             format!("{} {steps} {} {}", method.name(), guidance.to_bits(), guided.name()),
             options.max_frames.map_or_else(String::new, |frames| frames.to_string()),
             format!("{:?} {:?} {:?}", options.language, options.normalise, options.ssml),
-            format!("{:?} {:?}", options.speed, options.volume),
+            format!("{:?} {:?}{phrases}", options.speed, options.volume),
             options.lexicon.as_ref().map_or_else(String::new, |lexicon| lexicon.identity().to_owned()),
             text.to_owned(),
         ];
         let digest = Sha256::digest(key.join("\0"));
-        let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
-        self.folder.join(format!("{name}.wav"))
+        self.folder.join(format!("{}.wav", hex(&digest)))
     }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
 fn damaged(path: &Path, e: hound::Error) -> Error {
@@ -119,10 +139,18 @@ fn damaged(path: &Path, e: hound::Error) -> Error {
 
 fn read(path: &Path, text: &str) -> Result<Phrase> {
     let reader = hound::WavReader::open(path).map_err(|e| damaged(path, e))?;
-    let sample_rate_hz = reader.spec().sample_rate;
-    let samples = reader.into_samples::<f32>().collect::<std::result::Result<Vec<_>, _>>();
-    let samples = samples.map_err(|e| damaged(path, e))?.into();
-    Ok(Phrase { text: text.to_owned(), sample_rate_hz, samples })
+    let spec = reader.spec();
+    let samples: std::result::Result<Vec<f32>, _> = match spec.sample_format {
+        hound::SampleFormat::Float => reader.into_samples::<f32>().collect(),
+        hound::SampleFormat::Int => {
+            let scale = 1.0 / (1_i64 << (spec.bits_per_sample.clamp(1, 32) - 1)) as f32;
+            reader.into_samples::<i32>().map(|sample| Ok(sample? as f32 * scale)).collect()
+        }
+    };
+    let samples = samples.map_err(|e| damaged(path, e))?;
+    let channels = usize::from(spec.channels).max(1);
+    let samples = samples.chunks(channels).map(|frame| frame.iter().sum::<f32>() / frame.len() as f32).collect();
+    Ok(Phrase { text: text.to_owned(), sample_rate_hz: spec.sample_rate, samples })
 }
 
 /// As 32-bit floats, so that a kept phrase is the rendered one. There whole or not at all.

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::interlude::Interlude;
 use crate::text::normalise::Spoken;
 use crate::text::ssml::{Place, Prosody};
 
@@ -27,7 +28,7 @@ pub struct Word {
     pub samples: Range<u64>,
 }
 
-/// A clause as it is spoken and where it was written; or a pause, in which nothing is.
+/// A clause as it is spoken and where it was written; or what is heard between words.
 #[derive(Debug)]
 pub(crate) struct ClauseText {
     pub spoken: Spoken,
@@ -40,8 +41,8 @@ pub(crate) struct ClauseText {
     pub bytes: Range<usize>,
     /// It goes on with the sentence of the clause before.
     pub follows: bool,
-    /// Milliseconds of silence, of a pause.
-    pub pause_ms: Option<u32>,
+    /// What is heard in place of words.
+    pub interlude: Option<Interlude>,
     /// How it is said, beside how the whole speech is.
     pub prosody: Prosody,
     /// The caller's marks, by the byte of the spoken text before which they stand.
@@ -176,7 +177,7 @@ mod tests {
             chars,
             bytes,
             follows: false,
-            pause_ms: None,
+            interlude: None,
             prosody: Prosody::default(),
             marks: Vec::new(),
         }

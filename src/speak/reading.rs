@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::text::Speller;
 use crate::text::clause::{Clause, ClauseEnd, Clauses, Policy};
 use crate::text::phones::Phones;
-use crate::text::ssml::{Item, Prosody, Ssml};
+use crate::text::ssml::{Item, Prosody};
 
 /// Text that has waited so long for its clause to end is spoken without, where nothing is heard meanwhile: at the
 /// beginning, and later.
@@ -65,9 +65,9 @@ impl Reading {
     /// Most bytes of text that may wait to be spoken.
     pub const MAX_WAITING_BYTES: usize = 1 << 20;
 
-    pub fn new(speller: &Arc<Speller>, policy: Policy, ssml: Option<Ssml>) -> Self {
+    pub fn new(speller: &Arc<Speller>, policy: Policy, markup: Option<Markup>) -> Self {
         Self {
-            markup: ssml.map(|mode| Markup::new(mode, speller)),
+            markup,
             splitter: speller.splitter(policy),
             speller: speller.clone(),
             inbox: Inbox::default(),
@@ -199,6 +199,11 @@ impl Reading {
                 self.cut(ClauseEnd::Final);
                 let pause = self.markup.as_mut().map(|markup| markup.pause(ms));
                 self.clauses.extend(pause.map(Arc::new));
+            }
+            Item::Audio(name) => {
+                self.cut(ClauseEnd::Final);
+                let sound = self.markup.as_mut().and_then(|markup| markup.sound(&name));
+                self.clauses.extend(sound.map(Arc::new));
             }
             Item::Prosody(prosody) => {
                 self.cut(ClauseEnd::Final);
@@ -342,8 +347,8 @@ fn spell(
     let open = matches!(clause.kind, ClauseEnd::Phrase | ClauseEnd::Forced);
     let follows = std::mem::replace(in_sentence, open);
     let (chars, places) = (clause.start..clause.end, Vec::new());
-    let (pause_ms, prosody, marks) = (None, Prosody::default(), Vec::new());
-    Some(ClauseText { spoken, written, places, chars, bytes, follows, pause_ms, prosody, marks })
+    let (interlude, prosody, marks) = (None, Prosody::default(), Vec::new());
+    Some(ClauseText { spoken, written, places, chars, bytes, follows, interlude, prosody, marks })
 }
 
 #[cfg(test)]
@@ -354,6 +359,7 @@ mod tests {
 
     use super::*;
     use crate::text::Pronunciation;
+    use crate::text::ssml::Ssml;
 
     fn reading(policy: Policy) -> Reading {
         Reading::new(&Arc::new(Speller::new(&Default::default()).unwrap()), policy, None)
@@ -431,7 +437,9 @@ mod tests {
         let speller = Speller::new(&text).unwrap().with_pronunciation(Arc::new(pronunciation));
         let document = "<speak>One. A dog <phoneme ph='kæt'>dog</phoneme> dog. <phoneme ph='tæk'>Two</phoneme></speak>";
         for step in [1, 7, document.len()] {
-            let mut reading = Reading::new(&Arc::new(speller.clone()), Policy::sentences(), Some(Ssml::Strict));
+            let speller = Arc::new(speller.clone());
+            let markup = Markup::new(Ssml::Strict, &speller, &Default::default());
+            let mut reading = Reading::new(&speller, Policy::sentences(), Some(markup));
             let chars: Vec<char> = document.chars().collect();
             chars.chunks(step).for_each(|piece| reading.push(&piece.iter().collect::<String>()).unwrap());
             reading.finish();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Trip};
+use super::interlude::Interlude;
 use super::options::Script;
 use super::position::ClauseText;
 use super::reading::{Known, Reading};
@@ -34,8 +35,8 @@ pub(crate) enum Step {
     /// A piece of its prompt was computed.
     Working,
     Frame(Frame),
-    /// The clause is a pause of so many milliseconds; its end follows.
-    Pause(u32),
+    /// The clause is this; its end follows.
+    Interlude(Interlude),
     ClauseEnd(Why),
     /// There is no further clause yet.
     NeedText,
@@ -61,8 +62,8 @@ enum Phase {
     Known(Arc<ClauseText>),
     Prompt,
     Frames,
-    /// The pause in hand has been given out.
-    Paused,
+    /// The interlude in hand has been given out.
+    Interlude,
 }
 
 /// Where a clause was begun.
@@ -111,7 +112,7 @@ pub(crate) struct Speaker {
 impl Speaker {
     pub fn new(script: Script) -> Self {
         Self {
-            reading: Reading::new(&script.speller, script.policy, script.ssml),
+            reading: Reading::new(&script.speller, script.policy, script.markup()),
             phase: Phase::Between,
             at: 0,
             continues: false,
@@ -248,19 +249,21 @@ impl Speaker {
         }
         match std::mem::replace(&mut self.phase, Phase::Between) {
             Phase::Between => self.next_clause(),
-            Phase::Known(text) if text.pause_ms.is_some() => {
-                self.phase = Phase::Paused;
-                self.continues = true;
-                Ok(Step::Pause(text.pause_ms.unwrap_or_default()))
-            }
-            Phase::Paused => {
+            Phase::Known(text) => match text.interlude.clone() {
+                Some(interlude) => {
+                    self.phase = Phase::Interlude;
+                    self.continues = true;
+                    Ok(Step::Interlude(interlude))
+                }
+                None => {
+                    self.begin_clause(&text, source)?;
+                    self.phase = Phase::Prompt;
+                    self.feed(source)
+                }
+            },
+            Phase::Interlude => {
                 self.at += 1;
                 Ok(Step::ClauseEnd(Why::Spoken))
-            }
-            Phase::Known(text) => {
-                self.begin_clause(&text, source)?;
-                self.phase = Phase::Prompt;
-                self.feed(source)
             }
             Phase::Prompt => self.feed(source),
             Phase::Frames => self.frame(source),

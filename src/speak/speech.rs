@@ -13,6 +13,7 @@ use super::block::{Block, Canceller, Mark, Next, Summary};
 use super::core::{Core, Home, give_back};
 use super::cost::FrameTimes;
 use super::guard::Silence;
+use super::interlude::Interlude;
 use super::options::Script;
 use super::position::{ClauseText, Word};
 use super::reading::Reading;
@@ -32,8 +33,13 @@ struct Heard {
     start: u64,
     samples: u64,
     over: bool,
-    /// Marks of its text that were given out.
-    marks_told: usize,
+}
+
+/// The marks that were given out of a clause's text: it may be spoken once more.
+#[derive(Debug, Default)]
+struct Told {
+    clause: usize,
+    marks: usize,
 }
 
 /// Speech as it is asked for. As an iterator it gives blocks; it ends where text is needed, and goes on after a push.
@@ -47,10 +53,11 @@ pub struct Speech {
     silence: Silence,
     lane: Lane,
     heard: Option<Heard>,
+    told: Told,
     /// The next block begins the clause in `heard`.
     mark_due: bool,
-    /// Samples of a pause that are still to be given out.
-    pause_left: u64,
+    /// What is heard in place of words, and samples of it that were given out.
+    interlude: Option<(Interlude, u64)>,
     /// How the whole speech is said.
     prosody: Prosody,
     tempo: Tempo,
@@ -92,8 +99,9 @@ impl Speech {
             canceller,
             lane,
             heard: None,
+            told: Told::default(),
             mark_due: false,
-            pause_left: 0,
+            interlude: None,
             complete: Vec::new(),
             samples: 0,
             astray: 0,
@@ -200,8 +208,10 @@ impl Speech {
                 self.clause_ends(why);
                 continue;
             }
-            if self.pause_left > 0 && !self.canceller.is_cancelled() {
-                return Ok(Next::Audio(self.pause(pcm)));
+            if !self.canceller.is_cancelled()
+                && let Some(block) = self.interlude(pcm)
+            {
+                return Ok(Next::Audio(block));
             }
             match self.step(pcm)? {
                 Some(next) => return Ok(next),
@@ -243,17 +253,17 @@ impl Speech {
             Step::Clause { number, text, expected_frames } => {
                 self.tempo.begin(text.prosody.and(self.prosody).speed, self.model.info().sample_rate_hz)?;
                 let expected = self.tempo.length(expected_frames as u64 * pcm.len() as u64);
-                self.mark_due = text.pause_ms.is_none();
+                self.mark_due = text.interlude.is_none();
                 let start = self.samples;
-                // Of a clause that is spoken once more some marks may have been given out.
-                let marks_told =
-                    self.heard.as_ref().filter(|heard| heard.number == number).map_or(0, |heard| heard.marks_told);
-                self.heard = Some(Heard { number, text, expected, start, samples: 0, over: false, marks_told });
+                if self.told.clause != number {
+                    self.told = Told { clause: number, marks: 0 };
+                }
+                self.heard = Some(Heard { number, text, expected, start, samples: 0, over: false });
                 self.silence.begin();
                 None
             }
-            Step::Pause(ms) => {
-                self.pause_left = u64::from(ms) * u64::from(self.model.info().sample_rate_hz) / 1000;
+            Step::Interlude(interlude) => {
+                self.interlude = Some((interlude.at_rate(self.model.info().sample_rate_hz)?, 0));
                 None
             }
             Step::Frame(_) => self.frame(pcm),
@@ -273,30 +283,29 @@ impl Speech {
         })
     }
 
-    /// A piece of a pause.
-    fn pause(&mut self, pcm: &mut [f32]) -> Block {
-        let samples = pcm.len().min(usize::try_from(self.pause_left).unwrap_or(usize::MAX));
-        pcm.fill(0.0);
-        self.pause_left -= samples as u64;
-        let sample = self.samples;
-        self.samples += samples as u64;
-        self.playing_since.get_or_insert_with(Instant::now);
-        if let Some(heard) = &mut self.heard {
-            heard.samples += samples as u64;
+    /// A piece of what is heard in place of words.
+    fn interlude(&mut self, pcm: &mut [f32]) -> Option<Block> {
+        let (interlude, given) = self.interlude.as_mut()?;
+        let gain = self.heard.as_ref().map_or(1.0, |heard| heard.text.prosody.and(self.prosody).gain);
+        let samples = interlude.read(*given, self.model.info().sample_rate_hz, gain, pcm);
+        *given += samples as u64;
+        if samples == 0 {
+            self.interlude = None;
+            return None;
         }
-        Block { sample, samples, mark: None }
+        Some(self.block(samples))
     }
 
     /// The next of the text's own marks that has been reached.
     fn next_mark(&mut self) -> Option<Next> {
-        let heard = self.heard.as_mut()?;
-        let (byte, name) = heard.text.marks.get(heard.marks_told)?;
+        let heard = self.heard.as_ref()?;
+        let (byte, name) = heard.text.marks.get(self.told.marks)?;
         let length = heard.over.then_some(heard.samples);
         let within = heard.text.mark_at(*byte, length, heard.expected);
         if within > heard.samples {
             return None;
         }
-        heard.marks_told += 1;
+        self.told.marks += 1;
         Some(Next::Mark { name: name.clone(), sample: heard.start + within })
     }
 

@@ -18,17 +18,24 @@ pub struct Said {
     /// Characters of the text that it was read from.
     pub chars: Range<usize>,
     /// What read it: a line of the language's rules (`en.toml:81`) or of a lexicon (`names.tsv:3`), `heteronym`, `ssml`,
-    /// `pause 400 ms`, `mark NAME`; empty for a word by itself.
+    /// `pause 400 ms`, `audio NAME`, `mark NAME`; empty for a word by itself.
     pub by: String,
     /// How it sounds, where a lexicon or a heteronym's rule says so, in IPA.
     pub phones: String,
 }
 
 impl Speller {
-    /// Reads a whole text and tells of each word what it was read from, and by what. Errors: of SSML, as it is spoken.
-    pub fn explain(&self, text: &str, ssml: Option<Ssml>) -> Result<Vec<Said>> {
+    /// Reads a whole text and tells of each word what it was read from, and by what; `phrases` are the names of those that
+    /// are prepared. Errors: of SSML, as it is spoken.
+    pub fn explain<'a>(
+        &self,
+        text: &str,
+        ssml: Option<Ssml>,
+        phrases: impl IntoIterator<Item = &'a String>,
+    ) -> Result<Vec<Said>> {
         let Some(mode) = ssml else { return self.explain_text(text, None, &[]) };
-        let mut document = Document::new(mode, std::sync::Arc::new(self.clone()));
+        let mut document =
+            Document::new(mode, std::sync::Arc::new(self.clone()), phrases.into_iter().cloned().collect());
         let mut items = Vec::new();
         document.push(text, &mut items)?;
         document.finish(&mut items)?;
@@ -66,6 +73,7 @@ impl Speller {
             }
             let by = match item {
                 Item::Break { ms } => format!("pause {ms} ms"),
+                Item::Audio(name) => format!("audio {name}"),
                 Item::Mark(name) => format!("mark {name}"),
                 Item::Language(other) => {
                     speller = Speller::clone(&other);

@@ -42,6 +42,8 @@ pub(crate) enum Item {
     Break {
         ms: u32,
     },
+    /// The prepared phrase of this name.
+    Audio(String),
     Mark(String),
     /// What follows is said so.
     Prosody(Prosody),
@@ -94,6 +96,8 @@ pub(crate) struct Document {
     over: bool,
     /// For `say-as`, by the language in force.
     speller: Arc<Speller>,
+    /// Names of the prepared phrases that there are.
+    phrases: Vec<String>,
     warned: Vec<&'static str>,
 }
 
@@ -101,8 +105,9 @@ pub(crate) struct Document {
 const MOST_MS: f32 = 60_000.0;
 
 impl Document {
-    pub fn new(mode: Ssml, speller: Arc<Speller>) -> Self {
-        Self { mode, cursor: Cursor::default(), open: Vec::new(), over: false, speller, warned: Vec::new() }
+    pub fn new(mode: Ssml, speller: Arc<Speller>, phrases: Vec<String>) -> Self {
+        let (cursor, open, warned) = Default::default();
+        Self { mode, cursor, open, over: false, speller, phrases, warned }
     }
 
     /// Reads on. Errors: `BadText` with line and column; `Unsupported` likewise.
@@ -201,7 +206,7 @@ impl Document {
     fn around(&mut self) -> element::Around<'_> {
         let prosody = self.open.iter().rev().find_map(Element::prosody).unwrap_or_default();
         let warned = (self.mode == Ssml::Lenient).then_some(&mut self.warned);
-        element::Around { prosody, speller: &mut self.speller, warned }
+        element::Around { prosody, speller: &mut self.speller, phrases: &self.phrases, warned }
     }
 
     fn end(&mut self, name: &str, out: &mut Vec<Item>) -> Result<()> {
@@ -326,7 +331,7 @@ mod tests {
     /// What is said of a document that comes in these pieces: texts joined, everything else as it is printed.
     fn read(mode: Ssml, pieces: &[&str]) -> (String, Vec<Place>, Vec<String>) {
         let text = Text { normalise: Normalise::Language("en".into()), ..Text::default() };
-        let mut document = Document::new(mode, Arc::new(Speller::new(&text).unwrap()));
+        let mut document = Document::new(mode, Arc::new(Speller::new(&text).unwrap()), vec!["bell".into()]);
         let mut items = Vec::new();
         let read = pieces.iter().try_for_each(|piece| document.push(piece, &mut items));
         let read = read.and_then(|()| document.finish(&mut items));

@@ -1,6 +1,7 @@
 """Command line: one command per stage. See README.md for the order."""
 
 import argparse
+import shlex
 from importlib import import_module
 
 from .home import Home
@@ -136,6 +137,22 @@ def judges(stages):
         lambda m, home, a: m.endings(home, a.syrinx, a.pack, a.count),
     )
     pack(stage, 1000)
+    stage = stages.add(
+        "pairs",
+        "two ways of speaking with a finished pack, sentence by sentence",
+        "pairs",
+        lambda m, home, a: (
+            m.report(home, a.name)
+            if a.report
+            else m.run(home, a.syrinx, a.pack, a.count, a.threads, a.name, (shlex.split(a.before), shlex.split(a.after)), a.sounds)
+        ),
+    )
+    stage.add_argument("name", help="of this run")
+    pack(stage, 75)
+    stage.add_argument("--before", default="--steps 7 --guidance 1.2", help="options of `syrinx say`, in one word")
+    stage.add_argument("--after", default="--steps 1 --guidance 1", help="likewise")
+    stage.add_argument("--sounds", type=int, default=200, help="pairs, evenly spread, which the judges of sound hear")
+    stage.add_argument("--report", action="store_true", help="of the pairs that are there; speak none")
     stage = stages.add(
         "compare",
         "word error of two runs of voice-eval, sentence by sentence",

@@ -254,8 +254,8 @@ normalise = "en"
 letter_case = "lower"
 
 {text_page(lexicons, heard)}[defaults]
-steps = 7
-guidance = 1.2
+steps = 1
+guidance = 1.0
 seed = 0
 frame_budget = 500
 

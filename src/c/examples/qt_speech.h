@@ -42,11 +42,11 @@ class QtSpeech : public QIODevice {
         if (block.isEmpty() && !over) {
             block.resize(block_bytes);
             const size_t samples = size_t(block_bytes) / sizeof(qint16);
-            const int32_t status = syrinx_speech_next_s16(speech, reinterpret_cast<int16_t *>(block.data()), samples, nullptr);
-            if (status != SYRINX_OK) {
-                over = true;
-                block.clear();
-            }
+            syrinx_block made = {};
+            made.struct_size = sizeof made;
+            const int32_t status = syrinx_speech_next_s16(speech, reinterpret_cast<int16_t *>(block.data()), samples, &made);
+            over = status != SYRINX_OK;
+            block.resize(over ? 0 : qsizetype(made.samples * sizeof(qint16)));
             if (status < 0) setErrorString(QString::fromUtf8(syrinx_last_error()));
         }
         if (atEnd()) return -1;

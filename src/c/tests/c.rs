@@ -196,6 +196,19 @@ fn a_cpp_program_speaks_what_it_reads() {
 }
 
 #[test]
+fn a_qiodevice_gives_the_samples_of_the_library() {
+    let asked = Command::new("pkg-config").args(["--cflags", "--libs", "Qt6Core"]).output();
+    let Some(flags) = asked.ok().filter(|asked| asked.status.success()) else {
+        return eprintln!("not checked: this machine has no Qt 6 (qt6-base-dev)");
+    };
+    let flags = String::from_utf8(flags.stdout).unwrap();
+    let qt = flags.split_whitespace().map(|flag| flag.replacen("-I", "-isystem", 1)); // its headers are not ours to mend
+    let flags: Vec<String> = ["-std=c++17", "-fPIC"].map(str::to_owned).into_iter().chain(qt).collect();
+    let (_folder, program) = shared("c++", "tests/c/qt.cpp", &flags.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(run(Command::new(&program).arg(pack()).arg(TEXT)) == integers(&expected(TEXT)));
+}
+
+#[test]
 fn python_without_a_module_speaks_the_samples_of_the_library() {
     if Command::new("python3").arg("--version").output().is_err() {
         return eprintln!("not checked: this machine has no python3");

@@ -14,6 +14,7 @@ use syrinx::lab::backbone::{kernel_set, kv_type, positions};
 use syrinx::lab::board::system::{RealTime, real_time};
 use syrinx::lab::board::{self, Machine, Prediction, Profile, Rates, Reading, SysThermal, Thermal};
 use syrinx::lab::device;
+use syrinx::lab::flow::Solver;
 use syrinx::lab::kernel::{Isa, Pool};
 use syrinx::lab::model::budget::{Need, available_bytes};
 use syrinx::lab::model::work::Work;
@@ -64,6 +65,7 @@ struct Spoken {
     licence: String,
     commercial: bool,
     need: Need,
+    solver: Solver,
     frame_ms: f64,
     predicted: Prediction,
     /// Medians, by stage and in all.
@@ -109,6 +111,7 @@ impl Doctor {
             thermal: &thermal,
             sound: sound.as_ref(),
             threads: options.model.threads,
+            solver: spoken.as_ref().map(|spoken| spoken.solver),
             huge_pages: text("/sys/kernel/mm/transparent_hugepage/enabled"),
             frequency_governor: text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             cache_folder: options.model.prefix_folder.as_deref(),
@@ -134,7 +137,8 @@ impl Doctor {
         let mut session = model.session(session)?;
         let load = begun.elapsed();
         self.machine.lock_memory()?;
-        let work = Work::of_pack(pack, session.solver(&speak))?;
+        let solver = session.solver(&speak);
+        let work = Work::of_pack(pack, solver)?;
         let before = Rates::measure(&work, pool)?;
         let expected = Prediction::here(&work, &before).real_time_factor * work.frame_seconds;
         let fitting = (SPEAKING.as_secs_f64() / expected.max(1e-9)).clamp(*FRAMES.start(), *FRAMES.end());
@@ -148,6 +152,7 @@ impl Doctor {
             licence: manifest.licence.spdx.clone(),
             commercial: manifest.licence.commercial,
             need,
+            solver,
             frame_ms: work.frame_seconds * 1e3,
             predicted: Prediction::here(&work, &rates),
             measured_ms: measured.stages().into_iter().map(|(name, ms, _)| (name, median(&ms))).collect(),

@@ -35,7 +35,7 @@ const SENTENCES: &str = "In three hundred metres, turn left into Harbour Street.
 pub enum Compared {
     /// f16, q8, q4 and q4-all with f32.
     Recipes,
-    /// Fewer steps, less guidance and other methods with the pack's own solver, in the recipe --recipe.
+    /// Fewer steps, less guidance and other methods with the model's own solver, in the recipe --recipe.
     Solvers,
 }
 
@@ -66,7 +66,9 @@ struct Speaker {
     stages: Stages,
     codec: CodecDecoder,
     voice: Arc<Voice>,
+    /// What the pack asks for, and what its model was trained for.
     solver: Solver,
+    model_solver: Solver,
     /// The sentences as its model reads them.
     clauses: Vec<String>,
     pool: Pool,
@@ -146,6 +148,7 @@ impl ReportArguments {
             codec: CodecDecoder::new(&CodecWeights::open(pack.speech(), pack.shape())?, 1),
             voice: pack.load_voices()?.get(self.voice.as_deref())?.clone(),
             solver: Solver::of(&pack.manifest().defaults),
+            model_solver: Solver::euler(pack.shape().flow.steps, pack.shape().flow.guidance),
             clauses,
             pool,
             seed,
@@ -180,11 +183,12 @@ impl ReportArguments {
     fn solvers(&self, speaker: &mut Speaker, progress: &dyn Progress) -> Result<Vec<Price>> {
         let mut mel = LogMel::new(speaker.sample_rate_hz);
         let mut prices = Vec::new();
-        for solver in solvers(speaker.solver) {
+        let exact = speaker.model_solver;
+        for solver in solvers(exact) {
             let mut price = speaker.price(&solver.to_string());
             for clause in 0..speaker.clauses.len() {
                 check_wanted(progress)?;
-                let teacher = speaker.speak(clause, speaker.solver, None, self.frames)?;
+                let teacher = speaker.speak(clause, exact, None, self.frames)?;
                 let found = speaker.speak(clause, solver, Some(&teacher), self.frames)?;
                 price.add(&found, &teacher, &mut mel);
             }
@@ -201,12 +205,12 @@ fn check_wanted(progress: &dyn Progress) -> Result<()> {
     }
 }
 
-/// The default, then what is cheaper: fewer steps, each with guidance throughout, in the first half, and without; then
-/// the other methods at the same numbers of evaluations.
-fn solvers(default: Solver) -> Vec<Solver> {
-    let fewer = [7, 5, 4, 3].into_iter().filter(|&steps| steps < default.steps);
-    let steps: Vec<usize> = std::iter::once(default.steps).chain(fewer).collect();
-    let guidance = match default.guidance {
+/// The model's own, then what is cheaper: fewer steps, each with guidance throughout, in the first half, and without; then
+/// the other methods at the same numbers of evaluations. A single one is a step of Euler's, and in the first half.
+fn solvers(own: Solver) -> Vec<Solver> {
+    let fewer = [7, 5, 4, 3, 2, 1].into_iter().filter(|&steps| steps < own.steps);
+    let steps: Vec<usize> = std::iter::once(own.steps).chain(fewer).collect();
+    let guidance = match own.guidance {
         1.0 => vec![(1.0, Guided::Always)],
         weight => vec![(weight, Guided::Always), (weight, Guided::FirstHalf), (1.0, Guided::Always)],
     };
@@ -214,6 +218,7 @@ fn solvers(default: Solver) -> Vec<Solver> {
     for method in [Method::Euler, Method::Midpoint, Method::Heun] {
         for &steps in &steps {
             solvers.extend(guidance.iter().map(|&(guidance, guided)| Solver { method, steps, guidance, guided }));
+            solvers.retain(|s| s.steps > 1 || (s.method == Method::Euler && s.guided == Guided::Always));
         }
     }
     solvers

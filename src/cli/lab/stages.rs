@@ -37,7 +37,7 @@ impl Stages {
         Ok(Self {
             prompter: Prompter::open(pack)?,
             backbone: Backbone::new(&backbone, None, kv)?,
-            flow: FlowHead::new(&flow, pool)?,
+            flow: FlowHead::new(&flow, Solver::of(&pack.manifest().defaults).steps, pool)?,
             embedding: FrameEmbedding::open(pack)?,
             audio: shape.audio.clone(),
             hidden: vec![0.0; shape.dim],

@@ -31,6 +31,19 @@ fn a_pause_is_exact_to_the_sample_and_marks_come_in_their_order() {
 }
 
 #[test]
+fn a_prepared_phrase_is_heard_live_to_the_sample() {
+    let stage = stage(options());
+    let sound: Vec<f32> = (1..3000_i16).map(|i| f32::from(i) / 32_768.0).collect();
+    let bell = Phrase { text: "ding".to_owned(), sample_rate_hz: RATE_HZ, samples: sound.clone().into() };
+    let document = "<speak>The first one is here.<audio src=\"bell\"/>The second one is here.</speak>";
+    let said = SpeakOptions::default().seed(0).ssml(Some(Ssml::Strict)).phrases([("bell".to_owned(), bell)]);
+    let utterance = stage.live.speak(document, &said).unwrap();
+    assert_eq!(utterance.wait(LONG), Some(Event::Finished));
+    assert_eq!(stage.live.underruns(), 0);
+    assert!(stage.recorder.samples().windows(sound.len()).any(|heard| heard == sound));
+}
+
+#[test]
 fn a_document_that_is_not_well_formed_fails_its_utterance_with_line_and_column() {
     let stage = stage(options());
     let Some(Event::Failed { message, .. }) = speak_ssml(&stage, "<speak>\n<cow/></speak>").wait(LONG) else {

@@ -4,6 +4,7 @@
 mod support;
 
 use std::net::Shutdown;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::Service;
@@ -124,6 +125,23 @@ fn what_cannot_be_spoken_is_an_error_that_closes_the_connection() {
         assert_eq!(client.event(), None);
     }
     assert_eq!(service.metric("requests_total{endpoint=\"wyoming\",code=\"400\"}"), 3.0);
+}
+
+#[test]
+fn a_client_that_goes_on_writing_after_a_refusal_is_not_cut_off_in_it() {
+    let service = service();
+    let nobody = "{\"type\":\"synthesize\",\"data\":{\"text\":\"One.\",\"voice\":{\"name\":\"nobody\"}}}";
+    for wrong in ["{}", nobody] {
+        let mut client = Client::of(&service);
+        client.write(format!("{wrong}\n").as_bytes());
+        let kinds: Vec<String> = std::iter::from_fn(|| client.event()).map(|(kind, ..)| kind).collect();
+        assert_eq!(kinds[0], "error");
+        for _ in 0..5 {
+            client.write(b"{\"type\":\"ping\"}\n");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(client.event(), None);
+    }
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub(super) struct Fault {
 pub(super) struct Around<'a> {
     pub prosody: Prosody,
     pub speller: &'a mut Arc<Speller>,
+    /// Names of prepared phrases.
+    pub phrases: &'a [String],
     /// `None` where what is not heard is an error.
     pub warned: Option<&'a mut Vec<&'static str>>,
 }
@@ -179,7 +181,16 @@ impl Element {
                 Self::Emphasis { prosody, pause_ms }
             }
             "voice" => return Err(unsupported("voice: a speech has one voice: name it in its options")),
-            "audio" => return Err(unsupported("audio: sound of others is not played: speak its text instead")),
+            "audio" => {
+                let source = need("src")?;
+                if !around.phrases.iter().any(|known| known == source) {
+                    let message =
+                        format!("audio: no phrase was prepared as \"{source}\": name one in the speech's options");
+                    return Err(unsupported(message));
+                }
+                out.push(Item::Audio(source.to_owned()));
+                Self::Hidden(name.to_owned())
+            }
             "lexicon" => return Err(unsupported("lexicon: name the file in the speech's options")),
             "lookup" | "token" | "w" => Self::Plain(name.to_owned()),
             "meta" | "metadata" | "desc" => Self::Hidden(name.to_owned()),

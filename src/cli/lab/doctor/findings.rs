@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use syrinx::lab::board::system::RealTime;
 use syrinx::lab::board::{Machine, Profile, Reading};
 use syrinx::lab::device;
+use syrinx::lab::flow::Solver;
 
 /// Below this real-time factor there is time for an uneven frame.
 const COMFORTABLE: f64 = 0.8;
@@ -14,6 +15,8 @@ const COMFORTABLE: f64 = 0.8;
 const EXPECTED: std::ops::RangeInclusive<f64> = 0.75..=1.25;
 /// A board's GPU that is slower than its worst prediction by so much is not at work.
 const FALLBACK: f64 = 2.0;
+/// Flow steps that cost little of what more of them say.
+const FEW_STEPS: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -43,6 +46,8 @@ pub struct Examined<'a> {
     pub thermal: &'a Reading,
     pub sound: Option<&'a device::Device>,
     pub threads: usize,
+    /// What frames were solved with, where any was.
+    pub solver: Option<Solver>,
     pub huge_pages: Option<String>,
     pub frequency_governor: Option<String>,
     pub cache_folder: Option<&'a Path>,
@@ -203,7 +208,14 @@ fn faster(examined: &Examined<'_>) -> String {
     let sensible: Vec<&str> =
         examined.profile.packs.iter().filter(|fit| fit.sensible).map(|fit| fit.pack.as_str()).collect();
     ways.push(format!("a pack that is sensible here ({})", sensible.join(", ")));
-    ways.push("declared losses: --steps 4, then --guidance 1".to_owned());
+    let losses = |solver: Solver| {
+        let steps = (solver.steps > FEW_STEPS).then(|| format!("--steps {FEW_STEPS}"));
+        let unguided = (solver.guidance != 1.0).then(|| "--guidance 1".to_owned());
+        [steps, unguided].into_iter().flatten().collect::<Vec<_>>().join(", then ")
+    };
+    if let Some(losses) = examined.solver.map(losses).filter(|losses| !losses.is_empty()) {
+        ways.push(format!("declared losses: {losses}"));
+    }
     ways.join("; ")
 }
 
@@ -291,6 +303,7 @@ mod tests {
             thermal: &thermal,
             sound: None,
             threads: 4,
+            solver: Some(Solver::euler(7, 1.2)),
             huge_pages: None,
             frequency_governor: None,
             cache_folder: None,
@@ -327,11 +340,15 @@ mod tests {
             |x| {
                 let found = about(x, "speed");
                 assert_eq!(found[0].weight, Weight::Warning);
-                for way in ["--threads 5", "power mode", "voxtral-4b-q4", "--steps"] {
+                for way in ["--threads 5", "power mode", "voxtral-4b-q4", "--steps 4, then --guidance 1"] {
                     assert!(found[0].text.contains(way), "{way}: {found:?}");
                 }
             },
         );
+        let cheapest = |x: &mut Examined<'_>| {
+            (x.measured_ms, x.solver) = (vec![("total", 100.0)], Some(Solver::euler(1, 1.0)));
+        };
+        orin(cheapest, |x| assert!(!about(x, "speed")[0].text.contains("declared losses")));
         orin(|_| {}, |x| assert_eq!(about(x, "speed")[0].weight, Weight::Note));
         orin(|x| x.measured_ms = vec![("total", 8.0)], |x| assert_eq!(about(x, "speed")[0].weight, Weight::Fine));
     }

@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.2.1"
+__version__ = "0.2.2"
 
 
 def path():

@@ -8,7 +8,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use syrinx::options::Ssml;
 use syrinx::{EarsInfo, SpeakOptions};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::event::{Event, Unreadable};
 use super::listening::{self, Listening, Wish};
@@ -29,6 +30,8 @@ use crate::speaking::{Broken, Sound, Writer, begin, broken};
 const SAMPLE_BYTES: u64 = 2;
 /// Events that are read ahead of what is done about them.
 const READ_AHEAD: usize = 16;
+/// How long what the other end still sends is taken from it after a refusal.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Until the other end closes, or an error does; where the service `ends`, until the speech that is running is over.
 pub async fn talk(
@@ -42,23 +45,32 @@ pub async fn talk(
         let mut from = BufReader::new(from);
         while let Some(event) = Event::read(&mut from).await.transpose() {
             let last = event.is_err();
-            if tell.send(event).await.is_err() || last {
+            if tell.send(event).await.is_err() {
                 return;
             }
+            if last {
+                break;
+            }
         }
+        let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await; // nothing more of it is understood
     });
     let mut talk = Talk { shared, to, speech: None, wish: None, listening: None };
     tokio::pin!(ends);
     let mut held = None;
     let outcome = loop {
-        if let Some(event) = held.take_if(|event| !talk.must_wait(event)) {
-            talk.heard(event).await?;
+        if let Some(event) = held.take_if(|event| !talk.must_wait(event))
+            && let Err(refused) = talk.heard(event).await
+        {
+            break Err(refused);
         }
         let wants_room = held.is_some() && talk.listening.as_ref().is_some_and(Listening::is_full);
         let outcome = tokio::select! {
             event = events.recv(), if held.is_none() => match event {
                 None => break Ok(()),
-                Some(Err(Unreadable(why))) => break talk.error("bad_event", &why).await,
+                Some(Err(Unreadable(why))) => {
+                    let told = talk.error("bad_event", &why).await;
+                    break told.and(Err(io::Error::other(why)));
+                }
                 Some(Ok(event)) if talk.must_wait(&event) => {
                     held = Some(event);
                     Ok(())
@@ -73,6 +85,11 @@ pub async fn talk(
             break outcome;
         }
     };
+    if outcome.is_err() {
+        // A connection that is closed with something unread in it is reset, and the refusal may be lost with it.
+        let _ = talk.to.shutdown().await;
+        let _ = timeout(LINGER, async { while events.recv().await.is_some() {} }).await;
+    }
     reading.abort();
     outcome
 }
@@ -328,7 +345,7 @@ impl<W: AsyncWrite + Unpin> Talk<W> {
             self.to.write_all(&bytes).await?;
             self.to.flush().await
         };
-        tokio::time::timeout(self.shared.arguments.patience(), sending).await?
+        timeout(self.shared.arguments.patience(), sending).await?
     }
 }
 
