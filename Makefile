@@ -263,7 +263,7 @@ fuzz: setup
 	quant/fuzz/run.sh $(FUZZ_SECONDS)
 
 # What several threads write at once (rows, columns, the pool's jobs) under Miri, with the nightly compiler that it is part
-# of: three quarters of an hour.
+# of: half an hour.
 NIGHTLY ?= nightly
 MIRI_TESTS = kernel::pool kernel::rows kernel::columns kernel::tests::columns_computed
 miri: export SYRINX_ISA = scalar

@@ -1,8 +1,8 @@
 # What llama.cpp's kernels may use: what the processor of this machine has. In: the system's list of its features. Out:
 # ggml's build options. With SYRINX_PORTABLE in the environment they stay the crate's: any x86 with AVX2, any ARMv8.
 #
-# Only named instruction sets, no -march=native: the program checks each of them when it starts. AMX is left out. It
-# halves a prompt's time, but its products with a single row, of which a frame is made, take up to 1.8 times as long.
+# Only named instruction sets, no -march=native: the program checks each of them when it starts. ggml's AMX is left out:
+# its products with a single row, of which a frame is made, take up to 1.8 times as long (ours are for prompts alone).
 
 if(DEFINED ENV{SYRINX_PORTABLE})
   return()

@@ -30,6 +30,7 @@ fn best_of_system_list() -> Option<&'static str> {
     let line = list.lines().find(|line| line.starts_with("flags") || line.starts_with("Features"))?;
     let has = |wanted: &str| wanted.split(' ').all(|wanted| line.split_whitespace().any(|feature| feature == wanted));
     let sets = [
+        ("amx", "avx2 fma f16c avx512f avx512bw avx512vl avx512_vnni amx_tile amx_int8"),
         ("avx512vnni", "avx2 fma f16c avx512f avx512bw avx512vl avx512_vnni"),
         ("avxvnni", "avx2 fma f16c avx_vnni"),
         ("avx2", "avx2 fma f16c"),
@@ -43,7 +44,7 @@ fn best_of_system_list() -> Option<&'static str> {
 #[test]
 fn llama_cpp_computes_with_our_kernels_where_this_processor_has_their_instructions() {
     let expected = match Isa::detect().name() {
-        set @ ("avx512vnni" | "neon" | "dotprod" | "i8mm") => set,
+        set @ ("amx" | "avx512vnni" | "neon" | "dotprod" | "i8mm") => set,
         _ if Isa::Avx2.runs_here() => "avx2",
         _ => "ggml",
     };

@@ -22,7 +22,7 @@ pub use prefix::{PrefixCache, user_cache_folder};
 pub use rows::{Rows, RowsOptions, RowsState, RowsWeights, Variant};
 
 /// The set of Syrinx's own kernels that compute llama.cpp's products and attention on this processor (`avx2`,
-/// `avx512vnni`, `neon`, `dotprod`, `i8mm`), or `ggml` where llama.cpp computes with its own. Errors: `Unsupported` where this
+/// `avx512vnni`, `amx`, `neon`, `dotprod`, `i8mm`), or `ggml` where llama.cpp computes with its own. Errors: `Unsupported` where this
 /// build of llama.cpp needs instructions that the processor lacks.
 pub fn kernel_set() -> Result<&'static str> {
     crate::ggml::kernels()

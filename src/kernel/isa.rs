@@ -27,6 +27,8 @@ pub enum Isa {
     AvxVnni,
     /// x86-64 with AVX-512 F, BW, VL and VNNI (Ice Lake, Zen 4 and later).
     Avx512Vnni,
+    /// The same with AMX for prompts (Sapphire Rapids and later).
+    Amx,
     /// Every 64-bit Arm (Cortex-A53, A72).
     Neon,
     /// Arm with `sdot` (Cortex-A76, A78AE).
@@ -37,8 +39,8 @@ pub enum Isa {
 
 impl Isa {
     /// All sets, from the plainest to the best of each processor family.
-    pub const ALL: [Self; 7] =
-        [Self::Scalar, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni, Self::Neon, Self::DotProd, Self::I8mm];
+    pub const ALL: [Self; 8] =
+        [Self::Scalar, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni, Self::Amx, Self::Neon, Self::DotProd, Self::I8mm];
 
     /// The set in use: the best for this processor, or what `SYRINX_ISA` says.
     pub fn detect() -> Self {
@@ -70,6 +72,7 @@ impl Isa {
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avxvnni",
             Self::Avx512Vnni => "avx512vnni",
+            Self::Amx => "amx",
             Self::Neon => "neon",
             Self::DotProd => "dotprod",
             Self::I8mm => "i8mm",
@@ -105,6 +108,8 @@ impl Isa {
                 let found = has!("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512vnni");
                 found.then_some(&super::avx512::KERNELS)
             }
+            // The flow head and the codec have too few columns at once to fill a tile.
+            Self::Amx => Self::Avx512Vnni.find().filter(|_| super::k_quants::amx::runs_here()),
             Self::Neon | Self::DotProd | Self::I8mm => None,
         }
     }
@@ -117,7 +122,7 @@ impl Isa {
             Self::Neon => has!("neon").then_some(&super::neon::KERNELS),
             Self::DotProd => (has!("neon") && has!("dotprod")).then_some(&super::dotprod::KERNELS),
             Self::I8mm => (has!("neon") && has!("i8mm")).then_some(&super::i8mm::KERNELS),
-            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => None,
+            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni | Self::Amx => None,
         }
     }
 

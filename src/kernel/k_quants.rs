@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code)]
 
+pub(super) mod amx;
 mod avx2;
 mod avx512;
 mod mul_mat;
@@ -150,6 +151,9 @@ impl Q4Rows {
     }
 }
 
+/// A kernel for many columns: weights, columns of blocks, sixteen results for each column.
+type Many = unsafe fn(&amx::Tiles, [&[Q4Rows]; 2], &[Activations], &mut [[f32; amx::SIDE]]);
+
 /// Kernels of one instruction set. Weights and activations have as many blocks as each other.
 pub(super) struct Kernels {
     pub name: &'static str,
@@ -157,17 +161,25 @@ pub(super) struct Kernels {
     q4_k: unsafe fn(&[Q4Rows], &[Activations]) -> [[f32; ROWS]; 1],
     /// The same for four columns.
     q4_k_columns: unsafe fn(&[Q4Rows], &[FourActivations]) -> [[f32; ROWS]; 4],
+    /// Two times eight rows for many columns.
+    q4_k_many: Option<Many>,
     /// One row of Q6_K.
     q6_k: unsafe fn(&[Q6Block], &[Activations]) -> f32,
 }
 
-const AVX2: Kernels = Kernels { name: "avx2", q4_k: avx2::q4_k, q4_k_columns: avx2::q4_k, q6_k: avx2::q6_k };
+const AVX2: Kernels =
+    Kernels { name: "avx2", q4_k: avx2::q4_k, q4_k_columns: avx2::q4_k, q4_k_many: None, q6_k: avx2::q6_k };
 const AVX512: Kernels =
-    Kernels { name: "avx512vnni", q4_k: avx512::q4_k, q4_k_columns: avx512::q4_k, q6_k: avx512::q6_k };
+    Kernels { name: "avx512vnni", q4_k: avx512::q4_k, q4_k_columns: avx512::q4_k, q4_k_many: None, q6_k: avx512::q6_k };
+const AMX: Kernels = Kernels { name: "amx", q4_k_many: Some(amx::q4_k), ..AVX512 };
 
 impl Kernels {
     /// The set in use. None on a processor without AVX2, FMA and F16C, which all of them need.
     pub fn active() -> Option<&'static Self> {
-        if Isa::detect() == Isa::Avx512Vnni { Some(&AVX512) } else { Isa::Avx2.runs_here().then_some(&AVX2) }
+        match Isa::detect() {
+            Isa::Amx => Some(&AMX),
+            Isa::Avx512Vnni => Some(&AVX512),
+            _ => Isa::Avx2.runs_here().then_some(&AVX2),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use llama_cpp_sys_2::{GGML_TYPE_F32, ggml_tensor};
 
 use super::super::share::Share;
-use super::{Activations, BLOCK, FourActivations, Kernels, Q4Rows, Q6Block, ROWS, avx2, round_four};
+use super::{Activations, BLOCK, FourActivations, Kernels, Many, Q4Rows, Q6Block, ROWS, amx, avx2, round_four};
 
 /// Rows of Q6_K in a unit of work.
 const TILE: usize = 16;
@@ -86,6 +86,14 @@ pub unsafe fn q4_k(share: &Share, op: &ggml_tensor) -> bool {
     let product = unsafe { MulMat::of(op, size_of::<Q4Rows>() / ROWS) };
     let Some(product) = product.filter(|product| product.rows % ROWS == 0) else { return false };
     let (Some(kernels), Some(work)) = (Kernels::active(), product.work::<Activations>(share)) else { return false };
+    if let Some(many) = kernels.q4_k_many
+        && product.columns >= amx::FEWEST
+        && product.rows % amx::SIDE == 0
+    {
+        // SAFETY: required of the caller; the set in use has this kernel, and there is room for the blocks.
+        unsafe { q4_k_many(share, &product, work, many) };
+        return true;
+    }
     let (blocks, (thread, threads)) = (product.blocks, share.of());
     let fours = product.columns / 4;
     // A block of four columns takes the room of four blocks of one.
@@ -136,6 +144,56 @@ pub unsafe fn q4_k(share: &Share, op: &ggml_tensor) -> bool {
         }
     }
     true
+}
+
+/// The same by sixteens of rows and columns.
+///
+/// # Safety
+/// As for [`q4_k`], with at least [`amx::FEWEST`] columns and whole sixteens of rows, `work` has room for all columns' blocks,
+/// and the processor has the instructions of `many`.
+unsafe fn q4_k_many(share: &Share, product: &MulMat, work: *mut Activations, many: Many) {
+    let (blocks, (thread, threads)) = (product.blocks, share.of());
+    for column in (thread..product.columns).step_by(threads) {
+        // SAFETY: a column and room for it that are this thread's alone.
+        unsafe {
+            let to = work.add(column * blocks);
+            product.round(column, to);
+            (0..blocks).for_each(|block| to.add(block).write(amx::prepared(to.add(block).read())));
+        }
+    }
+    // SAFETY: each thread calls it once. After it all blocks are written and only read, until the operation's end. This thread
+    // has no other tiles: it computes nothing else meanwhile.
+    let (x, tiles) = unsafe {
+        share.meet();
+        (
+            std::slice::from_raw_parts(work.cast_const(), product.columns * blocks),
+            amx::Tiles::configure(product.columns),
+        )
+    };
+    let mut sums = [[0f32; amx::SIDE]; amx::MOST];
+    // SAFETY: after the meeting.
+    for sixteens in unsafe { share.chunks(product.rows / amx::SIDE) } {
+        for sixteen in sixteens {
+            // SAFETY: two times eight of `rows` rows; bytes and `u16` are aligned as ggml aligns its tensors.
+            let weights = [0, 1].map(|eight| unsafe {
+                let weights = product.weights.cast::<Q4Rows>().add((sixteen * 2 + eight) * blocks);
+                std::slice::from_raw_parts(weights, blocks)
+            });
+            // The last columns are as many as a tile has, some of them computed again.
+            for start in (0..product.columns).step_by(amx::MOST) {
+                let count = (product.columns - start).clamp(amx::SIDE.min(product.columns), amx::MOST);
+                let start = start.min(product.columns - count);
+                // SAFETY: the processor has the instructions; sixteen results of each column are this chunk's.
+                unsafe {
+                    many(&tiles, weights, &x[start * blocks..][..count * blocks], &mut sums[..count]);
+                    for (column, sums) in sums[..count].iter().enumerate() {
+                        let to = product.y.add((start + column) * product.stride + sixteen * amx::SIDE);
+                        to.cast::<[f32; amx::SIDE]>().write(*sums);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A product of a few columns with Q6_K as it is in the file. False where it is ggml's to compute.

@@ -37,6 +37,30 @@ fn sets() -> Vec<(&'static str, &'static Kernels)> {
     [("avx2", &AVX2)].into_iter().chain(avx512).collect()
 }
 
+/// Sixteen rows by tiles give every column what it gets alone.
+fn check_many(weights: &[u8], x: &[f32], len: usize) {
+    if !amx::runs_here() {
+        return eprintln!("not checked: this processor has no AMX");
+    }
+    let (blocks_each, columns) = (len / BLOCK, x.len() / len);
+    let rounded = &rounded(x)[1];
+    let activations = blocks::<Activations>(rounded);
+    // SAFETY: the blocks are plain numbers.
+    let prepared: Vec<_> = activations.iter().map(|x| amx::prepared(unsafe { std::ptr::read(x) })).collect();
+    let rows = blocks::<Q4Rows>(weights);
+    let halves = [&rows[..blocks_each], &rows[blocks_each..2 * blocks_each]];
+    let mut sums = vec![[0f32; amx::SIDE]; columns];
+    // SAFETY: this processor has the instructions, this thread no other tiles.
+    unsafe { amx::q4_k(&amx::Tiles::configure(columns), halves, &prepared, &mut sums) };
+    for (x, sums) in activations.chunks_exact(blocks_each).zip(&sums) {
+        for (eight, sums) in halves.into_iter().zip(sums.as_chunks::<ROWS>().0) {
+            // SAFETY: who has AMX has AVX2.
+            let [alone] = unsafe { (AVX2.q4_k)(eight, x) };
+            assert_eq!(bits(sums), bits(&alone));
+        }
+    }
+}
+
 /// Rounded by ours and by ggml's.
 fn rounded(x: &[f32]) -> [Vec<u8>; 2] {
     let mut to = [const { Vec::new() }; 2].map(|_: Vec<u8>| vec![0; x.len() / BLOCK * size_of::<Activations>()]);
@@ -179,6 +203,14 @@ proptest! {
     }
 
     #[test]
+    fn sixteens_of_rows_and_columns_give_the_bits_of_each_alone(
+        weights in weights::<Q4Rows>(2 * 2, q4_rows),
+        x in (1usize..50).prop_flat_map(|columns| values(columns * 2 * BLOCK)),
+    ) {
+        check_many(&weights, &x, 2 * BLOCK);
+    }
+
+    #[test]
     fn a_row_of_q6_k_gives_ggmls_bits(weights in weights::<Q6Block>(3, q6_block), x in values(3 * BLOCK)) {
         check_q6_k(&weights, &rounded(&x)[1]);
     }
@@ -193,6 +225,8 @@ fn the_largest_sums_do_not_overflow() {
             q4_rows(&mut weights);
             check_q4_k(&weights, x, 8);
             check_q4_k_columns(&weights, &[1.0; 8 * BLOCK], 2 * BLOCK);
+            check_many(&weights, &[1.0; 20 * BLOCK], BLOCK);
+            check_many(&weights, &[-1.0; 20 * BLOCK], BLOCK);
             let mut weights = vec![byte; 2 * size_of::<Q6Block>()];
             q6_block(&mut weights);
             check_q6_k(&weights, x);

@@ -130,6 +130,14 @@ proptest! {
     }
 
     #[test]
+    fn a_graph_gives_each_of_a_prompts_columns_of_q4_k_the_bits_it_has_alone(
+        case in case(Q4_K, (1usize..7).prop_map(|eights| eights * 8), prop_oneof![3 => 8usize..50, 1 => 120usize..300]),
+        threads in 1i32..4,
+    ) {
+        prop_assert_eq!(bits(&case.computed(Whose::Ours, threads)), bits(&case.alone()));
+    }
+
+    #[test]
     fn a_graph_gives_each_of_a_few_columns_of_q6_k_the_bits_it_has_alone(
         case in case(Q6_K, 1usize..70, 1usize..8),
         threads in 1i32..4,
