@@ -62,7 +62,7 @@ doctor() { syrinx doctor --pack wren-en | grep -E '^(OK|WARNING|ERROR)? *GPU' | 
 [ -n "$only_processor" ] || check "doctor: the GPU is used" doctor
 
 # 4. Time by stage, in turns with the processor; memory beside it.
-times() { # PACK FRAMES
+timed() { # PACK FRAMES
     : >gpu.json
     : >processor.json
     turn=0
@@ -80,10 +80,10 @@ times() { # PACK FRAMES
     GGML_CUDA_DISABLE_GRAPHS=1 ./syrinx bench --pack "$1" --threads "$threads" --frames "$2" --no-verify --json >plain.json 2>said || return
     row "$1, flow, ms a frame without CUDA graphs" "$(median flow <plain.json)"
 }
-times wren-en 100
+timed wren-en 100
 if [ -n "$large" ] && [ "$(df -Pk . | awk 'NR == 2 { print $4 }')" -gt 6000000 ]; then
     syrinx pack --synthetic "$large" --recipe q4-all --to large >&2
-    times large 12
+    timed large 12
     # 5. A cancel while a prompt is fed, and in mid-speech.
     if syrinx bench realtime --pack large --threads "$threads" --no-verify --runs 5 --cancels 40 --minutes 0.05 --load 0 --memory-minutes 0.1 --json >realtime.json 2>said; then
         row "large, from a cancel to silence, p99, ms" "$(grep -o '"cancel_ms":{[^}]*}' realtime.json | value p99)"
