@@ -1,4 +1,4 @@
-//! How fast the stages are that follow the backbone: a flow head's frame, a codec's frame, 80 ms through the ring.
+//! How fast the stages are that follow the backbone: a flow head's frame, a codec's frame, its mark, 80 ms through the ring.
 //!
 //! On synthetic packs, of which `tiny` lies in a cache and `mid` does not, or on the pack in `SYRINX_PACK`. One thread.
 //! `cargo bench --bench stages`.
@@ -16,6 +16,7 @@ use syrinx::lab::kernel::Pool;
 use syrinx::lab::pack::Pack;
 use syrinx::lab::ring::gate::{Gate, Run};
 use syrinx::lab::ring::sample_path;
+use syrinx::lab::watermark::Watermark;
 
 /// Samples of a frame at 24 kHz, and of a device's period.
 const FRAME: usize = 1920;
@@ -30,6 +31,7 @@ fn main() {
         flow(&mut criterion, name, &pack);
         codec(&mut criterion, name, &pack);
     }
+    watermark(&mut criterion);
     ring(&mut criterion);
     criterion.final_summary();
 }
@@ -65,6 +67,22 @@ fn codec(criterion: &mut Criterion, name: &str, pack: &Pack) {
     group.throughput(Throughput::Bytes(codec.pass_bytes() as u64));
     group.bench_function(BenchmarkId::new("frame", name), |b| {
         b.iter(|| codec.decode(std::slice::from_ref(&frame), black_box(&mut pcm), &pool));
+    });
+    group.finish();
+}
+
+/// What marks a frame as synthetic.
+fn watermark(criterion: &mut Criterion) {
+    let mut watermark = Watermark::new(24_000).expect("the rate of the mark");
+    let frame: Vec<f32> = (0..FRAME).map(|i| (i * 7919 % 2001) as f32 / 1000.0 - 1.0).collect();
+    let mut pcm = frame.clone();
+    let mut group = criterion.benchmark_group("watermark");
+    group.throughput(Throughput::Elements(FRAME as u64));
+    group.bench_function("frame of 1920 samples", |b| {
+        b.iter(|| {
+            pcm.copy_from_slice(&frame);
+            watermark.mark(black_box(&mut pcm));
+        });
     });
     group.finish();
 }

@@ -10,7 +10,7 @@
 //!        │               └── sum of code rows ◄── flow head ─► Frame  │         flow/, frame.rs
 //!        └────────────────────────────────────┬───────────────────────┘
 //!                                             ▼
-//!        codec decoder (exact streaming state) ─► 80 ms of samples              codec/
+//!        codec decoder (exact streaming state) ─► 80 ms of samples, marked      codec/, watermark/
 //!                                             ▼
 //!        a buffer of the caller's; or ring ─► device callback                   ring/, live/, device/
 //! ```
@@ -25,6 +25,7 @@
 //!   [`Renderer`]: the same where an audio callback of the caller's asks for samples.
 //! - [`Ears`] ([`EarsOptions`], [`EarsInfo`]), [`Listener`] ([`ListenOptions`]), [`Heard`], [`HeardWord`]: samples in, text out,
 //!   of a pack that listens. [`Microphone`]: samples of a device, for those who have none.
+//! - [`Detector`], [`Detection`]: whether a recording is of marked speech, which a model of ours has spoken.
 //! - [`Phrase`]: sound made in advance. [`Sink`], [`DeviceChoice`]: where sound goes.
 //! - [`Error`], [`ErrorKind`], [`Result`]: what went wrong, and what the caller can do.
 //! - [`options`]: what options, events and sinks are made of.
@@ -133,12 +134,14 @@ mod model;
 mod net;
 #[allow(missing_docs)] // public to the lab alone
 mod pack;
+mod provenance;
 #[allow(missing_docs)] // public to the lab alone
 mod ring;
 mod setters;
 mod speak;
 #[allow(missing_docs)] // public to the lab alone
 mod text;
+mod watermark;
 mod write;
 
 pub use device::wav::to_i16;
@@ -150,6 +153,7 @@ pub use model::{Model, ModelInfo, ModelOptions};
 pub use speak::{
     Block, Canceller, Ending, Lane, Mark, Next, Phrase, Session, SessionOptions, SpeakOptions, Speech, Word,
 };
+pub use watermark::{Detection, Detector};
 
 /// What options, events and sinks are made of.
 pub mod options {
@@ -170,5 +174,8 @@ pub mod lab {
     macro_rules! rooms {
         ($($room:ident),*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
-    rooms!(backbone, board, codec, device, flow, frame, hear, kernel, live, model, pack, ring, speak, text);
+    rooms!(
+        backbone, board, codec, device, flow, frame, hear, kernel, live, model, pack, provenance, ring, speak, text,
+        watermark
+    );
 }

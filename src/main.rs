@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let outcome = cli::run(cli::Arguments::of_process());
     interrupt::end_if_asked();
     match outcome {
-        Ok(()) => return ExitCode::SUCCESS,
+        Ok(code) => return code,
         Err(e) if output::is_closed_pipe(&e) => interrupt::end_by_closed_pipe(),
         Err(e) => output::note(format_args!("syrinx: {e}")),
     }

@@ -12,10 +12,10 @@ const ROWS: [&[&str]; 12] = [
     &["board", "device"],
     &["model", "ring"],
     &["backbone", "codec", "flow", "text"],
-    &["net", "ggml"],
+    &["net", "ggml", "watermark"],
     &["kernel"],
     &["pack"],
-    &["frame", "setters", "write"],
+    &["frame", "provenance", "setters", "write"],
     &["error"],
 ];
 

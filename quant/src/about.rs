@@ -28,6 +28,8 @@ pub struct About {
     pub family: String,
     #[serde(default = "voxtral_languages")]
     pub languages: Vec<String>,
+    #[serde(default)]
+    pub watermark: bool,
     #[serde(default = "voxtral_licence")]
     pub licence: Licence,
     #[serde(default)]
@@ -89,6 +91,7 @@ impl From<&Manifest> for About {
             version: manifest.version.clone(),
             family: manifest.family.clone(),
             languages: manifest.languages.clone(),
+            watermark: manifest.watermark,
             licence: manifest.licence.clone(),
             text: manifest.text.clone(),
             guards: manifest.guards,
@@ -123,6 +126,7 @@ impl About {
             minimum_runtime: MINIMUM_RUNTIME.into(),
             recipe: recipe.name().into(),
             synthetic,
+            watermark: self.watermark,
             licence: self.licence.clone(),
             defaults: Defaults::default(),
             text: self.text.clone(),

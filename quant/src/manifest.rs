@@ -64,6 +64,9 @@ pub struct Manifest {
     /// True where the weights are random and the sound is noise.
     #[serde(default)]
     pub synthetic: bool,
+    /// Whether speech is marked as synthetic where nobody says otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watermark: bool,
     pub licence: Licence,
     /// Of a pack that speaks.
     #[serde(default, skip_serializing_if = "Defaults::are_absent")]

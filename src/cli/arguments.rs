@@ -171,6 +171,27 @@ pub struct MachineArguments {
     /// Keep what is in memory there: nothing of it is swapped out.
     #[arg(long)]
     mlock: bool,
+    /// Mark speech as synthetic, so that `syrinx detect` tells.
+    #[arg(long, value_enum, default_value_t = Marks::Auto)]
+    watermark: Marks,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Marks {
+    /// As the pack says.
+    Auto,
+    On,
+    Off,
+}
+
+impl From<Marks> for Option<bool> {
+    fn from(marks: Marks) -> Self {
+        match marks {
+            Marks::Auto => None,
+            Marks::On => Some(true),
+            Marks::Off => Some(false),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -287,6 +308,7 @@ impl MachineArguments {
             .threads(allowed_threads(threads))
             .flow_engine(self.flow_engine.or(board.and_then(engine)).unwrap_or(Engine::Auto))
             .memory_budget_bytes(self.memory_mb.map(|mb| mb << 20))
+            .watermark(self.watermark)
             .prefix_folder(self.cache.clone().or_else(syrinx::lab::backbone::user_cache_folder));
         let session = SessionOptions::default()
             .context(self.context.or(board.and_then(|board| board.context)))

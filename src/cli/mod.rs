@@ -1,6 +1,7 @@
 //! The commands. In: parsed arguments. Out: what the command prints or writes, or an error for the last line.
 
 mod arguments;
+mod detect;
 mod devices;
 mod hear;
 mod inspect;
@@ -18,6 +19,7 @@ mod voices;
 pub use lab::bench::Counting;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use syrinx::Result;
@@ -37,6 +39,8 @@ enum Command {
     Say(say::Say),
     /// Hear speech: a recording becomes text, as it comes, or subtitles.
     Hear(hear::Hear),
+    /// Tell whether a recording is of marked speech, which a program as this one has made.
+    Detect(detect::Detect),
     /// Show how a text is read: word by word, what it was read from and by which rule.
     Read(read::Read),
     /// List the voices of a pack.
@@ -81,8 +85,9 @@ fn spoken_last(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-pub fn run(arguments: Arguments) -> Result<()> {
-    match arguments.command {
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let done = match arguments.command {
+        Command::Detect(command) => return command.run(),
         Command::Say(command) => command.run(),
         Command::Hear(command) => command.run(),
         Command::Read(command) => command.run(),
@@ -94,7 +99,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Devices(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Doctor(command) => command.run(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use syrinx_quant::shape::{Audio, Codec, SPECIAL_CODES};
 use crate::frame::Frame;
 use crate::kernel::Pool;
 use crate::net::conv::Past;
+use crate::watermark::Watermark;
 use layer::{Scratch, Window};
 pub use weights::CodecWeights;
 use weights::Rate;
@@ -32,6 +33,7 @@ pub struct CodecDecoder {
     stream: Vec<f32>,
     upsampled: Vec<f32>,
     scratch: Scratch,
+    watermark: Option<Watermark>,
 }
 
 /// What a rate's convolution and layers have seen and still need.
@@ -64,7 +66,13 @@ impl CodecDecoder {
             upsampled: vec![0.0; positions * codec.dim],
             scratch: Scratch::new(codec, positions),
             weights: weights.clone(),
+            watermark: None,
         }
+    }
+
+    /// The same, with what marks its samples, if anything does.
+    pub fn marked(self, watermark: Option<Watermark>) -> Self {
+        Self { watermark, ..self }
     }
 
     /// Samples of one frame.
@@ -85,6 +93,9 @@ impl CodecDecoder {
             rate.upsample.iter_mut().for_each(Past::reset);
         }
         self.output.reset();
+        if let Some(watermark) = &mut self.watermark {
+            watermark.reset();
+        }
     }
 
     /// Decodes `frames` into `pcm`, which has [`CodecDecoder::samples_per_frame`] samples for each.
@@ -95,6 +106,9 @@ impl CodecDecoder {
         debug_assert_eq!(pcm.len(), frames.len() * samples);
         for (frames, pcm) in frames.chunks(self.capacity_frames).zip(pcm.chunks_mut(self.capacity_frames * samples)) {
             self.pass(frames, pcm, pool);
+        }
+        if let Some(watermark) = &mut self.watermark {
+            watermark.mark(pcm);
         }
     }
 

@@ -1,10 +1,11 @@
 //! PCM as a file or a stream. In: blocks of `f32`. Out: 16-bit mono WAV, or raw little-endian samples.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, Write};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::provenance;
 use crate::write::Beside;
 
 /// A sample as a 16-bit integer, as in files and streams: `round(clamp(x, -1, 1) * 32767)`.
@@ -17,11 +18,12 @@ pub fn to_i16(sample: f32) -> i16 {
 pub struct WavFile {
     place: Place,
     path: PathBuf,
+    sample_rate_hz: u32,
 }
 
 enum Place {
-    Beside { writer: hound::WavWriter<BufWriter<File>>, beside: Beside },
-    Through { out: Box<dyn Write + Send>, samples: Vec<f32>, sample_rate_hz: u32 },
+    Beside { out: BufWriter<File>, beside: Beside, samples: usize },
+    Through { out: Box<dyn Write + Send>, samples: Vec<f32> },
 }
 
 impl std::fmt::Debug for WavFile {
@@ -50,9 +52,9 @@ impl WavFile {
                 // What a link points at is written; the link stays.
                 let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
                 let (beside, file) = Beside::create(&target).map_err(failed)?;
-                let writer = hound::WavWriter::new(BufWriter::new(file), spec(sample_rate_hz));
-                let writer = writer.map_err(|e| hound_error(path, e))?;
-                Ok(Self { place: Place::Beside { writer, beside }, path: path.to_owned() })
+                let mut out = BufWriter::new(file);
+                out.write_all(&head(sample_rate_hz, None)).map_err(failed)?;
+                Ok(Self { place: Place::Beside { out, beside, samples: 0 }, path: path.to_owned(), sample_rate_hz })
             }
         }
     }
@@ -65,13 +67,16 @@ impl WavFile {
     }
 
     fn through(out: Box<dyn Write + Send>, path: &Path, sample_rate_hz: u32) -> Self {
-        Self { place: Place::Through { out, samples: Vec::new(), sample_rate_hz }, path: path.to_owned() }
+        Self { place: Place::Through { out, samples: Vec::new() }, path: path.to_owned(), sample_rate_hz }
     }
 
     /// Errors: `Io`.
     pub fn write(&mut self, pcm: &[f32]) -> Result<()> {
         match &mut self.place {
-            Place::Beside { writer, .. } => write_samples(writer, pcm).map_err(|e| hound_error(&self.path, e)),
+            Place::Beside { out, samples, .. } => {
+                *samples += pcm.len();
+                out.write_all(&s16le(pcm)).map_err(|e| Error::io("write", &self.path, e))
+            }
             Place::Through { samples, .. } => {
                 samples.extend_from_slice(pcm);
                 Ok(())
@@ -81,17 +86,19 @@ impl WavFile {
 
     /// Completes the file. Errors: `Io`.
     pub fn finish(self) -> Result<()> {
-        let path = self.path;
-        match self.place {
-            Place::Beside { mut writer, beside } => {
-                writer.flush().map_err(|e| hound_error(&path, e))?;
-                beside.publish().map_err(|e| Error::io("write", &path, e))
-            }
-            Place::Through { mut out, samples, sample_rate_hz } => {
-                let bytes = wav_bytes(&samples, sample_rate_hz).map_err(|e| hound_error(&path, e))?;
-                out.write_all(&bytes).and_then(|()| out.flush()).map_err(|e| Error::io("write", &path, e))
-            }
-        }
+        let rate_hz = self.sample_rate_hz;
+        let written = match self.place {
+            Place::Beside { mut out, beside, samples } => out
+                .seek(SeekFrom::Start(0))
+                .and_then(|_| out.write_all(&head(rate_hz, Some(samples))))
+                .and_then(|()| out.flush())
+                .and_then(|()| beside.publish()),
+            Place::Through { mut out, samples } => out
+                .write_all(&head(rate_hz, Some(samples.len())))
+                .and_then(|()| out.write_all(&s16le(&samples)))
+                .and_then(|()| out.flush()),
+        };
+        written.map_err(|e| Error::io("write", &self.path, e))
     }
 }
 
@@ -111,34 +118,31 @@ pub fn standard_output() -> std::io::Result<Box<dyn Write + Send>> {
 
 /// Little-endian 16-bit samples, a block in one write. Errors: the stream's.
 pub fn write_s16le(out: &mut impl Write, pcm: &[f32]) -> std::io::Result<()> {
-    let bytes: Vec<u8> = pcm.iter().flat_map(|&sample| to_i16(sample).to_le_bytes()).collect();
-    out.write_all(&bytes)?;
+    out.write_all(&s16le(pcm))?;
     out.flush()
 }
 
-/// A whole WAV file in memory, for an output that cannot be rewound.
-fn wav_bytes(pcm: &[f32], sample_rate_hz: u32) -> hound::Result<Vec<u8>> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let mut writer = hound::WavWriter::new(&mut bytes, spec(sample_rate_hz))?;
-    write_samples(&mut writer, pcm)?;
-    writer.finalize()?;
-    Ok(bytes.into_inner())
+fn s16le(pcm: &[f32]) -> Vec<u8> {
+    pcm.iter().flat_map(|&sample| to_i16(sample).to_le_bytes()).collect()
 }
 
-fn spec(sample_rate_hz: u32) -> hound::WavSpec {
-    let sample_format = hound::SampleFormat::Int;
-    hound::WavSpec { channels: 1, sample_rate: sample_rate_hz, bits_per_sample: 16, sample_format }
-}
-
-fn write_samples<W: Write + Seek>(writer: &mut hound::WavWriter<W>, pcm: &[f32]) -> hound::Result<()> {
-    pcm.iter().try_for_each(|&sample| writer.write_sample(to_i16(sample)))
-}
-
-fn hound_error(path: &Path, e: hound::Error) -> Error {
-    if let hound::Error::IoError(e) = e {
-        return Error::io("write", path, e);
-    }
-    Error::new(ErrorKind::Io, format!("cannot write {}: {e}", path.display())).with_source(e)
+/// The head of a WAV file of 16 bits and one channel, up to its first sample: its form, where its sound comes from, its length.
+/// Where the length is not known it is the largest, as OpenAI streams it.
+pub fn head(sample_rate_hz: u32, samples: Option<usize>) -> Vec<u8> {
+    let data = samples.and_then(|samples| u32::try_from(2 * samples).ok()).unwrap_or(u32::MAX);
+    let mut form = b"WAVEfmt ".to_vec();
+    form.extend(16u32.to_le_bytes());
+    form.extend(1u16.to_le_bytes()); // integers
+    form.extend(1u16.to_le_bytes());
+    form.extend(sample_rate_hz.to_le_bytes());
+    form.extend((2 * sample_rate_hz).to_le_bytes());
+    form.extend(2u16.to_le_bytes());
+    form.extend(16u16.to_le_bytes());
+    form.extend(provenance::wav_chunk());
+    form.extend(b"data");
+    form.extend(data.to_le_bytes());
+    let length = data.saturating_add(u32::try_from(form.len()).unwrap_or(u32::MAX));
+    [b"RIFF", &length.to_le_bytes()[..], &form].concat()
 }
 
 #[cfg(test)]
@@ -187,6 +191,24 @@ mod tests {
         for path in [folder.path(), &folder.path().join("..")] {
             assert_eq!(WavFile::create(path, 24_000).unwrap_err().kind(), ErrorKind::Io);
         }
+    }
+
+    #[test]
+    fn a_file_says_that_it_is_synthetic_and_how_long_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        let mut wav = WavFile::create(&path, 24_000).unwrap();
+        [100, 1, 2000].iter().for_each(|&samples| wav.write(&vec![0.25; samples]).unwrap());
+        wav.finish().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes, [head(24_000, Some(2101)), s16le(&[0.25; 2101])].concat());
+        assert_eq!(bytes[4..8], (bytes.len() as u32 - 8).to_le_bytes());
+        for text in [provenance::SOFTWARE, provenance::STATEMENT, provenance::SOURCE_TYPE] {
+            assert!(bytes.windows(text.len()).any(|part| part == text.as_bytes()), "{text}");
+        }
+        let mut reader = hound::WavReader::open(&path).unwrap();
+        assert_eq!((reader.spec().sample_rate, reader.duration()), (24_000, 2101));
+        assert!(reader.samples::<i16>().all(|sample| sample.unwrap() == to_i16(0.25)));
     }
 
     #[test]

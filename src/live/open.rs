@@ -88,8 +88,8 @@ pub struct Live {
 }
 
 /// A decoder of the model's, a frame at a time.
-pub(super) fn codec(model: &Model) -> (CodecDecoder, Pool) {
-    (CodecDecoder::new(model.codec(), 1), Pool::new(1))
+pub(super) fn codec(model: &Model) -> Result<(CodecDecoder, Pool)> {
+    Ok((model.decoder()?, Pool::new(1)))
 }
 
 impl Live {
@@ -114,7 +114,7 @@ impl Live {
             };
             Box::new(open) as OpenSource<Generator>
         };
-        Self::start(model, options, open_sink, open_source, Some(model.clone()), codec(model))
+        Self::start(model, options, open_sink, open_source, Some(model.clone()), codec(model)?)
     }
 
     /// Starts the threads around any source of frames and any decoder.

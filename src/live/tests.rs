@@ -182,7 +182,7 @@ fn stage(options: LiveOptions) -> Stage {
 fn stage_with(options: LiveOptions, open: impl FnMut() -> Result<Fake> + Send + 'static) -> Stage {
     let (recorder, socket) = (Recorder::default(), Arc::default());
     let sink = recorder.open(&socket);
-    let live = Live::assemble(&MODEL.1, options, sink, Box::new(open), codec(&MODEL.1)).unwrap();
+    let live = Live::assemble(&MODEL.1, options, sink, Box::new(open), codec(&MODEL.1).unwrap()).unwrap();
     Stage { live, recorder, socket }
 }
 

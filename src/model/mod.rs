@@ -20,12 +20,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::backbone::prompt::Prompter;
 use crate::backbone::{BackboneWeights, KvType, PrefixCache};
-use crate::codec::CodecWeights;
+use crate::codec::{CodecDecoder, CodecWeights};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{FlowEngine, FlowWeights};
 use crate::kernel::Pool;
 use crate::pack::{OpenOptions, Pack, Voices};
 use crate::text::Speller;
+use crate::watermark::Watermark;
 pub use turns::Lane;
 pub(crate) use turns::Turns;
 
@@ -52,6 +53,8 @@ pub struct ModelOptions {
     pub memory_budget_bytes: Option<u64>,
     /// Folder for voice prefixes; `None` keeps them in memory only.
     pub prefix_folder: Option<PathBuf>,
+    /// Mark speech as synthetic, so that `syrinx detect` tells; `None`: as the pack says.
+    pub watermark: Option<bool>,
 }
 
 impl Default for ModelOptions {
@@ -65,6 +68,7 @@ impl Default for ModelOptions {
             flow_engine: FlowEngine::Auto,
             memory_budget_bytes: None,
             prefix_folder: None,
+            watermark: None,
         }
     }
 }
@@ -72,7 +76,7 @@ impl Default for ModelOptions {
 impl ModelOptions {
     crate::setters::setters! {
         verify: bool, commercial: bool, threads: usize, parallel: usize, max_sessions: usize, flow_engine: FlowEngine,
-        memory_budget_bytes: Option<u64>, prefix_folder: Option<PathBuf>,
+        memory_budget_bytes: Option<u64>, prefix_folder: Option<PathBuf>, watermark: Option<bool>,
     }
 }
 
@@ -118,6 +122,7 @@ struct Shared {
     backbone: Arc<BackboneWeights>,
     flow: Arc<FlowWeights>,
     codec: Arc<CodecWeights>,
+    marks: bool,
     prompter: Prompter,
     voices: Voices,
     speller: Arc<Speller>,
@@ -167,6 +172,10 @@ impl Model {
         let pool = Arc::new(Pool::new(threads));
         let prefixes = options.prefix_folder.clone().map_or_else(PrefixCache::in_memory, PrefixCache::on_disk);
         let codec = CodecWeights::open(pack.speech(), pack.shape())?;
+        let marks = options.watermark.unwrap_or(manifest.watermark);
+        if marks {
+            Watermark::new(manifest.sample_rate_hz)?; // refused here, and not when somebody speaks
+        }
         let info = ModelInfo {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
@@ -199,6 +208,7 @@ impl Model {
             backbone,
             flow,
             codec,
+            marks,
             prompter: Prompter::open(pack)?,
             voices: pack.load_voices()?,
             speller: Arc::new(speller),
@@ -263,8 +273,10 @@ impl Model {
         &self.0.flow
     }
 
-    pub(crate) fn codec(&self) -> &Arc<CodecWeights> {
-        &self.0.codec
+    /// A decoder of its own, a frame at a time, whose samples are marked where they are to be. Errors: `Unsupported`.
+    pub(crate) fn decoder(&self) -> Result<CodecDecoder> {
+        let watermark = self.0.marks.then(|| Watermark::new(self.0.info.sample_rate_hz)).transpose()?;
+        Ok(CodecDecoder::new(&self.0.codec, 1).marked(watermark))
     }
 
     pub(crate) fn prompter(&self) -> &Prompter {

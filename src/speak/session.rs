@@ -10,7 +10,6 @@ use super::generator::Generator;
 use super::options::{SessionOptions, SpeakOptions};
 use super::source::FrameSource;
 use super::speech::Speech;
-use crate::codec::CodecDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Solver;
 use crate::model::Model;
@@ -41,7 +40,7 @@ impl Model {
 impl Session {
     /// Errors: `OutOfMemory`, `BadOption`, `Backend`; `Busy` where the model has as many sessions as it may.
     fn open(model: &Model, options: SessionOptions) -> Result<Self> {
-        let core = Core { generator: Generator::open(model, &options)?, codec: CodecDecoder::new(model.codec(), 1) };
+        let core = Core { generator: Generator::open(model, &options)?, codec: model.decoder()? };
         Ok(Self { model: model.clone(), options, home: Arc::new(Mutex::new(Some(Box::new(core)))) })
     }
 

@@ -243,6 +243,7 @@ def about(facts, version, lexicons=(), heard=()):
 version = "{version}"
 family = "voxtral-tts"
 languages = ["en"]
+watermark = true
 
 [licence]
 spdx = "Apache-2.0"

@@ -54,6 +54,7 @@ pub fn write(options: &SyntheticOptions, progress: &dyn Progress) -> Result<Writ
 fn about(preset: &str, family: &str, seed: u64) -> About {
     let seed = i64::try_from(seed).map_or_else(|_| toml::Value::String(seed.to_string()), toml::Value::Integer);
     About {
+        watermark: false,
         name: format!("synthetic-{preset}"),
         version: "1.0.0".into(),
         family: family.into(),

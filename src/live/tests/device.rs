@@ -37,8 +37,8 @@ fn a_device_that_is_busy_is_refused_by_name() {
     let socket = Arc::<Socket>::default();
     socket.busy.store(1, Ordering::Relaxed);
     let open = || Ok(Fake::default());
-    let refused =
-        Live::assemble(&MODEL.1, options(), recorder.open(&socket), Box::new(open), codec(&MODEL.1)).unwrap_err();
+    let refused = Live::assemble(&MODEL.1, options(), recorder.open(&socket), Box::new(open), codec(&MODEL.1).unwrap())
+        .unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Device, "{refused}");
 }
 

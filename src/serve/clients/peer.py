@@ -63,10 +63,10 @@ def measured(system, request):
     pieces, body, first = ask(system.connect(), *request), b"", None
     for at, piece in pieces:
         body += piece
-        if len(body) > 44:
+        if b"data" in body and len(body) > body.index(b"data") + 8:
             first = first or at
     rate_hz = int.from_bytes(body[24:28], "little")
-    return first, at, (len(body) - 44) / 2 / rate_hz
+    return first, at, (len(body) - body.index(b"data") - 8) / 2 / rate_hz
 
 
 def main():

@@ -11,6 +11,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use syrinx::lab::provenance::STATEMENT;
+
 use crate::refusal::Refusal;
 use crate::request::{Allowed, read};
 use crate::transcription::{self, transcriptions};
@@ -20,6 +22,8 @@ use crate::{Shared, guard, lists, socket, speaking};
 const MAX_BODY: usize = 128 * 1024;
 /// Of one that is longer, as much is read before it is refused, so that its sender comes to read that.
 const MOST_READ: usize = 8 * MAX_BODY;
+/// The header that says what speech is, also where its form has no place for it.
+pub const SYNTHETIC: &str = "x-synthetic-speech";
 /// Most characters of a client's name for its request.
 const MAX_ID: usize = 128;
 
@@ -146,6 +150,7 @@ async fn spoken(shared: &Arc<Shared>, headers: &HeaderMap, body: Body) -> Result
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    headers.insert(SYNTHETIC, HeaderValue::from_static(STATEMENT));
     headers.insert("x-sample-rate", HeaderValue::from(form.rate_hz.unwrap_or(shared.model.info().sample_rate_hz)));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     if form.events {

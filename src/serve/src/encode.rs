@@ -8,6 +8,8 @@ mod rate;
 
 use std::io;
 
+use syrinx::lab::device::wav;
+use syrinx::lab::provenance;
 use syrinx::to_i16;
 
 use crate::form::Wrap;
@@ -57,8 +59,9 @@ impl Encoder {
     pub fn head(&mut self, complete: bool) -> io::Result<Vec<u8>> {
         let samples = complete.then_some(self.samples);
         match &mut self.wrapper {
-            Wrapper::Pcm | Wrapper::Float | Wrapper::Mp3(_) => Ok(Vec::new()),
-            Wrapper::Wav { rate_hz } => Ok(wav_header(*rate_hz, samples)),
+            Wrapper::Pcm | Wrapper::Float => Ok(Vec::new()),
+            Wrapper::Wav { rate_hz } => Ok(wav::head(*rate_hz, samples)),
+            Wrapper::Mp3(_) => Ok(provenance::id3_tag()),
             Wrapper::Flac(flac) => flac.head(samples),
             Wrapper::Opus(opus) => Ok(opus.bytes()),
         }
@@ -107,23 +110,4 @@ impl Encoder {
             Wrapper::Mp3(mp3) => mp3.end(),
         }
     }
-}
-
-/// 16 bits, one channel. Where the length is not known it is the largest, as OpenAI streams it.
-fn wav_header(rate_hz: u32, samples: Option<usize>) -> Vec<u8> {
-    let data = samples.and_then(|samples| u32::try_from(2 * samples).ok()).unwrap_or(u32::MAX);
-    let mut header = Vec::with_capacity(44);
-    header.extend(b"RIFF");
-    header.extend(data.saturating_add(36).to_le_bytes());
-    header.extend(b"WAVEfmt ");
-    header.extend(16u32.to_le_bytes());
-    header.extend(1u16.to_le_bytes()); // integers
-    header.extend(1u16.to_le_bytes());
-    header.extend(rate_hz.to_le_bytes());
-    header.extend((2 * rate_hz).to_le_bytes());
-    header.extend(2u16.to_le_bytes());
-    header.extend(16u16.to_le_bytes());
-    header.extend(b"data");
-    header.extend(data.to_le_bytes());
-    header
 }

@@ -14,6 +14,18 @@ fn expected(text: &str, options: &SpeakOptions) -> Vec<u8> {
     samples.into_iter().flat_map(|sample| to_i16(sample).to_le_bytes()).collect()
 }
 
+/// The chunks of a WAV file, with the length that each names.
+fn chunks(file: &[u8]) -> Vec<(&[u8], u32, &[u8])> {
+    let (mut rest, mut all) = (&file[12..], Vec::new());
+    while rest.len() > 8 {
+        let length = u32::from_le_bytes(rest[4..8].try_into().unwrap());
+        let end = rest.len().min(8 + length as usize);
+        all.push((&rest[..4], length, &rest[8..end]));
+        rest = &rest[end + usize::from(end % 2 != 0 && end < rest.len())..];
+    }
+    all
+}
+
 fn body(more: &str) -> String {
     format!("{{\"model\": \"tts-1\", \"input\": \"{TEXT}\", \"voice\": \"us-male\", \"lang\": \"en\"{more}}}")
 }
@@ -36,13 +48,12 @@ fn wav_is_streamed_with_the_largest_length_and_sent_whole_with_its_own() {
     let samples = expected(TEXT, &SpeakOptions::default().voice("us-male".to_owned()));
     let streamed = service.speak(&body(", \"response_format\": \"wav\""));
     assert_eq!(streamed.header("content-type"), Some("audio/wav"));
-    assert_eq!((&streamed.body[..4], &streamed.body[40..44]), (&b"RIFF"[..], &[255; 4][..]));
-    assert!(streamed.body[44..] == samples);
+    assert_eq!(&streamed.body[..12], b"RIFF\xff\xff\xff\xffWAVE");
+    assert!(chunks(&streamed.body).last() == Some(&(&b"data"[..], u32::MAX, &samples[..])));
     let whole = service.speak(&body(", \"response_format\": \"wav\", \"stream\": false"));
     assert_eq!(whole.header("content-length"), Some(whole.body.len().to_string().as_str()));
-    assert_eq!(whole.body[40..44], (samples.len() as u32).to_le_bytes());
-    assert_eq!(whole.body[4..8], (samples.len() as u32 + 36).to_le_bytes());
-    assert!(whole.body[44..] == samples);
+    assert_eq!(whole.body[4..8], (whole.body.len() as u32 - 8).to_le_bytes());
+    assert!(chunks(&whole.body).last() == Some(&(&b"data"[..], samples.len() as u32, &samples[..])));
     // What cannot be made is answered as what it is.
     let other = Service::start(&["--no-mp3"]).speak(&body(", \"response_format\": \"mp3\""));
     assert_eq!((other.header("content-type"), other.header("x-syrinx-format")), (Some("audio/wav"), Some("wav")));
@@ -62,7 +73,7 @@ fn another_rate_is_the_same_sound_for_as_long() {
         let answer = service.speak(&body(&more));
         assert_eq!(answer.header("x-sample-rate"), Some(rate_hz.to_string().as_str()));
         assert_eq!(answer.body[24..28], u32::to_le_bytes(rate_hz));
-        let heard = of(&answer.body[44..]);
+        let heard = of(chunks(&answer.body).last().unwrap().2);
         let long = own.len() * rate_hz as usize / 24_000;
         assert!(heard.len().abs_diff(long) <= 2, "{rate_hz} Hz: {} of {long}", heard.len());
         if rate_hz == 48_000 {
@@ -87,6 +98,23 @@ fn flac_is_the_same_samples_in_fewer_bytes_streamed_or_whole() {
         assert_eq!((info.sample_rate, info.channels, info.bits_per_sample, info.samples), (24_000, 1, 16, known));
         assert_eq!(file.samples().map(Result::unwrap).collect::<Vec<_>>(), samples);
         assert!(answer.body.len() < bytes.len() * 3 / 4, "{} of {}", answer.body.len(), bytes.len());
+    }
+}
+
+#[test]
+fn every_form_says_that_it_is_synthetic() {
+    let service = Service::start(&[]);
+    let said = |body: &[u8], text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
+    for form in ["wav", "flac", "opus", "pcm"] {
+        for more in ["", ", \"stream\": false"] {
+            let answer = service.speak(&body(&format!(", \"response_format\": \"{form}\"{more}")));
+            assert_eq!(answer.header("x-synthetic-speech"), Some("Synthetic speech, made by a machine"), "{form}");
+            if form != "pcm" {
+                for text in ["Syrinx ", "Synthetic speech, made by a machine", "trainedAlgorithmicMedia"] {
+                    assert!(said(&answer.body, text), "{form}: {text}");
+                }
+            }
+        }
     }
 }
 

@@ -104,6 +104,8 @@ fn mp3_is_made_by_the_systems_encoder_streamed_or_whole_and_is_what_nobody_asks_
     for body in [BODY, &BODY.replace("\"mp3\"", "\"mp3\", \"stream\": false"), "{\"input\": \"Turn left.\"}"] {
         let answer = service.speak(body);
         assert_eq!((answer.header("content-type"), answer.header("x-syrinx-format")), (Some("audio/mpeg"), None));
+        let said = b"Synthetic speech, made by a machine";
+        assert!(answer.body.starts_with(b"ID3") && answer.body.windows(said.len()).any(|part| part == said));
         assert!(answer.body.len() < wav.body.len() / 5, "{} of {}", answer.body.len(), wav.body.len());
         let heard = decoded(&answer.body);
         let late = heard.len() - samples.len();

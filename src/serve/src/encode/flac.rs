@@ -9,12 +9,15 @@ use flacenc::config;
 use flacenc::encode_fixed_size_frame;
 use flacenc::error::{Verified, Verify};
 use flacenc::source::{Fill, FrameBuf};
+use syrinx::lab::provenance;
 use syrinx::to_i16;
 
 /// Samples of a frame: 80 ms at 24 kHz, which the blocks of speech mostly have.
 const FRAME: usize = 1920;
-/// Before the stream's description: its kind and that it is the only one, and its length.
-const DESCRIPTION: [u8; 4] = [0x80, 0, 0, 34];
+/// Before the stream's description: its kind and its length.
+const DESCRIPTION: [u8; 4] = [0, 0, 0, 34];
+/// The kind of a comment, and that it is the last block before the sound.
+const LAST_COMMENT: u8 = 0x80 | 4;
 
 /// The crate's errors are many, and belong to one thread.
 fn failed(e: impl Display) -> io::Error {
@@ -48,7 +51,9 @@ impl Flac {
         self.info.set_total_samples(samples.unwrap_or_default());
         let mut sink = ByteSink::new();
         self.info.write(&mut sink).map_err(failed)?;
-        Ok([b"fLaC", &DESCRIPTION[..], sink.as_slice()].concat())
+        let comment = provenance::vorbis_comment();
+        let [_, length @ ..] = (comment.len() as u32).to_be_bytes();
+        Ok([b"fLaC", &DESCRIPTION[..], sink.as_slice(), &[LAST_COMMENT], &length, &comment].concat())
     }
 
     pub fn block(&mut self, samples: &[f32]) -> io::Result<Vec<u8>> {

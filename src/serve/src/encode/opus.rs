@@ -2,7 +2,8 @@
 
 use std::io;
 
-use opus_pure::{Application, MAX_PACKET_BYTES, OggOpusWriter, OpusEncoder, OpusHead};
+use opus_pure::{Application, MAX_PACKET_BYTES, OggOpusWriter, OpusEncoder, OpusHead, OpusTags};
+use syrinx::lab::provenance::TAGS;
 
 /// Speech of 24 kHz is as good as it gets; the application for speech would shift its phases by a filter that it needs not.
 const BITS_PER_SECOND: i32 = 32_000;
@@ -31,7 +32,9 @@ impl Opus {
         encoder.bitrate_bps = BITS_PER_SECOND;
         let head = OpusHead::for_encoder(&encoder, rate_hz);
         let pre_skip = u64::from(head.pre_skip);
-        let mut writer = OggOpusWriter::new(Vec::new(), head).map_err(io::Error::other)?;
+        let mut tags = OpusTags::new();
+        TAGS.iter().try_for_each(|(name, value)| tags.push(name, value)).map_err(io::Error::other)?;
+        let mut writer = OggOpusWriter::with_tags(Vec::new(), head, tags).map_err(io::Error::other)?;
         writer.set_page_target(1); // whoever plays it as it comes waits for no page to be filled
         Ok(Self {
             encoder,

@@ -9,10 +9,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use syrinx::SpeakOptions;
+use syrinx::lab::provenance::STATEMENT;
 
 use super::message::{Asks, bad};
 use crate::Shared;
-use crate::answer::whole_body;
+use crate::answer::{SYNTHETIC, whole_body};
 use crate::refusal::Refusal;
 use crate::request::Asked;
 use crate::speaking::{Text, begin};
@@ -28,6 +29,8 @@ pub async fn whole(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: 
     let options = SpeakOptions::default().voice(voice).language(language).speed(speed).volume(volume);
     let sound = begin(&shared, Asked { text: Text::Whole(transcript), options, form, words: None }, since).await?;
     let mut response = Body::from_stream(sound).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    headers.insert(SYNTHETIC, HeaderValue::from_static(STATEMENT));
     Ok(response)
 }
