@@ -10,7 +10,7 @@ LIMIT = $(if $(wildcard models/wren-en/pack.toml),,--max-seconds 4)
 SYRINX = target/release/syrinx
 
 .PHONY: say test ears ears-score install-c test-c-valgrind wheel test-python test-adapters test-clients check-features voice-eval test-sink test-speechd test-mic test-echo test-rtsan count count-accept \
-	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda-check deb test-deb build setup fmt clippy fuzz miri clean
+	compare cross test-aarch64 parity-aarch64 test-old-x86 night scripts cuda cuda-carry deb test-deb build setup fmt clippy fuzz miri clean
 .DEFAULT_GOAL := say
 
 # The text goes through the environment: quotes and dollars in it stay what they are.
@@ -26,7 +26,7 @@ test: setup fmt clippy check-features
 	cargo test --release --workspace
 
 # What the default build does not compile: the library alone, and with each part of it. In the release profile, so that
-# llama.cpp is there already. `cuda` and `vulkan` are left out: their build scripts want nvcc and glslc (`make cuda-check`).
+# llama.cpp is there already. `cuda` and `vulkan` are left out: their build scripts want nvcc and glslc (`make cuda`).
 FEATURES = "" sound import cli
 QUANT_FEATURES = "" ggml import synthetic report
 # Targets that the README promises, as far as this toolchain has them. llama.cpp's build script wants a C++ compiler for
@@ -146,12 +146,17 @@ test-old-x86: build $(PACK)/pack.toml
 	@boards/setup.sh qemu-user
 	boards/old-x86.sh $(SYRINX) $(PACK)
 
-# The CUDA backend's kernels compiled for Orin, as far as that goes without a GPU.
-cuda-check: setup
-	boards/cross/cuda.sh
-
 # Where llama.cpp does not depend on the processor of this machine (boards/processor.cmake): for others, and for valgrind.
 PORTABLE = SYRINX_PORTABLE=1 CARGO_TARGET_DIR=target/portable
+
+# The program with CUDA, compiled and linked without CUDA or a GPU, and the GPU check packed to be carried (boards/gpu/README.md).
+cuda: build
+	@boards/setup.sh xz-utils binutils
+	$(PORTABLE) cargo build --release -p syrinx
+	boards/gpu/build.sh
+
+cuda-carry: build
+	boards/gpu/carry.sh
 
 # Debian packages: for amd64 or whatever this machine is, and for arm64 where a cross build is there (boards/deb/README.md).
 ARM64 = $(firstword $(wildcard target/cross-armv8-a/aarch64-unknown-linux-gnu/release/syrinx))

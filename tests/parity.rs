@@ -41,6 +41,18 @@ fn every_stage_of_generation_equals_the_reference() {
 }
 
 #[test]
+fn a_trace_says_itself_whether_it_is_near_its_reference() {
+    let (tiny, odd) = (Golden::TINY, Golden::ODD);
+    let pack = TinyPack::import_from(tiny.checkpoint, Recipe::F32);
+    let file = |golden: Golden| golden.path().to_str().unwrap().to_owned();
+    pack.trace(tiny, &["--against", &file(tiny)]);
+    let refused = pack.trace_fails(tiny, &["--against", &file(tiny), "--within", "1e-12"]);
+    assert!(refused.contains("further from") && refused.contains("frame.hidden"), "{refused}");
+    let refused = pack.trace_fails(tiny, &["--against", &file(odd)]);
+    assert!(refused.contains("tensor frame."), "{refused}");
+}
+
+#[test]
 fn codec_samples_equal_the_reference_in_any_chunking() {
     for golden in GOLDENS {
         let expected = golden.tensors();

@@ -33,7 +33,6 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 enum Command {
     /// Speak text: to a WAV file, to standard output, to the sound device.
     Say(say::Say),

@@ -30,7 +30,11 @@ impl Golden {
     pub const ODD: Self = Self { checkpoint: "odd", file: "golden_odd.safetensors", frames: "6" };
 
     pub fn tensors(self) -> Tensors {
-        Tensors::read(&data(self.file))
+        Tensors::read(&self.path())
+    }
+
+    pub fn path(self) -> PathBuf {
+        data(self.file)
     }
 }
 
@@ -54,13 +58,22 @@ impl TinyPack {
 
     /// Frames with the golden's noise, each fed with the golden's embedding of the frame before.
     pub fn trace(&self, golden: Golden, more: &[&str]) -> Tensors {
-        let (out, given, dir) = (self.beside("trace.safetensors"), data(golden.file), self.dir());
-        let (out_arg, given, dir) = (text(&out), text(&given), text(&dir));
+        let out = self.beside("trace.safetensors");
+        self.traced(golden, more, &out, |arguments| drop(success(arguments)));
+        Tensors::read(&out)
+    }
+
+    /// The same, where it must fail: what it says.
+    pub fn trace_fails(&self, golden: Golden, more: &[&str]) -> String {
+        self.traced(golden, more, &self.beside("trace.safetensors"), failure)
+    }
+
+    fn traced<T>(&self, golden: Golden, more: &[&str], out: &Path, run: impl FnOnce(&[&str]) -> T) -> T {
+        let (out, given, dir) = (text(out), text(&golden.path()), text(&self.dir()));
         let what =
             ["--text", "Hello world, this is a small test.", "--voice", "neutral_female", "--frames", golden.frames];
-        let files = ["--noise", &given, "--teacher", &given, "--out", &out_arg];
-        success(&[&["trace", "--pack", &dir][..], &what, &files, more].concat());
-        Tensors::read(&out)
+        let files = ["--noise", &given, "--teacher", &given, "--out", &out];
+        run(&[&["trace", "--pack", &dir][..], &what, &files, more].concat())
     }
 
     /// Samples of the golden's codes `tensor`, decoded `chunk` frames at a time.

@@ -19,6 +19,8 @@ use syrinx_quant::shape::SPECIAL_CODES;
 
 use super::stages::Stages;
 
+mod against;
+
 #[derive(Debug, clap::Args)]
 pub struct Trace {
     #[command(flatten)]
@@ -58,6 +60,12 @@ pub struct Trace {
     /// What computes the flow head.
     #[arg(long, value_enum, default_value_t = crate::cli::arguments::Engine::Auto)]
     flow_engine: crate::cli::arguments::Engine,
+    /// A reference that every traced tensor must be near.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// How near: the largest difference, in units of the reference's root mean square. Codes must be equal.
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-4, requires = "against")]
+    within: f64,
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -72,7 +80,8 @@ impl Trace {
             (_, _, Some(text)) => self.speak(&pack, &pool, text)?,
             _ => return Err(Error::new(ErrorKind::BadOption, "trace needs --text or --codes")),
         };
-        tensors.write(&self.out)
+        tensors.write(&self.out)?;
+        self.against.as_deref().map_or(Ok(()), |reference| against::compare(&tensors, reference, self.within))
     }
 
     fn decode(&self, pack: &Pack, pool: &Pool, file: &Path, name: &str) -> Result<Tensors> {

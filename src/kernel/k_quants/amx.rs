@@ -26,15 +26,24 @@ pub(super) const FEWEST: usize = 10;
 /// Whether the processor has AMX, and the system lets this process use it. Asks the system for that: from then on its
 /// signal frames have room for tiles.
 pub(in crate::kernel) fn runs_here() -> bool {
-    const REQUEST: libc::c_long = 0x1023; // ARCH_REQ_XCOMP_PERM of arch_prctl
-    const TILE_DATA: libc::c_long = 18;
     static RUNS: LazyLock<bool> = LazyLock::new(|| {
-        let most = __cpuid(0).eax;
-        let amx = most >= 7 && (__cpuid_count(7, 0).edx >> 24) & 0b11 == 0b11; // AMX-TILE, AMX-INT8
-        // SAFETY: the call reads no memory of ours, and an older system refuses it.
-        amx && cfg!(target_os = "linux") && unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILE_DATA) } == 0
+        let amx = __cpuid(0).eax >= 7 && (__cpuid_count(7, 0).edx >> 24) & 0b11 == 0b11; // AMX-TILE, AMX-INT8
+        amx && is_allowed()
     });
     *RUNS
+}
+
+#[cfg(target_os = "linux")]
+fn is_allowed() -> bool {
+    const REQUEST: libc::c_long = 0x1023; // ARCH_REQ_XCOMP_PERM of arch_prctl
+    const TILE_DATA: libc::c_long = 18;
+    // SAFETY: the call reads no memory of ours, and an older system refuses it.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILE_DATA) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_allowed() -> bool {
+    false
 }
 
 /// This thread's tiles, until it is dropped: eight of sixteen times 64 bytes, or of fewer rows where there are fewer columns.
