@@ -1,6 +1,6 @@
 #!/bin/sh
 # Packs the GPU check for a machine that has a driver and nothing else: boards/gpu/carry.sh [PROGRAM]
-# Out: target/cuda/carry.tar.xz, at most 60 MB: the program without ALSA, wren, both tiny checkpoints as packs, goldens, check.sh.
+# Out: target/cuda/carry.tar.xz, at most 60 MB: the program (built with FEATURES=cli,import it wants no ALSA), wren, both tiny checkpoints as packs, goldens, check.sh.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)

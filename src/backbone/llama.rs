@@ -1,7 +1,8 @@
 //! llama.cpp, and everything unsafe about it. In: rows of floats with positions. Out: slices of floats.
 //!
 //! A thin shim over the C interface (`llama-cpp-sys-2`, pinned: the safe binding takes tokens only). llama.cpp aborts
-//! the process on misuse instead of reporting it, so every call here is preceded by the checks that make it proper.
+//! the process on misuse instead of reporting it, so every call here is preceded by the checks that make it proper. What its graphs
+//! multiply and attend to is computed by kernels of ours where they fit (`kernel/extra.rs`).
 
 #![allow(unsafe_code)]
 

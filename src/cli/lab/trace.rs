@@ -234,15 +234,24 @@ impl Tensors {
     }
 }
 
-fn read(path: &Path, name: &str, dtype: Dtype) -> Result<(Vec<[u8; 4]>, Vec<usize>)> {
-    let bad = |what: String| Error::new(ErrorKind::BadOption, format!("{}: {what}", path.display()));
+fn bad(path: &Path, what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::BadOption, format!("{}: {what}", path.display()))
+}
+
+/// The tensors of a file. Errors: `Io`; `BadOption` where it holds none.
+fn with_tensors<T>(path: &Path, with: impl FnOnce(&SafeTensors<'_>) -> Result<T>) -> Result<T> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("not a safetensors file: {e}")))?;
-    let tensor = file.tensor(name).map_err(|_| bad(format!("has no tensor {name}")))?;
-    if tensor.dtype() != dtype {
-        return Err(bad(format!("tensor {name} is {:?}, expected {dtype:?}", tensor.dtype())));
-    }
-    Ok((tensor.data().as_chunks::<4>().0.to_vec(), tensor.shape().to_vec()))
+    with(&SafeTensors::deserialize(&bytes).map_err(|e| bad(path, format_args!("not a safetensors file: {e}")))?)
+}
+
+fn read(path: &Path, name: &str, dtype: Dtype) -> Result<(Vec<[u8; 4]>, Vec<usize>)> {
+    with_tensors(path, |file| {
+        let tensor = file.tensor(name).map_err(|_| bad(path, format_args!("has no tensor {name}")))?;
+        if tensor.dtype() != dtype {
+            return Err(bad(path, format_args!("tensor {name} is {:?}, expected {dtype:?}", tensor.dtype())));
+        }
+        Ok((tensor.data().as_chunks::<4>().0.to_vec(), tensor.shape().to_vec()))
+    })
 }
 
 fn read_f32(path: &Path, name: &str, width: usize) -> Result<Vec<f32>> {

@@ -6,50 +6,73 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors};
 use syrinx::{Error, ErrorKind, Result};
 
-use super::Tensors;
+use super::{Tensors, bad, with_tensors};
+use crate::cli::output::outln;
 
-/// Compares and prints; see the module. Errors: `BadOption`, of a reference that cannot be read or has none of the tensors;
-/// `Backend`, of numbers that are too far away.
+/// Compares and prints; see the module. Errors: `Io`; `BadOption`, of a reference that has none of the tensors, or others of
+/// their names; `Backend`, of numbers that are too far away.
 pub fn compare(traced: &Tensors, reference: &Path, within: f64) -> Result<()> {
-    let bad = |what: String| Error::new(ErrorKind::BadOption, format!("{}: {what}", reference.display()));
-    let bytes = std::fs::read(reference).map_err(|e| Error::io("read", reference, e))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(format!("not a safetensors file: {e}")))?;
+    with_tensors(reference, |file| lines(traced, file, reference, within))
+}
+
+fn lines(traced: &Tensors, file: &SafeTensors<'_>, reference: &Path, within: f64) -> Result<()> {
     let (mut compared, mut far) = (0, Vec::new());
     for (name, (dtype, shape, values)) in &traced.0 {
         let Ok(expected) = file.tensor(name) else { continue };
         if expected.dtype() != *dtype || expected.shape() != shape {
-            return Err(bad(format!(
-                "tensor {name} is {:?} {:?}, traced {dtype:?} {shape:?}",
-                expected.dtype(),
-                expected.shape()
-            )));
+            let found = format_args!("{:?} {:?}", expected.dtype(), expected.shape());
+            return Err(bad(reference, format_args!("tensor {name} is {found}, traced {dtype:?} {shape:?}")));
         }
         let pairs = values.as_chunks::<4>().0.iter().zip(expected.data().as_chunks::<4>().0);
-        let away = match dtype {
-            Dtype::I32 => pairs.filter(|(a, b)| a != b).count() as f64,
+        let (away, unit, most) = match dtype {
+            Dtype::I32 => (pairs.filter(|(a, b)| a != b).count() as f64, "differ", 0.0),
             _ => {
                 let pairs = pairs.map(|(&a, &b)| (f64::from(f32::from_le_bytes(a)), f64::from(f32::from_le_bytes(b))));
-                let (largest, squares) = pairs.fold((0f64, 0f64), |(largest, squares), (a, b)| {
-                    let away = (a - b).abs();
-                    (if away <= largest { largest } else { away }, squares + b * b) // what is no number stays
-                });
-                largest / (squares / (values.len() / 4).max(1) as f64).sqrt().max(f64::MIN_POSITIVE)
+                (distance(pairs), "of the root mean square", within)
             }
         };
         compared += 1;
-        let unit = if *dtype == Dtype::I32 { "differ" } else { "of the root mean square" };
-        println!("{name:<16} {away:9.2e} {unit}");
-        let most = if *dtype == Dtype::I32 { 0.0 } else { within };
+        outln!("{name:<16} {away:9.2e} {unit}")?;
         if away.is_nan() || away > most {
             far.push(*name);
         }
     }
-    match (compared, far.is_empty()) {
-        (0, _) => Err(bad("has none of the tensors that were traced".to_owned())),
-        (_, true) => Ok(()),
-        _ => {
-            let message = format!("further from {} than {within:e}: {}", reference.display(), far.join(", "));
-            Err(Error::new(ErrorKind::Backend, message))
+    if compared == 0 {
+        return Err(bad(reference, "has none of the tensors that were traced"));
+    }
+    if far.is_empty() {
+        return Ok(());
+    }
+    let message = format!("further from {} than {within:e}: {}", reference.display(), far.join(", "));
+    Err(Error::new(ErrorKind::Backend, message))
+}
+
+/// The largest difference, in units of the root mean square of the second ones; no number where one of them is none.
+fn distance(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (mut largest, mut squares, mut count) = (0f64, 0.0, 0.0);
+    for (a, b) in pairs {
+        let away = (a - b).abs();
+        if away.is_nan() {
+            return away;
         }
+        largest = largest.max(away);
+        squares += b * b;
+        count += 1.0;
+    }
+    largest / (squares / f64::max(count, 1.0)).sqrt().max(f64::MIN_POSITIVE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn a_value_that_is_no_number_is_near_nothing_wherever_it_stands() {
+        for nan in 0..3 {
+            let pairs = (0..3).map(|i| (if i == nan { f64::NAN } else { 1.0 }, 1.0));
+            assert!(distance(pairs).is_nan(), "{nan}");
+        }
+        assert_eq!(distance([(1.0, 2.0), (2.0, 2.0)].into_iter()), 0.5);
+        assert_eq!(distance(std::iter::empty()), 0.0);
     }
 }
