@@ -1,13 +1,20 @@
 //! Several sessions on one machine. In: sessions that have a frame to make. Out: whose turn it is.
 //!
-//! A turn is a frame, or a bounded piece of a prompt. The most important lane goes first, then whoever runs dry
-//! soonest: who has just begun before who is well ahead. A session that nobody else wants to get past never waits.
+//! A turn is a frame, or a bounded piece of a prompt. The most important lane goes first. Within a lane: who is heard and
+//! about to run dry, then who is not heard yet (or has run dry), then whoever runs dry soonest. A session that nobody
+//! else wants to get past never waits.
+//! Where everybody is well ahead, whoever has computed goes on: another session's state would have to come into the
+//! caches first, which costs a tenth of a small model's frame.
 
 use std::cmp::Reverse;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Who runs dry within this time goes before who has not begun: longer than a turn.
+const SOON: Duration = Duration::from_millis(100);
+/// Who runs dry within this time is not passed by who runs dry later.
+const HURRY: Duration = Duration::from_millis(250);
 
 /// Importance of a speech; a later one in this list goes before an earlier one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +49,50 @@ struct Waiting {
     /// The order in which they came.
     number: u64,
     thread: Thread,
-    granted: Arc<AtomicBool>,
+}
+
+/// How far somebody's speech has come, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    RunsDrySoon,
+    Silent,
+    Ahead,
+}
+
+impl Urgency {
+    fn of(dry_at: Instant, now: Instant) -> Self {
+        match dry_at {
+            _ if dry_at <= now => Self::Silent,
+            _ if dry_at <= now + SOON => Self::RunsDrySoon,
+            _ => Self::Ahead,
+        }
+    }
+}
+
+impl State {
+    fn first(&self, now: Instant) -> Option<&Waiting> {
+        let order = |w: &&Waiting| (Reverse(w.lane), Urgency::of(w.dry_at, now), w.dry_at, w.number);
+        self.waiting.iter().min_by_key(order)
+    }
+
+    /// Nobody waits who would go first and cannot wait longer.
+    fn lets(&self, lane: Lane, dry_at: Instant) -> bool {
+        let now = Instant::now();
+        self.first(now).is_none_or(|first| {
+            let before = |lane, dry_at| (Reverse(lane), Urgency::of(dry_at, now), dry_at);
+            let patient = first.lane == lane && first.dry_at > now + HURRY;
+            patient || before(lane, dry_at) < before(first.lane, first.dry_at)
+        })
+    }
+
+    /// The first who waits looks whether there is a turn for it.
+    fn wake(&self) {
+        if self.free > 0
+            && let Some(first) = self.first(Instant::now())
+        {
+            first.thread.unpark();
+        }
+    }
 }
 
 /// A turn; it ends when this is dropped.
@@ -61,34 +111,32 @@ impl Turns {
     /// Waits for a turn. `dry_at`: when the speech made so far has been played.
     pub fn take(&self, lane: Lane, dry_at: Instant) -> Turn<'_> {
         let mut state = self.lock();
-        if state.free > 0 {
+        if state.free > 0 && state.lets(lane, dry_at) {
             state.free -= 1;
             return Turn(self);
         }
         state.last_number += 1;
-        let granted = Arc::new(AtomicBool::new(false));
-        let (number, thread) = (state.last_number, std::thread::current());
-        state.waiting.push(Waiting { lane, dry_at, number, thread, granted: granted.clone() });
-        drop(state);
-        while !granted.load(Ordering::Acquire) {
+        let number = state.last_number;
+        state.waiting.push(Waiting { lane, dry_at, number, thread: std::thread::current() });
+        while state.free == 0 || state.first(Instant::now()).is_some_and(|first| first.number != number) {
+            state.wake(); // who was woken is not the first any more
+            drop(state);
             std::thread::park();
+            state = self.lock();
         }
+        state.waiting.retain(|waiting| waiting.number != number);
+        state.free -= 1;
+        state.wake();
         Turn(self)
     }
 }
 
 impl Drop for Turn<'_> {
+    /// Who waits is woken and not given the turn: until it is awake, who has just computed may be back for the next.
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        let first = state.waiting.iter().enumerate().min_by_key(|(_, w)| (Reverse(w.lane), w.dry_at, w.number));
-        match first.map(|(i, _)| i) {
-            None => state.free += 1,
-            Some(i) => {
-                let next = state.waiting.swap_remove(i);
-                next.granted.store(true, Ordering::Release);
-                next.thread.unpark();
-            }
-        }
+        state.free += 1;
+        state.wake();
     }
 }
 
@@ -121,6 +169,66 @@ mod tests {
         });
         assert_eq!(*order.lock().unwrap(), ["alert", "new", "ahead"]);
         assert_eq!(turns.lock().free, 1);
+    }
+
+    #[test]
+    fn who_is_about_to_run_dry_goes_before_who_has_not_begun() {
+        let now = Instant::now();
+        let at = |ms: u64| now + Duration::from_millis(ms);
+        let waiting = |dry_at, number| Waiting { lane: Lane::Answer, dry_at, number, thread: std::thread::current() };
+        let mut state = State { free: 0, waiting: Vec::new(), last_number: 0 };
+        state.waiting.extend([waiting(at(300), 1), waiting(now, 2), waiting(at(80), 3)]);
+        assert_eq!(state.first(now).map(|w| w.number), Some(3), "a gap is worse than a later beginning");
+        state.waiting.pop();
+        assert_eq!(state.first(now).map(|w| w.number), Some(2));
+        state.waiting.pop();
+        assert_eq!(state.first(at(320)).map(|w| w.number), Some(1));
+    }
+
+    #[test]
+    fn who_has_computed_goes_on_while_those_who_wait_are_well_ahead() {
+        let turns = Turns::new(1);
+        let later = |ms: u64| Instant::now() + Duration::from_millis(ms);
+        let waits = |dry_at: Instant, again: Instant| {
+            std::thread::scope(|scope| {
+                let turn = turns.take(Lane::Answer, later(1000));
+                let other = scope.spawn(|| drop(turns.take(Lane::Answer, dry_at)));
+                while turns.lock().waiting.is_empty() {
+                    std::thread::yield_now();
+                }
+                let goes_on = turns.lock().lets(Lane::Answer, again);
+                let lower = turns.lock().lets(Lane::Chatter, again);
+                drop(turn);
+                other.join().unwrap();
+                assert!(!lower, "a lower lane passes nobody");
+                goes_on
+            })
+        };
+        assert!(waits(later(5000), later(9000)), "nobody is in a hurry");
+        assert!(!waits(later(200), later(9000)), "the other one is");
+        assert!(!waits(later(0), later(9000)), "the other one has not begun");
+        assert!(waits(later(0), later(50)), "this one would be silent first");
+    }
+
+    #[test]
+    fn whoever_waits_has_a_turn_in_the_end() {
+        for parallel in [1, 2, 3] {
+            let turns = Turns::new(parallel);
+            let now = Instant::now();
+            std::thread::scope(|scope| {
+                for speaker in 0..8u64 {
+                    let turns = &turns;
+                    scope.spawn(move || {
+                        let lane = [Lane::Chatter, Lane::Answer][speaker as usize % 2];
+                        (0..2000).for_each(|frame| {
+                            drop(turns.take(lane, now + Duration::from_micros((frame * 97 + speaker * 5003) % 400_000)))
+                        });
+                    });
+                }
+            });
+            let state = turns.lock();
+            assert_eq!((state.free, state.waiting.len()), (parallel, 0));
+        }
     }
 
     #[test]
