@@ -12,7 +12,7 @@ use syrinx::lab::hear::vad::Vad;
 use syrinx::lab::hear::wav::{RATE_HZ, Recording};
 use syrinx::lab::hear::whisper::{Options, Whisper, WhisperWeights};
 use syrinx::lab::pack::{EarsPack, OpenOptions};
-use syrinx::{Ears, EarsOptions, Error, ErrorKind, Heard, ListenOptions, Result};
+use syrinx::{Ears, EarsOptions, Error, ErrorKind, ListenOptions, Result};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -44,6 +44,7 @@ fn turns(files: &[&str]) -> Result<()> {
         })?;
         let line = events.iter().map(|event| match event {
             TurnEvent::Started { from, onset } => format!("S{onset}/{from}"),
+            TurnEvent::Paused { to } => format!("P{to}"),
             TurnEvent::Ended { to, offset, .. } => format!("E{offset}/{to}"),
         });
         println!("{file}\t{}", line.collect::<Vec<_>>().join(" "));
@@ -104,33 +105,37 @@ fn set(options: &mut Options, turns: &mut TurnOptions, name: &str, value: &str) 
     Ok(())
 }
 
-/// From the end of each turn to its text by the clock, on one thread: of turns whose speech lasts five seconds at most.
+/// From the moment when a turn is known to have ended to its text, on one thread, of turns whose speech lasts five seconds at
+/// most. Each recording, with a second of silence behind it, is heard as if it came in its own time.
 fn delays(pack: &Path, files: &[&str]) -> Result<()> {
     const FRAME: usize = 512;
     const LONGEST_MS: u64 = 5_000;
+    const SILENCE_MS: usize = 1_000;
     let ears = Ears::open(pack, EarsOptions::default().threads(1usize))?;
+    let hz = ears.info().sample_rate_hz as usize;
     let mut all = Vec::new();
     for file in files {
-        let samples = Recording::open(Path::new(file))?.read_all()?;
+        let mut samples = Recording::open(Path::new(file))?.read_all()?;
+        samples.resize(samples.len() + SILENCE_MS * hz / 1000, 0.0);
         let mut listener = ears.listener(ListenOptions::default())?;
-        let mut note = |heard: Vec<Heard>, taken: Duration| {
+        let (mut came, mut done) = (Duration::ZERO, Duration::ZERO);
+        // The last call is a flush.
+        for frame in samples.chunks(FRAME).map(Some).chain([None]) {
+            came += Duration::from_secs_f64(frame.map_or(0, <[f32]>::len) as f64 / hz as f64);
+            let begun = Instant::now();
+            let heard = match frame {
+                Some(frame) => listener.feed(frame)?,
+                None => listener.flush()?,
+            };
+            done = done.max(came) + begun.elapsed();
             for heard in heard {
-                let ms = heard.end_ms - heard.start_ms;
-                println!("{file}\t{}\t{ms}\t{:.1}", heard.text, taken.as_secs_f64() * 1000.0);
+                let (ms, late) = (heard.end_ms - heard.start_ms, done - came);
+                println!("{file}\t{}\t{ms}\t{:.1}", heard.text, late.as_secs_f64() * 1000.0);
                 if ms <= LONGEST_MS {
-                    all.push(taken);
+                    all.push(late);
                 }
             }
-        };
-        // A turn ends within a frame or by the flush; that one call computes its text.
-        for frame in samples.chunks(FRAME) {
-            let begun = Instant::now();
-            let heard = listener.feed(frame)?;
-            note(heard, begun.elapsed());
         }
-        let begun = Instant::now();
-        let heard = listener.flush()?;
-        note(heard, begun.elapsed());
     }
     all.sort();
     let at = |part: usize| all.get(all.len() * part / 100).copied().unwrap_or_default();
@@ -148,6 +153,7 @@ fn parts(samples: &[f32], options: TurnOptions) -> Result<Vec<std::ops::Range<us
     let (mut parts, mut begun) = (Vec::new(), 0);
     let mut event = |event| match event {
         TurnEvent::Started { from, .. } => begun = from as usize,
+        TurnEvent::Paused { .. } => {}
         TurnEvent::Ended { to, .. } => parts.push(begun..to as usize),
     };
     turns.feed(samples, &mut event);

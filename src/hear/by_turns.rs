@@ -1,13 +1,16 @@
 //! A listener by turns, for a model that hears whole sounds: Whisper. In: samples. Out: a text for each turn, once it has ended.
 //!
 //! Voice activity says where somebody speaks; nothing else is ever given to the model, which invents words where nobody does.
-//! Nothing is computed meanwhile but the voice activity, so a long silence costs next to nothing.
+//! Nothing is computed meanwhile but the voice activity, so a long silence costs next to nothing. A turn's text is computed as
+//! soon as all of its sound is there, while it is waited whether somebody goes on: it is there when the turn is known to have
+//! ended, and in vain where it has not.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::turn::{TurnEvent, TurnOptions, Turns};
 use super::wav::RATE_HZ;
-use super::whisper::{Options, Segment, Whisper, WhisperWeights};
+use super::whisper::{Options, Segment, Transcript, Whisper, WhisperWeights};
 use super::{Heard, HeardWord, ListenOptions};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,6 +27,8 @@ pub(super) struct ByTurns {
     first: u64,
     /// Where the turn that is open begins.
     begun: Option<u64>,
+    /// What is said between two samples, for a turn that may go on.
+    ahead: Option<(Range<u64>, Transcript)>,
 }
 
 impl ByTurns {
@@ -53,6 +58,7 @@ impl ByTurns {
             kept: Vec::new(),
             first: 0,
             begun: None,
+            ahead: None,
         })
     }
 
@@ -82,7 +88,7 @@ impl ByTurns {
 
     pub fn reset(&mut self) {
         self.turns.reset();
-        self.begun = None;
+        (self.begun, self.ahead) = (None, None);
         self.first += self.kept.len() as u64;
         self.kept.clear();
     }
@@ -92,17 +98,31 @@ impl ByTurns {
         for event in events {
             match *event {
                 TurnEvent::Started { from, .. } => self.begun = Some(from),
+                TurnEvent::Paused { .. } => {}
                 TurnEvent::Ended { to, .. } => {
                     let Some(from) = self.begun.take() else { continue };
-                    let at = |place: u64| usize::try_from(place.saturating_sub(self.first)).unwrap_or(usize::MAX);
-                    let sound = self.kept.get(at(from)..at(to).min(self.kept.len())).unwrap_or_default();
-                    let said = self.whisper.transcribe(sound, &self.options)?;
+                    let said = match self.ahead.take().filter(|(sound, _)| *sound == (from..to)) {
+                        Some((_, said)) => said,
+                        None => self.transcribe(from..to)?,
+                    };
                     heard.extend(text(&said.segments, from * 1000 / u64::from(RATE_HZ), said.language));
                 }
             }
         }
+        if let (Some(&TurnEvent::Paused { to }), Some(from)) = (events.last(), self.begun)
+            && self.turns.is_paused()
+        {
+            self.ahead = Some((from..to, self.transcribe(from..to)?));
+        }
         self.forget();
         Ok(heard)
+    }
+
+    /// What is said between two samples of those that are kept.
+    fn transcribe(&mut self, sound: Range<u64>) -> Result<Transcript> {
+        let at = |place: u64| usize::try_from(place.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let kept = self.kept.get(at(sound.start)..at(sound.end).min(self.kept.len())).unwrap_or_default();
+        self.whisper.transcribe(kept, &self.options)
     }
 
     /// Drops what no turn can reach any more.
@@ -144,6 +164,37 @@ fn words(segment: &Segment, origin_ms: u64) -> Vec<HeardWord> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_s_text_is_there_when_it_is_known_to_have_ended_and_is_forgotten_where_somebody_goes_on() {
+        let weights = crate::hear::whisper::tests::weights(syrinx_quant::Recipe::Q8);
+        let recording = crate::hear::vad::tests::command();
+        let mut command = 0..0;
+        let mut turns = Turns::new(TurnOptions::default()).unwrap();
+        let mut event = |event| match event {
+            TurnEvent::Started { onset, .. } => command.start = onset as usize,
+            TurnEvent::Paused { .. } => {}
+            TurnEvent::Ended { offset, .. } => command.end = offset as usize,
+        };
+        turns.feed(&recording, &mut event);
+        turns.flush(&mut event);
+        let pause = |ms: usize| vec![0.0; ms * RATE_HZ as usize / 1000];
+        let command = &recording[command];
+        let sound = [command, &pause(700), command, &pause(1000)].concat();
+        let mut ears = ByTurns::new(&weights, 1, &ListenOptions::default()).unwrap();
+        let (mut ahead, mut in_vain, mut heard) = (None, 0, Vec::new());
+        for piece in sound.chunks(512) {
+            let text = ears.feed(piece).unwrap();
+            match (&ears.ahead, ahead.take()) {
+                (None, Some(before)) => assert_eq!(text.len(), 1, "the end of {before:?}"),
+                (Some((now, _)), Some(before)) => in_vain += usize::from(*now != before),
+                (_, None) => assert_eq!(text, []),
+            }
+            ahead = ears.ahead.as_ref().map(|(sound, _)| sound.clone());
+            heard.extend(text);
+        }
+        assert_eq!((heard.len(), in_vain), (1, 1));
+    }
 
     #[test]
     fn words_share_the_time_of_their_segment_by_their_letters() {

@@ -343,4 +343,4 @@ fn quietest(window: &[f32], rate: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

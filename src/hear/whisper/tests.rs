@@ -9,7 +9,7 @@ use crate::pack::OpenOptions;
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/hear/whisper");
 const GOLDEN: &[u8] = include_bytes!("../../../tests/data/hear/whisper/golden.safetensors");
 
-fn weights(recipe: Recipe) -> Arc<WhisperWeights> {
+pub(in crate::hear) fn weights(recipe: Recipe) -> Arc<WhisperWeights> {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("pack");
     import(&ImportOptions { from: MODEL.into(), to: to.clone(), recipe, overwrite: false }, &()).unwrap();
