@@ -1,11 +1,13 @@
 //! Promise: as a module of speech-dispatcher the program answers as the server expects, gives the samples that the library
-//! gives, marks among them, and stops within a frame.
+//! gives, marks among them, stops within a frame, and is ahead of the ear. What leaves the module is judged at its pipe; what
+//! the server plays of it, at a virtual sound device.
 
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
 
 use support::{TinyPack, command};
 use syrinx::options::Ssml;
@@ -30,8 +32,8 @@ fn line(text: &str) -> Said {
 }
 
 impl Module {
-    fn start(pack: &TinyPack) -> Self {
-        let mut command = command(&["speechd-module", "--pack", pack.dir().to_str().unwrap()]);
+    fn start(pack: &Path) -> Self {
+        let mut command = command(&["speechd-module", "--pack", pack.to_str().unwrap()]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut module = Self { child, input, output };
@@ -93,8 +95,8 @@ impl Module {
 const TEXT: &str = "<speak>One and two.<mark name=\"__spd_0\"/> Three.</speak>";
 
 /// What the library makes of it: sound, and marks where they come.
-fn expected(pack: &TinyPack, text: &str) -> Vec<Said> {
-    let model = Model::open(pack.dir(), ModelOptions::default()).unwrap();
+fn expected(pack: &Path, text: &str) -> Vec<Said> {
+    let model = Model::open(pack, ModelOptions::default()).unwrap();
     let mut session = model.session(SessionOptions::default()).unwrap();
     let mut speech = session.speak(text, &SpeakOptions::default().ssml(Some(Ssml::Lenient))).unwrap();
     let mut block = vec![0.0; speech.samples_per_block()];
@@ -116,9 +118,9 @@ fn expected(pack: &TinyPack, text: &str) -> Vec<Said> {
 #[test]
 fn a_message_cut_anywhere_is_the_library_s_sound_with_its_marks() {
     let pack = TinyPack::import(Recipe::F32);
-    let expected = expected(&pack, TEXT);
+    let expected = expected(&pack.dir(), TEXT);
     assert!(expected.iter().filter(|said| matches!(said, Said::Sound(_))).count() > 2);
-    let mut module = Module::start(&pack);
+    let mut module = Module::start(&pack.dir());
     module.tell("AUDIO\naudio_output_method=server\naudio_alsa_device=default\n.\n");
     assert_eq!(module.until("203 OK AUDIO INITIALIZED").len(), 2);
     module.tell("SET\nrate=0\npitch=50\nvolume=100\nlanguage=c\nsynthesis_voice=NULL\nvoice=male1\n.\n");
@@ -134,7 +136,7 @@ fn a_message_cut_anywhere_is_the_library_s_sound_with_its_marks() {
 #[test]
 fn a_stop_ends_a_speech_and_the_next_message_is_heard() {
     let pack = TinyPack::import(Recipe::F32);
-    let mut module = Module::start(&pack);
+    let mut module = Module::start(&pack.dir());
     for (ask, last) in [("STOP", "703 STOP"), ("PAUSE", "704 PAUSE")] {
         module.tell(&format!("SPEAK\n<speak>{}</speak>\n.\n", "One and two. ".repeat(400)));
         assert_eq!(module.next(), line("202 OK RECEIVING MESSAGE"));
@@ -154,11 +156,46 @@ fn a_stop_ends_a_speech_and_the_next_message_is_heard() {
 #[test]
 fn a_server_that_goes_in_the_midst_ends_the_module() {
     let pack = TinyPack::import(Recipe::F32);
-    let Module { mut child, mut input, mut output } = Module::start(&pack);
+    let Module { mut child, mut input, mut output } = Module::start(&pack.dir());
     input.write_all(format!("SPEAK\n{}\n.\n", "One and two. ".repeat(2_000)).as_bytes()).unwrap();
     output.read_until(0, &mut Vec::new()).unwrap();
     drop((input, output));
     child.wait().unwrap(); // it does not hang
+}
+
+/// The pack whose words are understood.
+fn wren() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/wren-en")
+}
+
+#[test]
+#[ignore = "needs models/wren-en and a machine that keeps up: make test-speechd"]
+fn sound_leaves_the_module_sample_by_sample_and_before_it_is_due() {
+    const TEXT: &str =
+        "<speak>Turn left at the next corner.<mark name=\"__spd_0\"/> Then, at the lights, go on.</speak>";
+    const RATE_HZ: f64 = 24_000.0;
+    let pack = wren();
+    let expected = expected(&pack, TEXT);
+    let mut module = Module::start(&pack);
+    module.tell(&format!("SPEAK\n{TEXT}\n.\n"));
+    assert_eq!(module.next(), line("202 OK RECEIVING MESSAGE"));
+    // A player without a buffer begins with the first block: each is due when those before it have been heard.
+    let (mut begun, mut samples, mut least_lead_s) = (None, 0, f64::INFINITY);
+    for expected in expected {
+        let said = module.next();
+        if let Said::Sound(bytes) = &said {
+            let lead_s = samples as f64 / RATE_HZ - begun.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
+            if samples > 0 {
+                least_lead_s = least_lead_s.min(lead_s);
+            }
+            samples += bytes.len() / 2;
+        }
+        assert_eq!(said, expected);
+    }
+    let taken_s = begun.map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
+    eprintln!("{:.2} s of sound in {taken_s:.2} s, least lead {:.0} ms", samples as f64 / RATE_HZ, least_lead_s * 1e3);
+    assert!(least_lead_s > 0.0, "a block is {:.0} ms late", -least_lead_s * 1e3);
+    module.quit();
 }
 
 /// Runs a command with a speech-dispatcher that has our module and plays to a virtual device: what the device got, and what
@@ -167,7 +204,9 @@ fn with_the_server(beside: &Path, arguments: &[&str]) -> (Vec<f32>, String) {
     let (root, tape) = (Path::new(env!("CARGO_MANIFEST_DIR")), beside.join("tape.f32"));
     let mut command = Command::new("bash");
     command.arg(root.join("tests/sink/sink.sh")).arg(&tape).arg("24000").arg(root.join("tests/sink/speechd.sh"));
-    command.arg(env!("CARGO_BIN_EXE_syrinx")).arg(root.join("models/wren-en")).args(arguments);
+    command.arg(env!("CARGO_BIN_EXE_syrinx")).arg(wren()).args(arguments);
+    // A sink that takes back what it has played, to put in what came late, leaves the silence in its recording.
+    command.env("SINK_ARGUMENTS", "norewinds=1");
     let output = command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let bytes = std::fs::read(&tape).unwrap();
@@ -180,8 +219,7 @@ fn with_the_server(beside: &Path, arguments: &[&str]) -> (Vec<f32>, String) {
 fn what_spd_say_is_given_arrives_at_the_device_sample_by_sample() {
     const TEXT: &str = "Turn left at the next corner.";
     let folder = tempfile::tempdir().unwrap();
-    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/wren-en");
-    let model = Model::open(pack, ModelOptions::default()).unwrap();
+    let model = Model::open(wren(), ModelOptions::default()).unwrap();
     let mut session = model.session(SessionOptions::default()).unwrap();
     let blocks = session.speak(TEXT, &SpeakOptions::default()).unwrap();
     let said: Vec<f32> = blocks.flat_map(|block| block.unwrap()).map(|x| f32::from(to_i16(x)) / 32768.0).collect();
@@ -205,5 +243,7 @@ fn a_client_is_told_of_marks_in_their_order_and_that_its_cancelled_speech_is_ove
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["marked"], serde_json::json!(["begin", "first", "second", "end"]));
     assert_eq!(said["cancelled"], serde_json::json!(["begin", "cancel"]));
+    let cancel_ms = said["cancel_ms"].as_u64().unwrap();
+    assert!(cancel_ms < 500, "the server says so after {cancel_ms} ms");
     assert_eq!(said["voices"].as_array().unwrap().len(), 4);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A real, clocked sound device without a sound card: a private PulseAudio with a null sink, whose monitor is recorded.
 # usage: sink.sh OUT.f32 RATE COMMAND...    COMMAND plays to the default device; OUT gets raw mono floats.
+# SINK_ARGUMENTS: more for the null sink.
 set -eu
 out=$1 rate=$2
 shift 2
@@ -10,7 +11,7 @@ server='' zeros='' recorder=''
 # shellcheck disable=SC2086 # process numbers, or nothing
 trap 'kill $recorder $zeros $server 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 pulseaudio -n --daemonize=no --exit-idle-time=-1 --disallow-exit=no --use-pid-file=no --realtime=no --high-priority=no \
-  -L "module-null-sink sink_name=tape rate=$rate channels=1 format=float32le" \
+  -L "module-null-sink sink_name=tape rate=$rate channels=1 format=float32le ${SINK_ARGUMENTS:-}" \
   -L "module-native-protocol-unix socket=$dir/native auth-anonymous=1" >"$dir/server.log" 2>&1 &
 server=$!
 for _ in $(seq 100); do pactl info >/dev/null 2>&1 && break; sleep 0.1; done

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # A private speech-dispatcher whose only module is the program, while a command runs that speaks by it.
+# Its buffer is the one that boards/deb/speechd.md recommends for machines like those that run tests: with the server's own
+# 10 ms any module has gaps there, and so has a player that holds all of its sound.
 # usage: speechd.sh SYRINX PACK COMMAND...
 set -eu
 syrinx=$1 pack=$2
@@ -12,6 +14,7 @@ printf 'SyrinxPack "%s"\n' "$pack" >"$dir/config/modules/syrinx.conf"
 cat >"$dir/config/speechd.conf" <<END
 DefaultVolume 100
 AudioOutputMethod "pulse"
+AudioPulseMinLength 100
 AddModule "syrinx" "sd_syrinx" "syrinx.conf" "$dir/module.log"
 DefaultModule syrinx
 END
