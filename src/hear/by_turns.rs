@@ -3,10 +3,11 @@
 //! Voice activity says where somebody speaks; nothing else is ever given to the model, which invents words where nobody does.
 //! Nothing is computed meanwhile but the voice activity, so a long silence costs next to nothing. A turn's text is computed as
 //! soon as all of its sound is there, while it is waited whether somebody goes on: it is there when the turn is known to have
-//! ended, and in vain where it has not.
+//! ended, and in vain where it has not. A machine that takes longer than that wait computes at the end alone.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::turn::{TurnEvent, TurnOptions, Turns};
 use super::wav::RATE_HZ;
@@ -29,6 +30,9 @@ pub(super) struct ByTurns {
     begun: Option<u64>,
     /// What is said between two samples, for a turn that may go on.
     ahead: Option<(Range<u64>, Transcript)>,
+    /// Silence that ends a turn, and seconds that the last text took of each second that the model saw.
+    pause_ms: u32,
+    pace: f64,
 }
 
 impl ByTurns {
@@ -59,6 +63,8 @@ impl ByTurns {
             first: 0,
             begun: None,
             ahead: None,
+            pause_ms: options.pause_ms,
+            pace: 0.0,
         })
     }
 
@@ -111,6 +117,7 @@ impl ByTurns {
         }
         if let (Some(&TurnEvent::Paused { to }), Some(from)) = (events.last(), self.begun)
             && self.turns.is_paused()
+            && self.seen_s(to - from) * self.pace * 1000.0 < f64::from(self.pause_ms)
         {
             self.ahead = Some((from..to, self.transcribe(from..to)?));
         }
@@ -122,7 +129,15 @@ impl ByTurns {
     fn transcribe(&mut self, sound: Range<u64>) -> Result<Transcript> {
         let at = |place: u64| usize::try_from(place.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let kept = self.kept.get(at(sound.start)..at(sound.end).min(self.kept.len())).unwrap_or_default();
-        self.whisper.transcribe(kept, &self.options)
+        let begun = Instant::now();
+        let said = self.whisper.transcribe(kept, &self.options)?;
+        self.pace = begun.elapsed().as_secs_f64() / self.seen_s(sound.end - sound.start);
+        Ok(said)
+    }
+
+    /// Seconds that the model sees of so many samples, the silence behind them included.
+    fn seen_s(&self, samples: u64) -> f64 {
+        samples as f64 / f64::from(RATE_HZ) + f64::from(self.options.padding_ms) / 1000.0
     }
 
     /// Drops what no turn can reach any more.
@@ -184,6 +199,7 @@ mod tests {
         let mut ears = ByTurns::new(&weights, 1, &ListenOptions::default()).unwrap();
         let (mut ahead, mut in_vain, mut heard) = (None, 0, Vec::new());
         for piece in sound.chunks(512) {
+            ears.pace = 0.0; // however slow this machine is
             let text = ears.feed(piece).unwrap();
             match (&ears.ahead, ahead.take()) {
                 (None, Some(before)) => assert_eq!(text.len(), 1, "the end of {before:?}"),
