@@ -77,9 +77,9 @@ fn a_hole_in_the_sound_ends_the_turn_and_leaves_the_times_true() {
     let (samples, places) = spoken(&pack);
     // Before and behind it, of a turn.
     const AROUND_MS: u64 = 800;
-    for at_s in [1, 3] {
-        // Before the first sentence, and in its midst.
-        let (before, behind) = samples.split_at(at_s * RATE_HZ as usize);
+    // Before the first sentence, and in its midst: where the model, which is made of chance, says something of each turn.
+    for at_ms in [1_100, 3_000] {
+        let (before, behind) = samples.split_at(at_ms * RATE_HZ as usize / 1000);
         let mut listener = ears.listener(ListenOptions::default()).unwrap();
         let mut parts = listener.feed(before).unwrap();
         parts.extend(listener.skip(5 * u64::from(RATE_HZ)).unwrap());
@@ -90,7 +90,7 @@ fn a_hole_in_the_sound_ends_the_turn_and_leaves_the_times_true() {
         let (last, place) = (parts.last().unwrap(), places.last().unwrap());
         assert!(last.start_ms + AROUND_MS >= place.start + 5_000, "{parts:?} {places:?}");
         assert!(last.end_ms <= place.end + 5_000 + AROUND_MS, "{parts:?} {places:?}");
-        assert!(at_s == 1 || parts[0].end_ms <= 3_000, "{parts:?}");
+        assert!(at_ms < 2_000 || parts[0].end_ms <= 3_000, "{parts:?}");
     }
 }
 
