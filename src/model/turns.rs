@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_millis(100);
 /// Who runs dry within this time is not passed by who runs dry later.
 const HURRY: Duration = Duration::from_millis(250);
+/// How soon the first of those who can wait looks for a turn that nobody has come back for.
+const WATCH: Duration = Duration::from_millis(10);
 
 /// Importance of a speech; a later one in this list goes before an earlier one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,9 +89,7 @@ impl State {
 
     /// The first who waits looks whether there is a turn for it.
     fn wake(&self) {
-        if self.free > 0
-            && let Some(first) = self.first(Instant::now())
-        {
+        if let Some(first) = self.first(Instant::now()) {
             first.thread.unpark();
         }
     }
@@ -118,25 +118,38 @@ impl Turns {
         state.last_number += 1;
         let number = state.last_number;
         state.waiting.push(Waiting { lane, dry_at, number, thread: std::thread::current() });
-        while state.free == 0 || state.first(Instant::now()).is_some_and(|first| first.number != number) {
-            state.wake(); // who was woken is not the first any more
+        loop {
+            let is_first = state.first(Instant::now()).is_none_or(|first| first.number == number);
+            if is_first && state.free > 0 {
+                break;
+            }
+            if state.free > 0 {
+                state.wake();
+            }
             drop(state);
-            std::thread::park();
+            match is_first {
+                true => std::thread::park_timeout(WATCH),
+                false => std::thread::park(),
+            }
             state = self.lock();
         }
         state.waiting.retain(|waiting| waiting.number != number);
         state.free -= 1;
-        state.wake();
+        state.wake(); // another one is the first now, and watches
         Turn(self)
     }
 }
 
 impl Drop for Turn<'_> {
-    /// Who waits is woken and not given the turn: until it is awake, who has just computed may be back for the next.
+    /// Who waits is not given the turn, since who has just computed may go on; and is not even woken where it can wait:
+    /// on few cores that takes one from those that compute.
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.free += 1;
-        state.wake();
+        let now = Instant::now();
+        if state.first(now).is_some_and(|first| first.dry_at <= now + HURRY) {
+            state.wake();
+        }
     }
 }
 
