@@ -38,9 +38,9 @@ for cpu in $cpus; do
     export QEMU_CPU SYRINX_TEST_ISA
     echo "== $cpu, $(qemu-aarch64 --version | head -1): llama.cpp for $arm, kernels must be $SYRINX_TEST_ISA"
     "$here/cargo.sh" test --release --workspace --test machine -- --include-ignored --nocapture
-    # The emulator takes advice on huge pages and does not pass it on.
+    # The emulator takes advice on huge pages and does not pass it on, so two tests of it cannot pass there.
     "$here/cargo.sh" test --release --workspace --exclude syrinx-python --lib --test parity --test speech --test blocks \
-        --test gguf --test pack --test voices -- --skip memory_that_came_later_gets_the_hint_once
+        --test gguf --test pack --test voices -- --skip memory_that_came_later_gets_the_hint_once --skip that_this_thread_loads_get_huge_pages
     "$here/cargo.sh" test --release --workspace --test realtime_speech streamed
 done
 echo "test-aarch64: passed on $cpus, llama.cpp for $arm"
