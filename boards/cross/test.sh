@@ -39,7 +39,7 @@ for cpu in $cpus; do
     echo "== $cpu, $(qemu-aarch64 --version | head -1): llama.cpp for $arm, kernels must be $SYRINX_TEST_ISA"
     "$here/cargo.sh" test --release --workspace --test machine -- --include-ignored --nocapture
     # The emulator takes advice on huge pages and does not pass it on, so two tests of it cannot pass there.
-    "$here/cargo.sh" test --release --workspace --exclude syrinx-python --lib --test parity --test speech --test blocks \
+    "$here/cargo.sh" test --release --workspace --exclude syrinx-python --exclude syrinx-serve --lib --test parity --test speech --test blocks \
         --test gguf --test pack --test voices -- --skip memory_that_came_later_gets_the_hint_once --skip that_this_thread_loads_get_huge_pages
     "$here/cargo.sh" test --release --workspace --test realtime_speech streamed
 done
