@@ -254,7 +254,7 @@ impl State {
     /// Speech that has stopped, or lasts too long, is ended.
     fn end(&mut self, event: &mut impl FnMut(TurnEvent)) {
         let Phase::Speech { from, offset } = self.phase else { return };
-        let complete = offset + samples(self.options.postroll_ms);
+        let complete = self.complete(offset);
         let to = self.at.min(complete);
         if self.at - offset >= samples(self.options.hangover_ms) {
             self.phase = Phase::Silence;
@@ -271,10 +271,15 @@ impl State {
         }
     }
 
+    /// Where a turn ends whose last frame of speech ends at `offset`.
+    fn complete(&self, offset: u64) -> u64 {
+        offset + samples(self.options.postroll_ms)
+    }
+
     fn flush(&mut self, here: u64, event: &mut impl FnMut(TurnEvent)) {
         if let Phase::Speech { offset, .. } = self.phase {
             self.free = here;
-            event(TurnEvent::Ended { to: here.min(offset + samples(self.options.postroll_ms)), offset, cut: false });
+            event(TurnEvent::Ended { to: here.min(self.complete(offset)), offset, cut: false });
         }
         self.phase = Phase::Silence;
     }

@@ -61,29 +61,27 @@ enum Urgency {
     Ahead,
 }
 
-impl Urgency {
-    fn of(dry_at: Instant, now: Instant) -> Self {
-        match dry_at {
-            _ if dry_at <= now => Self::Silent,
-            _ if dry_at <= now + SOON => Self::RunsDrySoon,
-            _ => Self::Ahead,
-        }
-    }
+/// Who goes first: the least.
+fn rank(lane: Lane, dry_at: Instant, now: Instant) -> (Reverse<Lane>, Urgency, Instant) {
+    let urgency = match dry_at {
+        _ if dry_at <= now => Urgency::Silent,
+        _ if dry_at <= now + SOON => Urgency::RunsDrySoon,
+        _ => Urgency::Ahead,
+    };
+    (Reverse(lane), urgency, dry_at)
 }
 
 impl State {
     fn first(&self, now: Instant) -> Option<&Waiting> {
-        let order = |w: &&Waiting| (Reverse(w.lane), Urgency::of(w.dry_at, now), w.dry_at, w.number);
-        self.waiting.iter().min_by_key(order)
+        self.waiting.iter().min_by_key(|waiting| (rank(waiting.lane, waiting.dry_at, now), waiting.number))
     }
 
     /// Nobody waits who would go first and cannot wait longer.
     fn lets(&self, lane: Lane, dry_at: Instant) -> bool {
         let now = Instant::now();
         self.first(now).is_none_or(|first| {
-            let before = |lane, dry_at| (Reverse(lane), Urgency::of(dry_at, now), dry_at);
             let patient = first.lane == lane && first.dry_at > now + HURRY;
-            patient || before(lane, dry_at) < before(first.lane, first.dry_at)
+            patient || rank(lane, dry_at, now) < rank(first.lane, first.dry_at, now)
         })
     }
 
